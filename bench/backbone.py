@@ -1,0 +1,69 @@
+"""Backbones by their timm names, with a stem that fits small images; saved and loaded as safetensors."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import timm
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from .errors import UserError
+from .settings import nearest
+
+SMALL = 64  # below this side the first layers keep the resolution: SimCLR B.9
+
+
+def check_backbone(name: str) -> None:
+    """`UserError` with the nearest names unless timm has a backbone of this name."""
+    if name not in timm.list_models():
+        raise UserError(f"unknown backbone {name!r}: {nearest(name, timm.list_models())}")
+
+
+def build_backbone(name: str, channels: int, size: int) -> nn.Module:
+    """A timm backbone without classifier: float [B, channels, size, size] -> [B, num_features].
+
+    Below 64 pixels a ResNet's stem is one 3 x 3 convolution of stride 1 without max-pooling (of a deep stem
+    the first convolution loses its stride). `UserError` where the backbone cannot take such images.
+    """
+    check_backbone(name)
+    sized = {"img_size": size} if "vit" in name or "swin" in name else {}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = timm.create_model(name, pretrained=False, num_classes=0, in_chans=channels, **sized)
+    except (TypeError, RuntimeError, AssertionError) as error:
+        raise UserError(f"backbone {name!r} cannot take images of {channels} x {size} x {size}: {error}") from None
+    if size < SMALL and isinstance(model, timm.models.resnet.ResNet):
+        _small_stem(model)
+    return model
+
+
+def _small_stem(model: timm.models.resnet.ResNet) -> None:
+    if isinstance(model.conv1, nn.Sequential):
+        model.conv1[0].stride = (1, 1)
+    else:
+        first = model.conv1
+        model.conv1 = nn.Conv2d(first.in_channels, first.out_channels, 3, stride=1, padding=1, bias=False)
+        nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
+    model.maxpool = nn.Identity()
+
+
+def save_encoder(encoder: nn.Module, path: Path, name: str, channels: int, size: int) -> None:
+    """Export an encoder's parameters and buffers, with what `load_encoder` needs to rebuild it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {key: value.detach().cpu().contiguous() for key, value in encoder.state_dict().items()}
+    partial = path.with_name(f".{path.name}.partial")
+    save_file(tensors, partial, metadata={"backbone": name, "channels": str(channels), "size": str(size)})
+    partial.replace(path)
+
+
+def load_encoder(path: str | Path) -> nn.Module:
+    """The exported encoder in eval mode: a timm model, every key of it filled from the file and no other."""
+    with safe_open(path, "pt") as file:
+        made = file.metadata()
+    model = build_backbone(made["backbone"], int(made["channels"]), int(made["size"]))
+    model.load_state_dict(load_file(path), strict=True)
+    return model.eval()

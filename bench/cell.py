@@ -1,0 +1,225 @@
+"""One cell, from data to record. Runs in a child process, so that whatever happens to it happens to it alone."""
+
+from __future__ import annotations
+
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from . import checkpoint, environment, resources
+from .backbone import build_backbone, save_encoder
+from .budget import parse_budget
+from .datasets.loader import Loader, evaluation_batches, place
+from .datasets.registry import find, open_splits
+from .datasets.spec import parse_spec
+from .datasets.store import Splits, Store
+from .errors import Diverged
+from .evaluation import protocol
+from .evaluation.features import extract
+from .evaluation.protocol import Features
+from .methods import Method, TrainData, registry
+from .plan import Cell
+from .recipe import Recipe, resolve
+from .records import Record
+from .settings import parse_assignments
+from .trainer import Trainer
+
+CURVE_KNN = 10  # times per budget that the curve shows accuracy on the held-out part of train
+CHECKPOINT_SHARE, CHECKPOINT_SECONDS = 0.05, 600.0  # a checkpoint after the smaller of the two
+Tell = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell in plain values, as they were given; parent and child resolve it alike."""
+
+    spec: str
+    method: str
+    budget: str
+    seed: int = 0
+    backbone: str | None = None
+    batch_size: int | None = None
+    sets: tuple[str, ...] = ()
+    device: str = "cpu"
+    data_root: Path = Path("data")
+    runs: Path = Path("runs")
+
+    def recipe(self, splits: Splits) -> Recipe:
+        """The resolved settings; `UserError` where they do not fit."""
+        spec = parse_spec(self.spec)
+        return resolve(
+            spec,
+            find(spec.name),
+            splits,
+            registry()[self.method],
+            parse_budget(self.budget),
+            self.backbone,
+            self.batch_size,
+            parse_assignments(self.sets),
+        )
+
+
+@dataclass
+class Spent:
+    """What training cost, and how it went; all that a method which does not train leaves."""
+
+    cost: dict[str, Any] = field(default_factory=lambda: {"train_seconds": 0.0, "eval_seconds": 0.0, "images": 0, "steps": 0})
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    compiled: str = "off"
+
+
+def main(job: Job, pipe: Connection) -> None:
+    """The child process: sends events, then one event with the finished record."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    begun = time.perf_counter()
+    try:
+        record = run(job, pipe.send)
+    except Exception as error:
+        last = {"exception": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()[-4000:]}
+        pipe.send({"failure": last, "status": "diverged" if isinstance(error, Diverged) else "failed"})
+    else:
+        pipe.send({"record": record, "seconds": time.perf_counter() - begun})
+
+
+def run(job: Job, tell: Tell = lambda event: None) -> Record:
+    """Train and evaluate one cell. Raises `Diverged`, and whatever else goes wrong."""
+    splits = open_splits(parse_spec(job.spec), job.data_root)
+    recipe = job.recipe(splits)
+    cell = Cell(recipe, job.seed)
+    device = torch.device(job.device)
+    tell({"phase": "set up"})
+    torch.manual_seed(job.seed)
+    method = build_method(recipe, splits).to(device, memory_format=torch.channels_last)
+    splits = replace(splits, train=place(splits.train, device))
+    spent = _train(method, cell, splits, device, job.runs, tell) if method.trains else Spent()
+
+    tell({"phase": "evaluate", "progress": 1.0})
+    begun = time.perf_counter()
+    train, test = (encode(method, store, recipe, device) for store in (splits.train, splits.test))
+    metrics, chosen = protocol.evaluate(train, test, splits.classes)
+    if spent.curve:
+        spent.curve[-1]["held_out_knn_top1"] = _curve_knn(train, splits)
+    spent.cost["eval_seconds"] += time.perf_counter() - begun
+    spent.cost["peak_memory_bytes"] = resources.peak_memory_bytes(device)
+    if next(method.encoder.parameters(), None) is not None:
+        path = job.runs / cell.folder / f"seed{job.seed}.safetensors"
+        save_encoder(method.encoder, path, recipe.backbone, splits.train.channels, recipe.track.size)
+    return replace(
+        blank(cell),
+        status="ok",
+        metrics=metrics,
+        cost=spent.cost,
+        evaluation=chosen,
+        data={"fingerprint": splits.fingerprint, "train": len(train.labels), "test": len(test.labels), "classes": splits.classes},
+        curve=spent.curve,
+        environment=environment.describe(device) | {"compiled": spent.compiled},
+    )
+
+
+def build_method(recipe: Recipe, splits: Splits) -> Method:
+    """The method on a fresh backbone; both depend on the global generator only."""
+    encoder = build_backbone(recipe.backbone, splits.train.channels, recipe.track.size)
+    labels = splits.train.labels if recipe.method.uses_labels else None
+    return recipe.method(encoder, recipe.config, TrainData(len(splits.train), splits.classes, labels))
+
+
+def encode(method: Method, store: Store, recipe: Recipe, device: torch.device) -> Features:
+    """A split as the method's frozen encoder sees it."""
+    batches = evaluation_batches(store, recipe.track.policy, recipe.track.size, device)
+    return Features(extract(method.encoder, batches, device), store.labels.to(device))
+
+
+def _curve_knn(train: Features, splits: Splits) -> float:
+    return protocol.curve_knn(train, protocol.held_out(train.labels), splits.classes)
+
+
+def _train(method: Method, cell: Cell, splits: Splits, device: torch.device, runs: Path, tell: Tell) -> Spent:
+    """Train to the end of the budget, from a checkpoint where there is one."""
+    track, training = cell.recipe.track, cell.recipe.training
+    loader = Loader(splits.train, track.policy, track.size, training.batch_size, cell.seed, device)
+    trainer = Trainer(method, loader, training, cell.recipe.budget, device)
+    trainer.tell = tell
+    trainer.measure = _curve_measure(trainer, cell, splits)
+    resumed = _attach_checkpoints(trainer, runs / cell.folder / f"seed{cell.seed}.checkpoint", cell.identity(splits.fingerprint))
+    if resumed:
+        tell({"resumed": trainer.progress})
+    tell({"phase": "train", "progress": trainer.progress})
+    before = resources.energy_joules(device)
+    trainer.fit()
+    after = resources.energy_joules(device)
+    known = not resumed and before is not None and after is not None
+    return Spent(
+        _cost(trainer, training.batch_size) | {"energy_joules": after - before if known else None},
+        trainer.curve,
+        trainer.compiled,
+    )
+
+
+def _attach_checkpoints(trainer: Trainer, path: Path, identity: str) -> bool:
+    """Let ``trainer`` save to ``path`` from time to time; whether it goes on from what was there."""
+    state = checkpoint.load(path, identity, trainer.device)
+    if state is not None:
+        trainer.restore(state)
+    saved = {"progress": trainer.progress, "at": time.perf_counter()}
+
+    def due(trainer: Trainer) -> bool:
+        since = time.perf_counter() - saved["at"]
+        share = trainer.progress - saved["progress"]
+        return (share >= CHECKPOINT_SHARE or since >= CHECKPOINT_SECONDS) and trainer.progress < 1
+
+    def save(trainer: Trainer) -> None:
+        checkpoint.save(path, identity, trainer.state())
+        saved.update(progress=trainer.progress, at=time.perf_counter())
+
+    trainer.save_due, trainer.save = due, save
+    return state is not None
+
+
+def _curve_measure(trainer: Trainer, cell: Cell, splits: Splits) -> Callable[[float], dict[str, float]]:
+    def measure(progress: float) -> dict[str, float]:
+        done = sum("held_out_knn_top1" in point for point in trainer.curve)
+        if progress >= 1 or progress < (done + 1) / CURVE_KNN:
+            return {}
+        features = encode(trainer.method, splits.train, cell.recipe, trainer.device)
+        return {"held_out_knn_top1": _curve_knn(features, splits)}
+
+    return measure
+
+
+def _cost(trainer: Trainer, batch_size: int) -> dict[str, Any]:
+    clock, images = trainer.clock, trainer.step * batch_size
+    return {
+        "train_seconds": clock.train,
+        "detect_seconds": clock.apart.get("detect", 0.0),
+        "eval_seconds": clock.apart.get("eval", 0.0),
+        "compile_seconds": clock.apart.get("compile", 0.0),
+        "checkpoint_seconds": clock.apart.get("checkpoint", 0.0),
+        "images": images,
+        "steps": trainer.step,
+        "images_per_second": images / clock.train,
+    }
+
+
+def blank(cell: Cell) -> Record:
+    """The record of a cell of which nothing is known yet but what it is."""
+    recipe = cell.recipe
+    return Record(
+        track=str(recipe.spec),
+        backbone=recipe.backbone,
+        budget=str(recipe.budget),
+        method=recipe.method.name,
+        seed=cell.seed,
+        status="failed",
+        role="oracle" if recipe.method.uses_labels and recipe.method.role == "contestant" else recipe.method.role,
+        uses_labels=recipe.method.uses_labels,
+        recipe=recipe.as_dict(),
+        recipe_hash=recipe.hash(),
+        protocol=protocol.VERSION,
+    )

@@ -1,0 +1,200 @@
+"""The command line: parsing and printing only."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import Enum
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from platformdirs import user_cache_dir
+from rich.console import Console
+
+from .errors import UserError
+
+app = typer.Typer(
+    help="Which self-supervised method learns the better representation under one budget, and at what cost?",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+data_app = typer.Typer(help="Get datasets, and see which are ready.")
+app.add_typer(data_app, name="data")
+console = Console(highlight=False)
+USAGE_ERROR = typer.BadParameter.__base__  # click's UsageError, whichever copy of click this Typer uses
+
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where prepared datasets lie; else $BENCH_DATA, else the user's cache folder.")
+]
+Out = Annotated[Path, typer.Option(help="Folder of the records and tables.")]
+
+
+class OnExisting(str, Enum):
+    skip = "skip"
+    rerun = "rerun"
+    failed = "failed"
+
+
+class Listed(str, Enum):
+    methods = "methods"
+    datasets = "datasets"
+    results = "results"
+
+
+class Device(str, Enum):
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+def data_root(given: Path | None) -> Path:
+    """The folder of prepared datasets."""
+    return given or Path(os.environ.get("BENCH_DATA") or user_cache_dir("ssl-bench"))
+
+
+@app.command()
+def run(
+    methods: Annotated[str, typer.Option(help="all, or names with commas; * is a wildcard.")] = "all",
+    datasets: Annotated[str, typer.Option(help="auto, or specs with commas, such as cifar100:classes=20,fraction=0.1.")] = "auto",
+    budget: Annotated[str, typer.Option(help="What each may spend: 200ep, 50000steps, 10Mimg, 90s, 30min, 2h.")] = "200ep",
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Seeds 0 to N - 1 of every method.")] = 3,
+    backbone: Annotated[str | None, typer.Option(help="A timm name; else the dataset's default.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images a step; else the dataset's default. The learning rate scales with it.")
+    ] = None,
+    device: Annotated[Device, typer.Option(help="Where to train.")] = Device.auto,
+    out: Out = Path("results"),
+    runs: Annotated[Path | None, typer.Option(help="Folder of checkpoints and encoders; else runs, beside --out.")] = None,
+    on_existing: Annotated[
+        OnExisting, typer.Option(help="Cells that have a record: skip, rerun, or rerun the failed ones.")
+    ] = OnExisting.skip,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="key=value for every method that has the key, method.key=value for one. Repeatable."),
+    ] = None,
+    data_dir: DataDir = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+) -> None:
+    """Train and evaluate every chosen method under one budget, then print the leaderboard."""
+    from . import session
+
+    options = session.Options(
+        methods=methods,
+        datasets=datasets,
+        budget=budget,
+        seeds=seeds,
+        backbone=backbone,
+        batch_size=batch_size,
+        device=device.value,
+        out=out,
+        runs=runs or out.absolute().parent / "runs",
+        on_existing=on_existing.value,
+        sets=tuple(sets or ()),
+        data_root=data_root(data_dir),
+    )
+    raise typer.Exit(session.run(options, console, dry_run))
+
+
+@app.command("list")
+def list_(
+    what: Annotated[Listed, typer.Argument(help="methods, datasets or results.")],
+    pattern: Annotated[str, typer.Argument(help="Only names that match, with * as wildcard.")] = "*",
+    out: Out = Path("results"),
+    data_dir: DataDir = None,
+) -> None:
+    """List methods, datasets or results."""
+    from . import listing
+
+    rows = {
+        Listed.methods: listing.methods,
+        Listed.datasets: lambda: listing.datasets(data_root(data_dir)),
+        Listed.results: lambda: listing.results(out, warn),
+    }[what]()
+    chosen = [row for row in rows if fnmatchcase(row[0], pattern)]
+    if not chosen and pattern != "*":
+        raise UserError(f"no {what.value} match {pattern!r}")
+    console.print(listing.columns(chosen) if chosen else f"no {what.value} yet", markup=False, soft_wrap=True)
+
+
+@data_app.command("list")
+def data_list(data_dir: DataDir = None) -> None:
+    """Which datasets are ready, how large they are, and where."""
+    from . import listing
+
+    console.print(listing.columns(listing.datasets(data_root(data_dir))), markup=False, soft_wrap=True)
+
+
+@data_app.command("get")
+def data_get(
+    name: Annotated[str, typer.Argument(help="A dataset; see `data list`.")],
+    source: Annotated[Path | None, typer.Option("--from", help="Folder with its files; else they are downloaded.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Download a dataset, or take it from a folder; verify and prepare it."""
+    from .datasets.prepare import get
+    from .datasets.registry import find
+
+    folder = get(find(name), data_root(data_dir), source)
+    console.print(f"{name} is ready in {folder}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def report(
+    out: Out = Path("results"),
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 where a table is out of date.")] = False,
+) -> None:
+    """Rebuild every Markdown table from the records alone."""
+    from . import report as report_module
+
+    if not out.is_dir():
+        raise UserError(f"--out {out} is not a folder")
+    files, problems = report_module.render(out)
+    for problem in problems:
+        warn(problem)
+    if check:
+        old = report_module.outdated(files)
+        for path in old:
+            console.print(f"out of date: {path}", markup=False, soft_wrap=True)
+        console.print("run `python -m bench report`" if old else "every table is up to date", markup=False)
+        raise typer.Exit(1 if old else 0)
+    for path in report_module.write(files):
+        console.print(f"wrote {path}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def check(method: Annotated[str, typer.Argument(help="A method; see `list methods`.")]) -> None:
+    """Try a contestant's whole life on tiny made-up data, in seconds."""
+    from . import checker, selection
+
+    for line in checker.check(selection.find_method(method)):
+        console.print(f"ok  {line}", markup=False, soft_wrap=True)
+
+
+def warn(line: str) -> None:
+    print(f"warning: {line}", file=sys.stderr)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; every error that the user can mend is one line, with exit code 2."""
+    from .datasets.base import DataError
+
+    arguments = sys.argv[1:] if arguments is None else arguments
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(arguments or ["--help"], prog_name="python -m bench", standalone_mode=False)
+    except (UserError, DataError) as error:
+        _fail(str(error))
+    except USAGE_ERROR as error:
+        _fail(error.format_message())
+    except (typer.Abort, KeyboardInterrupt):
+        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+        raise SystemExit(130) from None
+    raise SystemExit(code or 0)
+
+
+def _fail(message: str) -> None:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    raise SystemExit(2) from None

@@ -1,0 +1,110 @@
+"""What a person sees while cells run: a live bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from .leaderboard import METRICS, Leaderboard, table
+from .plan import Cell
+from .records import Record
+from .runner import Task
+
+PLAIN_EVERY = 10.0  # seconds between two lines about the same cell where there is no terminal
+
+
+class Display:
+    """Follows the cells of a run. Use as a context; `hear` takes the runner's events."""
+
+    def __init__(self, console: Console, total: int):
+        self.console, self.total, self.number = console, total, 0
+        self.begun = self.cell_begun = self.said = time.monotonic()
+        self.finished: list[float] = []
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[facts]}"),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self.bar = self.progress.add_task("", total=1.0, facts="", visible=False)
+
+    def __enter__(self) -> Display:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def hear(self, task: Task, event: dict[str, Any]) -> None:
+        if event.get("phase") == "start":
+            self._start(task.cell)
+        elif event.get("phase") == "done":
+            self._done(task.cell, event["record"])
+        elif "resumed" in event:
+            self.console.print(f"  going on at {event['resumed']:.0%} of the budget")
+        elif "progress" in event:
+            self._advance(event)
+
+    def _start(self, cell: Cell) -> None:
+        self.number += 1
+        self.cell_begun = self.said = time.monotonic()
+        name = escape(f"[{self.number}/{self.total}] {cell}")
+        self.progress.update(self.bar, description=name, completed=0.0, facts="", visible=True)
+        if not self.console.is_terminal:
+            self.console.print(name)
+
+    def _advance(self, event: dict[str, Any]) -> None:
+        facts = self._facts(event)
+        self.progress.update(self.bar, completed=event["progress"], facts=facts)
+        if not self.console.is_terminal and time.monotonic() - self.said > PLAIN_EVERY:
+            self.said = time.monotonic()
+            self.console.print(f"  {event['progress']:.0%}  {facts}")
+
+    def _facts(self, event: dict[str, Any]) -> str:
+        facts = [event["phase"]] if "phase" in event else []
+        if event.get("images_per_second"):
+            facts.append(f"{event['images_per_second']:,.0f} images/s")
+        if event.get("loss") is not None:
+            facts.append(f"loss {event['loss']:.3f}")
+        if 0 < event["progress"] < 1 and event.get("seconds"):
+            facts.append(f"{_clock(self._left(event['progress']))} left")
+        return ", ".join(facts)
+
+    def _left(self, progress: float) -> float:
+        """Seconds to the end of the whole run, as if every cell took as long as those before."""
+        this = (time.monotonic() - self.cell_begun) / progress
+        typical = sum([*self.finished, this]) / (len(self.finished) + 1)
+        return this * (1 - progress) + typical * (self.total - self.number)
+
+    def _done(self, cell: Cell, record: Record) -> None:
+        spent = time.monotonic() - self.cell_begun
+        if record.status == "ok":
+            self.finished.append(spent)
+            scores = ", ".join(f"{METRICS[m]} {100 * record.metrics[m]:.2f}" for m in ("linear_top1", "knn_top1"))
+            text = f"[green]ok[/]  {escape(str(cell))}: {scores}, {spent:.0f} s"
+        else:
+            why = (record.error or {}).get("exception", "")
+            text = f"[red]{record.status}[/]  {escape(str(cell))}: {escape(why)}"
+        self.console.print(text, soft_wrap=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def show_boards(console: Console, boards: Sequence[Leaderboard]) -> None:
+    """Print leaderboards as Markdown tables, which read well in a terminal and paste well elsewhere."""
+    for board in boards:
+        console.print(f"\n[bold]{escape(board.title)}[/]")
+        text = table(board).to_markdown(index=False, disable_numparse=True)
+        console.print(text.replace("**", "").replace("*", ""), markup=False, highlight=False, soft_wrap=True)

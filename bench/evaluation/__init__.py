@@ -1,0 +1,1 @@
+"""How a representation is judged: frozen features, computed once a split, for every evaluator."""

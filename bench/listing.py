@@ -1,0 +1,65 @@
+"""Rows for `list` and `data list`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from . import records
+from .datasets.base import DataError
+from .datasets.registry import is_ready, tracks
+from .leaderboard import HEADLINE
+from .methods import registry
+
+Row = tuple[str, ...]
+
+
+def methods() -> list[Row]:
+    """Name, kind and summary of every method."""
+    rows = []
+    for name, method in registry().items():
+        kind = method.role + (", uses labels" if method.uses_labels else "")
+        rows.append((name, kind, method.summary))
+    return rows
+
+
+def datasets(root: Path) -> list[Row]:
+    """Name, whether it is ready, size on disk and place of every dataset."""
+    rows = []
+    for name, track in tracks().items():
+        if track.embedded:
+            rows.append((name, "ready", "embedded", track.title))
+            continue
+        folder = root / name
+        try:
+            ready = is_ready(track, root)
+        except DataError as error:
+            rows.append((name, "damaged", "", str(error)))
+            continue
+        size = sum(f.stat().st_size for f in folder.iterdir()) if ready else 0
+        how = track.how_to_get or f"python -m bench data get {name}"
+        rows.append(
+            (name, "ready", f"{size / 2**20:,.0f} MiB", str(folder)) if ready else (name, "missing", "", f"get it with: {how}")
+        )
+    return rows
+
+
+def results(out: Path, warn: Callable[[str], None]) -> list[Row]:
+    """Path, status and headline accuracy of every record below ``out``."""
+    rows = []
+    for path in records.record_paths(out):
+        try:
+            record = records.read(path)
+        except records.UserError as error:
+            warn(str(error))
+            continue
+        score = f"{100 * record.metrics[HEADLINE]:.2f}" if HEADLINE in record.metrics else ""
+        name = "/".join([record.track, record.backbone, record.budget, record.method, f"seed{record.seed}"])
+        rows.append((name, record.status, score))
+    return rows
+
+
+def columns(rows: Sequence[Row]) -> str:
+    """Rows as aligned text."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)

@@ -1,0 +1,47 @@
+"""Which cells a run consists of, and which of them are due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from .recipe import Recipe
+
+OnExisting = Literal["skip", "rerun", "failed"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The unit that is run, skipped, retried and recorded."""
+
+    recipe: Recipe
+    seed: int
+
+    @property
+    def folder(self) -> Path:
+        """Its place below the results or the runs folder, without the seed."""
+        return Path(*(quote(part, safe="=,") for part in (*self.board, self.recipe.method.name)))
+
+    @property
+    def board(self) -> tuple[str, str, str]:
+        """The leaderboard it belongs to: track, backbone, budget."""
+        return str(self.recipe.spec), self.recipe.backbone, str(self.recipe.budget)
+
+    @property
+    def record_path(self) -> Path:
+        return self.folder / f"seed{self.seed}.json"
+
+    def identity(self, data_fingerprint: str) -> str:
+        """What a checkpoint must have been made for, to be of use to this cell."""
+        return f"{self.recipe.hash()}-{self.seed}-{data_fingerprint[:16]}"
+
+    def __str__(self) -> str:
+        return " / ".join([*self.board, self.recipe.method.name, f"seed {self.seed}"])
+
+
+def order(recipes: Sequence[Recipe], seeds: int) -> list[Cell]:
+    """All cells, seed-major: a run that is cut short has treated all methods alike."""
+    return [Cell(recipe, seed) for seed in range(seeds) for recipe in recipes]

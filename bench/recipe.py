@@ -1,0 +1,117 @@
+"""The recipe of a cell: all resolved settings that decide what it computes, and their hash."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .budget import Budget
+from .datasets.base import Track
+from .datasets.spec import Spec
+from .datasets.store import Splits
+from .errors import UserError
+from .methods import Config, Method
+from .methods.base import Count, Fraction, NonNegative, Positive
+from .settings import Assignment, apply, nearest
+
+
+@dataclass(frozen=True)
+class Training:
+    """What every method shares on a track; the optimizer is SGD with momentum under a cosine schedule."""
+
+    batch_size: Count
+    lr: NonNegative  # at this batch size, after linear scaling
+    weight_decay: NonNegative
+    sgd_momentum: Fraction = 0.9  # MoCo, section 3.3
+    lr_warmup: Fraction = 0.0  # share of the budget with a linearly rising learning rate
+    compile: Literal["auto", "off"] = "auto"  # on CUDA only
+
+
+def learning_rate(peak: float, warmup: float, progress: float) -> float:
+    """Linear warm-up to ``peak``, then half a cosine down to zero at progress 1."""
+    if progress < warmup:
+        return peak * progress / warmup
+    return peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warmup) / max(1e-12, 1 - warmup))))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One cell's settings, resolved; ``as_dict`` goes into the record."""
+
+    spec: Spec
+    track: Track
+    backbone: str
+    budget: Budget
+    method: type[Method]
+    config: Config
+    training: Training
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        plain = {
+            "track": str(self.spec),
+            "input_size": self.track.size,
+            "policy": dataclasses.asdict(self.track.policy),
+            "backbone": self.backbone,
+            "budget": str(self.budget),
+            "method": self.method.name,
+            "config": dataclasses.asdict(self.config),
+            "training": dataclasses.asdict(self.training),
+        }
+        return json.loads(json.dumps(plain))  # tuples become lists, as they will be read back
+
+    def hash(self) -> str:
+        """Twelve hexadecimal digits that change with any setting."""
+        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def resolve(
+    spec: Spec,
+    track: Track,
+    splits: Splits,
+    method: type[Method],
+    budget: Budget,
+    backbone: str | None,
+    batch_size: int | None,
+    assignments: Sequence[Assignment],
+) -> Recipe:
+    """The recipe of ``method`` on this data; `UserError` where a setting or the batch does not fit it."""
+    images = len(splits.train)
+    batch_size = batch_size or min(track.batch_size, images)
+    if batch_size > images:
+        raise UserError(f"--batch-size {batch_size} exceeds the {images} train images of {spec}")
+    if batch_size < 2:
+        raise UserError(f"--batch-size {batch_size} is too small: a contrast needs at least 2 images")
+    training = Training(batch_size, track.lr * batch_size / track.batch_size, track.weight_decay)
+    fields = {f.name for f in dataclasses.fields(method.config_type)}
+    chosen = {a.key: a.value for a in assignments if a.method is None} | {
+        a.key: a.value for a in assignments if a.method == method.name
+    }
+    training = apply(training, {k: v for k, v in chosen.items() if k in training_keys()})
+    config = apply(method.config_type(), {k: v for k, v in chosen.items() if k in fields})
+    try:
+        config = config.resolved(images)
+    except ValueError as error:
+        raise UserError(f"{method.name} on {spec}: {error}") from None
+    return Recipe(spec, track, backbone or track.backbone, budget, method, config, training)
+
+
+def training_keys() -> set[str]:
+    """The shared settings that ``--set`` reaches; the batch size has a flag of its own."""
+    return {f.name for f in dataclasses.fields(Training)} - {"batch_size"}
+
+
+def check_assignments(assignments: Sequence[Assignment], methods: Sequence[type[Method]]) -> None:
+    """`UserError` where an assignment reaches no chosen method."""
+    keys = {m.name: {f.name for f in dataclasses.fields(m.config_type)} | training_keys() for m in methods}
+    for a in assignments:
+        if a.method is not None and a.method not in keys:
+            raise UserError(f"--set {a.method}.{a.key}: {a.method!r} is not among the chosen methods; {nearest(a.method, keys)}")
+        reached = keys[a.method] if a.method else set().union(*keys.values())
+        if a.key not in reached:
+            raise UserError(f"--set {a.key}: no chosen method has this setting; {nearest(a.key, sorted(reached))}")

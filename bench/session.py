@@ -1,0 +1,128 @@
+"""One `run` command: choose, plan, check everything before anything is written, run, report."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from . import leaderboard, records, report
+from .backbone import build_backbone
+from .budget import parse_budget
+from .cell import Job
+from .datasets.registry import open_splits
+from .datasets.spec import Spec
+from .display import Display, show_boards
+from .environment import choose_device
+from .errors import UserError
+from .plan import Cell, OnExisting, order
+from .recipe import Recipe, check_assignments
+from .runner import Task, run_all
+from .selection import choose_datasets, choose_methods
+from .settings import parse_assignments
+
+
+@dataclass(frozen=True)
+class Options:
+    """The flags of `run`, as they were given."""
+
+    methods: str
+    datasets: str
+    budget: str
+    seeds: int
+    backbone: str | None
+    batch_size: int | None
+    device: str
+    out: Path
+    runs: Path
+    on_existing: OnExisting
+    sets: tuple[str, ...]
+    data_root: Path
+
+
+def run(options: Options, console: Console, dry_run: bool) -> int:
+    """Run what is due; returns the exit code: 1 where a cell failed. `UserError` before anything is written."""
+    tasks, said = plan(options)
+    due = [task for task in tasks if task.due(options.on_existing)]
+    for line in said:
+        console.print(line, markup=False, soft_wrap=True)
+    _show_plan(console, tasks, due, options)
+    if dry_run:
+        return 0
+    check_writable(options.out)
+    check_writable(options.runs)
+    with Display(console, len(due)) as display:
+        run_all(due, options.out, display.hear)
+    found, problems = records.read_all(options.out)
+    for problem in problems:
+        console.print(f"warning: {problem}", markup=False, soft_wrap=True)
+    report.write(report.render(options.out)[0])
+    boards = {task.cell.board for task in tasks}
+    show_boards(console, [board for board in leaderboard.build(found) if (board.track, board.backbone, board.budget) in boards])
+    return 1 if any(records.read(options.out / task.cell.record_path).status != "ok" for task in tasks) else 0
+
+
+def plan(options: Options) -> tuple[list[Task], list[str]]:
+    """Every cell of the run, seed-major, and what to say of the choice. `UserError` where anything does not fit."""
+    budget = parse_budget(options.budget)
+    device = choose_device(options.device)
+    methods = choose_methods(options.methods)
+    specs, said = choose_datasets(options.datasets, options.data_root)
+    check_assignments(parse_assignments(options.sets), methods)
+    recipes: list[Recipe] = []
+    for spec in specs:
+        splits = open_splits(spec, options.data_root)
+        jobs = [_job(options, spec, method.name, str(budget), str(device)) for method in methods]
+        recipes += [job.recipe(splits) for job in jobs]
+        build_backbone(recipes[-1].backbone, splits.train.channels, recipes[-1].track.size)
+    tasks = []
+    for cell in order(recipes, options.seeds):
+        job = _job(options, cell.recipe.spec, cell.recipe.method.name, str(budget), str(device), cell.seed)
+        path = options.out / cell.record_path
+        tasks.append(Task(cell, job, records.read(path) if path.exists() else None))
+    return tasks, said
+
+
+def _job(options: Options, spec: Spec, method: str, budget: str, device: str, seed: int = 0) -> Job:
+    return Job(
+        spec=str(spec),
+        method=method,
+        budget=budget,
+        seed=seed,
+        backbone=options.backbone,
+        batch_size=options.batch_size,
+        sets=options.sets,
+        device=device,
+        data_root=options.data_root,
+        runs=options.runs,
+    )
+
+
+def check_writable(folder: Path) -> None:
+    """`UserError` unless files can be made in ``folder``, which need not exist yet."""
+    existing = folder.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(f"cannot write to {folder}: {existing} is not a folder that you may write to")
+
+
+def _show_plan(console: Console, tasks: list[Task], due: list[Task], options: Options) -> None:
+    boards = {" / ".join(task.cell.board) for task in tasks}
+    methods = dict.fromkeys(t.cell.recipe.method.name for t in tasks)
+    console.print(f"{len(tasks)} cells: {', '.join(sorted(boards))}", markup=False, soft_wrap=True)
+    console.print(f"methods: {', '.join(methods)}; seeds 0 to {options.seeds - 1}", markup=False, soft_wrap=True)
+    if len(due) < len(tasks):
+        console.print(f"{len(tasks) - len(due)} have a record already, {len(due)} to run", markup=False)
+    failed = [t for t in tasks if t not in due and t.existing and t.existing.status != "ok"]
+    if failed:
+        console.print(f"note: {len(failed)} of the skipped cells failed; --on-existing failed tries them again", markup=False)
+    stale = [t for t in tasks if t not in due and t.existing and t.existing.recipe_hash != t.cell.recipe.hash()]
+    if stale:
+        console.print(
+            f"note: {len(stale)} of the skipped records were made with other settings; --on-existing rerun renews them",
+            markup=False,
+            soft_wrap=True,
+        )

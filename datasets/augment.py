@@ -1,0 +1,152 @@
+"""Augmentation of a whole batch on the device where it lies, with parameters drawn per image.
+
+The reference is torchvision's functional API applied image by image; the tests hold this file to it.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from . import colour, geometry
+from .geometry import Boxes
+
+ORDER_GROUPS = 4  # the order of the colour operations is drawn for each quarter of a batch
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A track's augmentation and normalisation; a probability of 0 switches an operation off."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    crop_scale: tuple[float, float] = (0.2, 1.0)  # MoCo v2
+    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)  # torchvision's default
+    flip: float = 0.5
+    jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.4, 0.1)  # brightness, contrast, saturation, hue: MoCo v2
+    jitter_probability: float = 0.8
+    gray: float = 0.2
+    blur: float = 0.0  # SimCLR B.9: no blur on small images
+    blur_sigma: tuple[float, float] = (0.1, 2.0)
+    blur_kernel: int = 23  # a tenth of 224 pixels, odd: SimCLR A
+
+
+class Parameters(NamedTuple):
+    """What was drawn for B images; ``orders`` holds one order of the colour operations for each group."""
+
+    boxes: Boxes
+    flip: Tensor  # bool [B]
+    factors: Tensor  # float [4, B]: brightness, contrast, saturation, hue
+    orders: list[list[int]]
+    gray: Tensor  # bool [B]
+    sigma: Tensor  # float [B]
+    blur: Tensor  # bool [B]
+
+
+OPERATIONS = (colour.brightness, colour.contrast, colour.saturation, colour.hue)
+
+
+def draw(policy: Policy, height: Tensor, width: Tensor, generator: torch.Generator, order_seed: int) -> Parameters:
+    """Draw parameters for images of original size float [B] x [B], in their pixels.
+
+    The orders steer the host, so they come from ``order_seed``; all else from ``generator``, on its device.
+    """
+    count, device = len(height), height.device
+    boxes = geometry.random_boxes(height, width, policy.crop_scale, policy.crop_ratio, generator)
+    uniform = torch.rand(9, count, generator=generator, device=device)
+    jittered = uniform[0] < policy.jitter_probability
+    factors = torch.empty(4, count, device=device)
+    for row in range(3):
+        low, high = max(0.0, 1 - policy.jitter[row]), 1 + policy.jitter[row]
+        factors[row] = torch.where(jittered, low + uniform[1 + row] * (high - low), 1.0)
+    factors[3] = torch.where(jittered, (2 * uniform[4] - 1) * policy.jitter[3], 0.0)
+    host = random.Random(order_seed)
+    orders = [host.sample(range(4), 4) for _ in range(ORDER_GROUPS)]
+    low, high = policy.blur_sigma
+    return Parameters(
+        boxes,
+        flip=uniform[5] < policy.flip,
+        factors=factors,
+        orders=orders,
+        gray=uniform[6] < policy.gray,
+        sigma=low + uniform[7] * (high - low),
+        blur=uniform[8] < policy.blur,
+    )
+
+
+def apply(policy: Policy, images: Tensor, parameters: Parameters, size: int) -> Tensor:
+    """Views float [B, C, size, size], normalised, of images uint8 [B, C, H, W] under ``parameters``."""
+    views = images.float().mul_(1 / 255)
+    views = geometry.crop_resize(views, parameters.boxes, size, parameters.flip if policy.flip else None)
+    if policy.jitter_probability:
+        views = _jitter(policy, views, parameters)
+    if policy.gray:
+        views = colour.grayscale(views, parameters.gray)
+    if policy.blur:
+        blurred = geometry.gaussian_blur(views, parameters.sigma, policy.blur_kernel)
+        views = torch.where(parameters.blur[:, None, None, None], blurred, views)
+    return normalise(policy, views)
+
+
+def _jitter(policy: Policy, views: Tensor, parameters: Parameters) -> Tensor:
+    groups = []
+    pairs = zip(views.chunk(ORDER_GROUPS), parameters.factors.chunk(ORDER_GROUPS, dim=1), parameters.orders, strict=False)
+    for group, factors, order in pairs:
+        for op in order:
+            if policy.jitter[op]:
+                group = OPERATIONS[op](group, factors[op])
+        groups.append(group)
+    return torch.cat(groups)
+
+
+def normalise(policy: Policy, views: Tensor) -> Tensor:
+    """Standardise float views [B, C, h, w] in [0, 1] by the track's channel mean and deviation."""
+    for channel, (mean, std) in enumerate(zip(policy.mean, policy.std, strict=True)):
+        views[:, channel].sub_(mean).div_(std)  # Python numbers: a constant tensor would have to wait for its copy
+    return views
+
+
+def augment(
+    policy: Policy, images: Tensor, sizes: Tensor | None, size: int, generator: torch.Generator, order_seed: int
+) -> Tensor:
+    """One random view of each image: uint8 [B, C, H, W] -> float [B, C, size, size], normalised.
+
+    ``sizes`` [B, 2]: original heights and widths of squashed images; boxes are drawn in that geometry.
+    """
+    height, width = original_size(images, sizes)
+    parameters = draw(policy, height, width, generator, order_seed)
+    return apply(policy, images, parameters._replace(boxes=to_store(parameters.boxes, images, height, width)), size)
+
+
+def evaluation_view(policy: Policy, images: Tensor, sizes: Tensor | None, size: int) -> Tensor:
+    """The view that evaluation sees: the whole image, or of squashed ones the centre that 224 of 256 keeps."""
+    height, width = original_size(images, sizes)
+    if sizes is None:
+        zero = torch.zeros_like(height)
+        boxes = Boxes(zero, zero, height, width)
+    else:
+        side = torch.minimum(height, width) * (224 / 256)  # Resize(256), CenterCrop(224)
+        boxes = to_store(Boxes((height - side) / 2, (width - side) / 2, side, side), images, height, width)
+    views = images.float().mul_(1 / 255)
+    if sizes is not None or images.shape[2:] != (size, size):
+        views = geometry.crop_resize(views, boxes, size)
+    return normalise(policy, views)
+
+
+def original_size(images: Tensor, sizes: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Heights and widths, float [B] each, of the images before they were squashed into the store."""
+    if sizes is not None:
+        height, width = sizes.float().unbind(1)
+        return height, width
+    full = torch.ones(len(images), device=images.device)
+    return full * images.shape[2], full * images.shape[3]
+
+
+def to_store(boxes: Boxes, images: Tensor, height: Tensor, width: Tensor) -> Boxes:
+    """Boxes in original pixels [height, width] as boxes in the pixels of the stored ``images``."""
+    down, across = images.shape[2] / height, images.shape[3] / width
+    return Boxes(boxes.top * down, boxes.left * across, boxes.height * down, boxes.width * across)

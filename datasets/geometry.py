@@ -1,0 +1,113 @@
+"""Crops, flips, resizes and blurs of a batch, each image with parameters of its own.
+
+All of them are linear and separable, so each is two small matrix products, ``rows @ image @ columns^T``:
+one code path for CPU and GPU, static shapes, and PIL's antialiased bilinear filter exactly, whether a
+region is enlarged or reduced. B images, C channels, H x W pixels in, h x w pixels out.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+TRIES = 10  # as torchvision's RandomResizedCrop, before it falls back to a central crop
+
+
+class Boxes(NamedTuple):
+    """Regions of B images in pixels, float [B] each; fractional where a store holds squashed images."""
+
+    top: Tensor
+    left: Tensor
+    height: Tensor
+    width: Tensor
+
+
+def random_boxes(
+    height: Tensor, width: Tensor, scale: tuple[float, float], ratio: tuple[float, float], generator: torch.Generator
+) -> Boxes:
+    """Boxes as torchvision's ``RandomResizedCrop.get_params`` draws them, for images float [B] x [B] in size."""
+    device, count = height.device, len(height)
+    draws = torch.rand(2, TRIES, count, generator=generator, device=device)
+    area = height * width * (scale[0] + draws[0] * (scale[1] - scale[0]))
+    low, high = math.log(ratio[0]), math.log(ratio[1])
+    aspect = (low + draws[1] * (high - low)).exp()
+    widths, heights = (area * aspect).sqrt().round(), (area / aspect).sqrt().round()
+    fits = (widths > 0) & (widths <= width) & (heights > 0) & (heights <= height)
+    first = fits.to(torch.uint8).argmax(0, keepdim=True)
+    any_fits = fits.any(0)
+    central_h, central_w = _central(height, width, ratio)
+    h = torch.where(any_fits, heights.gather(0, first)[0], central_h)
+    w = torch.where(any_fits, widths.gather(0, first)[0], central_w)
+    place = torch.rand(2, count, generator=generator, device=device)
+    top = torch.where(any_fits, (place[0] * (height - h + 1)).floor(), ((height - h) / 2).floor())
+    left = torch.where(any_fits, (place[1] * (width - w + 1)).floor(), ((width - w) / 2).floor())
+    return Boxes(top.clamp(max=height - h), left.clamp(max=width - w), h, w)
+
+
+def _central(height: Tensor, width: Tensor, ratio: tuple[float, float]) -> tuple[Tensor, Tensor]:
+    """The largest central crop whose width over height lies within ``ratio``."""
+    shape = width / height
+    h = torch.where(shape < ratio[0], (width / ratio[0]).round(), height)
+    w = torch.where(shape > ratio[1], (height * ratio[1]).round(), width)
+    return h, w
+
+
+def resize_matrix(start: Tensor, extent: Tensor, source: int, target: int, flip: Tensor | None = None) -> Tensor:
+    """Weights [B, target, source] that resize the segment [start, start + extent) of a line to ``target`` pixels.
+
+    The triangle filter of PIL: one pixel wide to either side where the segment is enlarged, wider by the
+    factor of reduction where it is reduced, normalised over the pixels of the segment. ``flip`` bool [B]
+    mirrors the result.
+    """
+    scale = (extent / target)[:, None]
+    steps = torch.arange(target, device=start.device) + 0.5
+    if flip is None:
+        place = steps[None]
+    else:
+        place = torch.where(flip[:, None], target - steps, steps)
+    centre = start[:, None] + place * scale
+    pixels = torch.arange(source, device=start.device) + 0.5
+    weights = (1 - (pixels - centre[:, :, None]).abs() / scale.clamp(min=1)[:, :, None]).clamp_(min=0)
+    inside = (pixels > start[:, None]) & (pixels < (start + extent)[:, None])
+    weights *= inside[:, None, :]
+    return weights / weights.sum(2, keepdim=True)
+
+
+def separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """``rows @ image @ columns^T`` of every channel: [B, C, H, W], [B, h, H], [B, w, W] -> [B, C, h, w]."""
+    count, channels, height, width = images.shape
+    across = torch.bmm(images.reshape(count, channels * height, width), columns.transpose(1, 2))
+    across = across.view(count, channels, height, -1).transpose(1, 2).reshape(count, height, -1)
+    down = torch.bmm(rows, across)
+    return down.view(count, rows.shape[1], channels, -1).transpose(1, 2)
+
+
+def crop_resize(images: Tensor, boxes: Boxes, size: int, flip: Tensor | None = None) -> Tensor:
+    """Regions ``boxes`` of float images [B, C, H, W], resized to [B, C, size, size], mirrored where ``flip``."""
+    rows = resize_matrix(boxes.top, boxes.height, images.shape[2], size)
+    columns = resize_matrix(boxes.left, boxes.width, images.shape[3], size, flip)
+    return separable(images, rows, columns)
+
+
+def blur_matrix(sigma: Tensor, size: int, radius: int) -> Tensor:
+    """Weights [B, size, size] of a Gaussian blur, sigma float [B], cut at ``radius`` pixels, reflecting at the edges."""
+    place = torch.arange(size, device=sigma.device)
+    here, there = place[:, None], place[None, :]
+
+    def kernel(distance: Tensor) -> Tensor:
+        return (-(distance**2) / (2 * sigma[:, None, None] ** 2)).exp() * (distance.abs() <= radius)
+
+    weights = kernel(here - there)
+    weights = weights + kernel(here + there) * (there > 0)
+    weights = weights + kernel(2 * (size - 1) - here - there) * (there < size - 1)
+    return weights / weights.sum(2, keepdim=True)
+
+
+def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
+    """Blur float images [B, C, H, W] by ``sigma`` float [B], as torchvision's ``gaussian_blur`` does."""
+    rows = blur_matrix(sigma, images.shape[2], kernel_size // 2)
+    columns = rows if images.shape[2] == images.shape[3] else blur_matrix(sigma, images.shape[3], kernel_size // 2)
+    return separable(images, rows, columns)

@@ -1,0 +1,54 @@
+"""The tracks. Every module of this folder that defines TRACK or TRACKS is one; nothing else lists them.
+
+This folder has no ``__init__.py`` on purpose: without one it cannot hide the Hugging Face package `datasets`
+from a program that runs in a checkout and wants that one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from functools import cache
+from pathlib import Path
+
+from . import store
+from .base import DataError, Track
+from .spec import Spec, cut
+from .store import Splits
+
+
+@cache
+def tracks() -> dict[str, Track]:
+    """Every track by its name, in alphabetical order."""
+    found: dict[str, Track] = {}
+    for module_info in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        module = importlib.import_module(f"{__package__}.{module_info.name}")
+        for track in (*getattr(module, "TRACKS", ()), *([module.TRACK] if hasattr(module, "TRACK") else [])):
+            found[track.name] = track
+    return dict(sorted(found.items()))
+
+
+def find(name: str) -> Track:
+    """The track called ``name``; `DataError` offers the nearest names."""
+    if name in tracks():
+        return tracks()[name]
+    near = difflib.get_close_matches(name, tracks(), n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(tracks())}"
+    raise DataError(f"unknown dataset {name!r}: {hint}")
+
+
+def is_ready(track: Track, root: Path) -> bool:
+    """Whether ``run`` can use the track now; `DataError` where its folder is damaged."""
+    return track.embedded or store.read_meta(root / track.name) is not None
+
+
+def open_splits(spec: Spec, root: Path) -> Splits:
+    """The data that ``spec`` asks for; `DataError` says how to get what is missing."""
+    track = find(spec.name)
+    if track.embedded:
+        return cut(store.in_memory(track.read(root)), spec)
+    if not is_ready(track, root):
+        how = track.how_to_get or f"python -m bench data get {track.name}"
+        raise DataError(f"{track.name} is not in {root}; get it with: {how}")
+    return cut(store.load(root / track.name), spec)

@@ -1,0 +1,96 @@
+"""What a method is: a module with a loss over views, knowing no trainer, device, logger or label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal, NamedTuple
+
+from torch import Tensor, nn
+
+
+class Bounds(NamedTuple):
+    """The numbers that a setting admits: ``low`` to ``high``, with ``low`` itself unless ``above``."""
+
+    low: float
+    high: float = float("inf")
+    above: bool = False
+
+    def admit(self, value: float) -> bool:
+        return (self.low < value if self.above else self.low <= value) and value <= self.high
+
+    def __str__(self) -> str:
+        low = f"{'above' if self.above else 'at least'} {self.low:g}"
+        return low if self.high == float("inf") else f"{low} and at most {self.high:g}"
+
+
+Positive = Annotated[float, Bounds(0, above=True)]
+NonNegative = Annotated[float, Bounds(0)]
+Fraction = Annotated[float, Bounds(0, 1)]
+Count = Annotated[int, Bounds(1)]
+Counts = Annotated[tuple[int, ...], Bounds(2)]
+Embed = Callable[[nn.Module], Tensor]
+Role = Literal["contestant", "oracle", "anchor"]
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of a method; every field can be set from outside, and is checked against its bounds."""
+
+    def resolved(self, images: int) -> Config:
+        """These settings with those that depend on the number of train images filled in.
+
+        Raises ValueError, for the user to read, where a setting does not fit that number.
+        """
+        return self
+
+
+class TrainData(NamedTuple):
+    """What a method may know of the data: the number of train images and, if it ``uses_labels``, their labels."""
+
+    images: int
+    classes: int
+    labels: Tensor | None = None  # int64 [N]
+
+
+class Method(nn.Module):
+    """A contestant. ``encoder`` is what is evaluated; all that must survive a resume is in ``state_dict()``."""
+
+    name: ClassVar[str]  # a class without a name is not a contestant
+    summary: ClassVar[str]  # one line for `list methods`, with its source
+    role: ClassVar[Role] = "contestant"
+    uses_labels: ClassVar[bool] = False
+    trains: ClassVar[bool] = True
+    config_type: ClassVar[type[Config]] = Config
+
+    encoder: nn.Module
+
+    def __init__(self, encoder: nn.Module, config: Config, data: TrainData):
+        super().__init__()
+        self.encoder = encoder
+
+    def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
+        """Scalar loss of two views, each float [B, C, H, W], of the train images ``index`` (int64 [B])."""
+        raise NotImplementedError
+
+    def after_step(self, progress: float) -> None:
+        """Called after each optimizer step; ``progress`` in [0, 1] is the share of the budget spent."""
+
+    def before_epoch(self, progress: float, embed: Embed) -> None:
+        """Called before each epoch. ``embed(module)`` gives un-augmented train features, [N, D], in order."""
+
+    def extras(self) -> dict[str, float]:
+        """Scalars for the learning curve, read about once an epoch."""
+        return {}
+
+    def pseudo_labels(self) -> PseudoLabelView | None:
+        """What the method believes of the train images now, for the harness to judge; None if it has no beliefs."""
+        return None
+
+
+class PseudoLabelView(NamedTuple):
+    """Pseudo labels of S label sets: clusters int64 [S, N], and the trusted ones, -1 elsewhere, int64 [S, N]."""
+
+    clusters: Tensor
+    labels: Tensor
+    detections: int  # how often they have been made, to tell a new set from the old

@@ -1,0 +1,43 @@
+"""MoCo v2 (He et al. 2020, arXiv 1911.05722; Chen et al. 2020, arXiv 2003.04297): contrast with a queue of keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torch import Tensor, nn
+
+from . import base
+from .base import Count, Fraction, Method, Positive, TrainData
+from .parts.info_nce import info_nce
+from .parts.pairs import Queue
+
+
+@dataclass(frozen=True)
+class Config(base.Config):
+    temperature: Positive = 0.1  # MoCo's CIFAR demo
+    dimension: Count = 128  # MoCo, section 3.3
+    queue_size: Count | None = None  # 4096 (MoCo's CIFAR demo), at most half of the train images
+    momentum: Fraction = 0.99  # MoCo's CIFAR demo
+    symmetric: bool = False  # False: one view queries, one is the key; True doubles the compute of an epoch
+
+    def resolved(self, images: int) -> Config:
+        if self.queue_size is not None and self.queue_size > images:
+            raise ValueError(f"queue_size {self.queue_size} exceeds the {images} train images")
+        return replace(self, queue_size=self.queue_size or max(1, min(4096, images // 2)))
+
+
+class MoCo(Method):
+    name = "moco"
+    summary = "MoCo v2: InfoNCE against a queue of momentum keys (He et al. 2020)"
+    config_type = Config
+
+    def __init__(self, encoder: nn.Module, config: Config, data: TrainData):
+        super().__init__(encoder, config, data)
+        self.config = config
+        self.source = Queue(encoder, config.dimension, config.queue_size, config.momentum, config.symmetric)
+
+    def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
+        return info_nce(self.source.pairs(views, index), self.config.temperature)
+
+    def after_step(self, progress: float) -> None:
+        self.source.after_step()

@@ -1,0 +1,1 @@
+"""What contestants share, one concept a file."""

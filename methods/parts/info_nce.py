@@ -1,0 +1,41 @@
+"""The InfoNCE loss (van den Oord et al. 2018), with false negatives dropped or pulled in (Chen et al. 2022).
+
+A anchors, M candidates, t temperature; s are cosine similarities.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .pairs import Pairs
+
+
+def info_nce(pairs: Pairs, temperature: float) -> Tensor:
+    """Mean over anchors of -log e^{s+/t} / (e^{s+/t} + sum over negatives of e^{s/t}). Scalar."""
+    return eliminate(pairs, temperature, None)
+
+
+def eliminate(pairs: Pairs, temperature: float, false: Tensor | None) -> Tensor:
+    """InfoNCE whose sum leaves out the candidates marked ``false`` (bool [A, M]; None marks none). Scalar."""
+    kept = pairs.negative if false is None else pairs.negative & ~false
+    return -(pairs.positive / temperature - log_partition(pairs, temperature, kept)).mean()
+
+
+def attract(pairs: Pairs, temperature: float, false: Tensor) -> Tensor:
+    """InfoNCE with the candidates marked ``false`` (bool [A, M]) as further positives. Scalar.
+
+    -1/(1 + |F|) sum over p in {i'} + F of log e^{s(i,p)/t} / (e^{s(i,i')/t} + sum over all negatives):
+    with the true labels on in-batch pairs this is SupCon's L_out (Khosla et al. 2020, eq. 2).
+    """
+    partition = log_partition(pairs, temperature, pairs.negative)
+    pulled = pairs.negative & false
+    log_p = pairs.candidates / temperature - partition[:, None]
+    total = pairs.positive / temperature - partition + (log_p * pulled).sum(1)
+    return -(total / (1 + pulled.sum(1))).mean()
+
+
+def log_partition(pairs: Pairs, temperature: float, negative: Tensor) -> Tensor:
+    """log(e^{s+/t} + sum over ``negative`` of e^{s/t}), [A]."""
+    logits = (pairs.candidates / temperature).masked_fill(~negative, float("-inf"))
+    return torch.cat([pairs.positive[:, None] / temperature, logits], dim=1).logsumexp(1)

@@ -1,0 +1,121 @@
+"""Where contrastive methods get their pairs: from the batch (SimCLR) or from a queue of past keys (MoCo).
+
+B images a batch, D projected features, A anchors, M candidates, K keys in the queue. Projections are
+L2-normalised, similarities are cosines, both in fp32.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import NamedTuple
+
+import torch
+from lightly.models.modules.heads import MoCoProjectionHead, SimCLRProjectionHead
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+
+class Pairs(NamedTuple):
+    """Similarities of A anchors to their positive and to M candidates, and which images those are."""
+
+    positive: Tensor  # float [A]
+    candidates: Tensor  # float [A, M]
+    negative: Tensor  # bool [A, M]: the candidates that are negatives; never a view of the anchor's own image
+    anchors: Tensor  # int64 [A], positions in the train split
+    images: Tensor  # int64 [M], likewise; -1 for a key that belongs to no image
+
+
+class InBatch(nn.Module):
+    """SimCLR's pairs (Chen et al. 2020): every view is an anchor, the views of other images are its negatives."""
+
+    def __init__(self, encoder: nn.Module, dimension: int):
+        super().__init__()
+        width = encoder.num_features
+        self.encoder = encoder
+        self.head = SimCLRProjectionHead(width, width, dimension)
+
+    @property
+    def target(self) -> nn.Module:
+        """The network whose projections tell which images are alike."""
+        return nn.Sequential(self.encoder, self.head)
+
+    def pairs(self, views: list[Tensor], index: Tensor) -> Pairs:
+        """Pairs of views [B, C, H, W] each: A = M = 2B."""
+        z = project(self.encoder, self.head, torch.cat(views))
+        images = index.repeat(2)
+        similarity = cosine(z, z)
+        count = len(index)
+        positive = torch.cat([similarity.diagonal(count), similarity.diagonal(-count)])
+        return Pairs(positive, similarity, images[:, None] != images, images, images)
+
+    def after_step(self) -> None:
+        """Nothing follows the optimizer."""
+
+
+class Queue(nn.Module):
+    """MoCo's pairs (He et al. 2020; v2: Chen et al. 2020): keys of a momentum encoder, negatives from a queue.
+
+    The queue holds the keys' image indices too, so that labels which change later can be looked up, and a
+    key of the anchor's own image is never a negative. It begins, as MoCo's does, with random unit vectors,
+    which belong to no image. BatchNorm is plain: on one GPU there is no shuffling between devices.
+    """
+
+    keys: Tensor
+    indices: Tensor
+    cursor: Tensor
+
+    def __init__(self, encoder: nn.Module, dimension: int, size: int, momentum: float, symmetric: bool):
+        super().__init__()
+        width = encoder.num_features
+        self.momentum, self.symmetric = momentum, symmetric
+        self.encoder = encoder
+        self.head = MoCoProjectionHead(width, width, dimension)
+        self.key_encoder = copy.deepcopy(encoder).requires_grad_(False)
+        self.key_head = copy.deepcopy(self.head).requires_grad_(False)
+        self.register_buffer("keys", normalize(torch.randn(size, dimension), dim=1))
+        self.register_buffer("indices", torch.full((size,), -1))
+        self.register_buffer("cursor", torch.zeros((), dtype=torch.int64))
+
+    @property
+    def target(self) -> nn.Module:
+        """The network whose projections tell which images are alike."""
+        return nn.Sequential(self.key_encoder, self.key_head)
+
+    def pairs(self, views: list[Tensor], index: Tensor) -> Pairs:
+        """Pairs of views [B, C, H, W] each: A = B (2B if symmetric), M = K. The keys then enter the queue."""
+        first, second = views
+        anchors = index.repeat(2) if self.symmetric else index
+        query = project(self.encoder, self.head, torch.cat([first, second]) if self.symmetric else first)
+        with torch.no_grad():
+            key = project(self.key_encoder, self.key_head, torch.cat([second, first]) if self.symmetric else second)
+        candidates = cosine(query, self.keys.clone())  # a copy: the queue moves on before the backward pass
+        images = self.indices.clone()
+        self._enqueue(key, anchors)
+        return Pairs((query * key).sum(1), candidates, anchors[:, None] != images, anchors, images)
+
+    def _enqueue(self, key: Tensor, index: Tensor) -> None:
+        """Replace the oldest keys; a batch that does not divide the queue wraps around, and no key is lost."""
+        size = len(self.keys)
+        key, index = key[-size:], index[-size:]
+        slots = (self.cursor + torch.arange(len(key), device=key.device)) % size
+        self.keys.index_copy_(0, slots, key)
+        self.indices.index_copy_(0, slots, index)
+        self.cursor.add_(len(key)).remainder_(size)
+
+    @torch.no_grad()
+    def after_step(self) -> None:
+        """Move the key encoder towards the query encoder: k <- m k + (1 - m) q."""
+        keys = [*self.key_encoder.parameters(), *self.key_head.parameters()]
+        queries = [*self.encoder.parameters(), *self.head.parameters()]
+        torch._foreach_lerp_(keys, queries, 1 - self.momentum)
+
+
+def project(encoder: nn.Module, head: nn.Module, images: Tensor) -> Tensor:
+    """Normalised projections, fp32 [n, D], of images [n, C, H, W]."""
+    return normalize(head(encoder(images)).float(), dim=1)
+
+
+def cosine(a: Tensor, b: Tensor) -> Tensor:
+    """All similarities of normalised a [A, D] to b [M, D], in fp32 under autocast too: [A, M]."""
+    with torch.autocast(a.device.type, enabled=False):
+        return a.float() @ b.float().T

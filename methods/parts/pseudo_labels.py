@@ -1,0 +1,95 @@
+"""Pseudo labels by clustering, and which of them are trusted. S label sets, N images, k clusters."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from ..base import PseudoLabelView
+from .kmeans import CHUNK_BYTES, Clustering, kmeans
+
+ITERATIONS = 20  # of Lloyd's algorithm, as PCL (Li et al. 2021)
+Confidence = Literal["softmax", "cosine", "margin"]
+Schedule = Literal["linear", "step", "constant"]
+
+
+class PseudoLabels(nn.Module):
+    """S sets of cluster labels for N images, of which the most confident are accepted; none before `detect`."""
+
+    clusters: Tensor
+    labels: Tensor
+
+    def __init__(self, images: int, counts: tuple[int, ...]):
+        super().__init__()
+        self.counts = counts
+        nobody = torch.full((len(counts), images + 1), -1)  # the last column answers for index -1, no image
+        self.register_buffer("clusters", nobody)
+        self.register_buffer("labels", nobody.clone())
+        self.detections, self.accepted = 0, 0.0
+
+    def detect(self, features: Tensor, rate: float, confidence: Confidence, temperature: float) -> None:
+        """Cluster ``features`` [N, D] anew and accept the most confident share ``rate`` of each label set."""
+        points = normalize(features.float(), dim=1)
+        generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))  # follows the global generator
+        accepted = math.floor(rate * len(points) + 1e-9)
+        for label_set, k in enumerate(self.counts):
+            clustering = kmeans(points, k, ITERATIONS, generator)
+            certain = certainty(points, clustering, confidence, temperature).topk(accepted).indices
+            self.clusters[label_set, :-1] = clustering.assignment
+            self.labels[label_set] = -1
+            self.labels[label_set, certain] = clustering.assignment[certain]
+        self.detections += 1
+        self.accepted = accepted / len(points)
+
+    def same(self, anchors: Tensor, images: Tensor) -> Tensor:
+        """Which images [M] bear the accepted label of which anchors [A], in each label set: bool [S, A, M]."""
+        ours, theirs = self.labels[:, anchors], self.labels[:, images]
+        return (ours[:, :, None] == theirs[:, None, :]) & (ours >= 0)[:, :, None]
+
+    def view(self) -> PseudoLabelView:
+        """All of it, for the harness to judge."""
+        return PseudoLabelView(self.clusters[:, :-1], self.labels[:, :-1], self.detections)
+
+    def get_extra_state(self) -> dict:
+        return {"detections": self.detections, "accepted": self.accepted}
+
+    def set_extra_state(self, state: dict) -> None:
+        self.detections, self.accepted = state["detections"], state["accepted"]
+
+
+def certainty(points: Tensor, clustering: Clustering, kind: Confidence, temperature: float) -> Tensor:
+    """How sure each point's cluster is, [N]: the larger the surer.
+
+    softmax: of cosine / temperature over all centroids, at the assigned one; cosine: to the assigned
+    centroid; margin: that cosine less the largest one to another centroid.
+    """
+    centroids = normalize(clustering.centroids, dim=1)
+    rows = max(1, CHUNK_BYTES // (4 * len(centroids)))
+    parts = []
+    for part, assigned in zip(points.split(rows), clustering.assignment.split(rows), strict=True):
+        cosine = part @ centroids.T
+        own = cosine.gather(1, assigned[:, None])[:, 0]
+        if kind == "softmax":
+            own = own / temperature - (cosine / temperature).logsumexp(1)
+        elif kind == "margin":
+            own = own - cosine.scatter(1, assigned[:, None], -2.0).max(1).values
+        parts.append(own)
+    return torch.cat(parts)
+
+
+def acceptance(schedule: Schedule, progress: float, warmup: float, end: float) -> float:
+    """The share of labels accepted at ``progress``: none during ``warmup``, at most ``end``.
+
+    linear: from 0 at the end of the warm-up to ``end``; step: a quarter, half, three quarters and all of
+    it, for a quarter of the remaining time each; constant: all of it at once.
+    """
+    if progress < warmup or (progress == warmup and schedule == "linear"):
+        return 0.0
+    elapsed = 1.0 if warmup >= 1 else (progress - warmup) / (1 - warmup)
+    if schedule == "linear":
+        return end * elapsed
+    return end * min(1.0, (math.floor(4 * elapsed) + 1) / 4) if schedule == "step" else end

@@ -1,0 +1,24 @@
+"""Anchors that spend no budget: what an encoder gives before training, and what the pixels give by themselves."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from .base import Config, Method, TrainData
+
+
+class RandomInit(Method):
+    name = "random_init"
+    summary = "the backbone as it is initialised"
+    role = "anchor"
+    trains = False
+
+
+class RawPixels(Method):
+    name = "raw_pixels"
+    summary = "the pixels themselves, flattened; no network"
+    role = "anchor"
+    trains = False
+
+    def __init__(self, encoder: nn.Module, config: Config, data: TrainData):
+        super().__init__(nn.Flatten(), config, data)
