@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any, cast
 
 import timm
 from safetensors import safe_open
@@ -11,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from .errors import UserError
+from .methods.base import Encoder
 from .settings import nearest
 
 SMALL = 64  # below this side the first layers keep the resolution: SimCLR B.9
@@ -22,14 +24,14 @@ def check_backbone(name: str) -> None:
         raise UserError(f"unknown backbone {name!r}: {nearest(name, timm.list_models())}")
 
 
-def build_backbone(name: str, channels: int, size: int) -> nn.Module:
+def build_backbone(name: str, channels: int, size: int) -> Encoder:
     """A timm backbone without classifier: float [B, channels, size, size] -> [B, num_features].
 
     Below 64 pixels a ResNet's stem is one 3 x 3 convolution of stride 1 without max-pooling (of a deep stem
     the first convolution loses its stride). `UserError` where the backbone cannot take such images.
     """
     check_backbone(name)
-    sized = {"img_size": size} if "vit" in name or "swin" in name else {}
+    sized: dict[str, Any] = {"img_size": size} if "vit" in name or "swin" in name else {}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -38,14 +40,14 @@ def build_backbone(name: str, channels: int, size: int) -> nn.Module:
         raise UserError(f"backbone {name!r} cannot take images of {channels} x {size} x {size}: {error}") from None
     if size < SMALL and isinstance(model, timm.models.resnet.ResNet):
         _small_stem(model)
-    return model
+    return cast(Encoder, model)
 
 
-def _small_stem(model: timm.models.resnet.ResNet) -> None:
-    if isinstance(model.conv1, nn.Sequential):
-        model.conv1[0].stride = (1, 1)
+def _small_stem(model: Any) -> None:
+    first = model.conv1
+    if isinstance(first, nn.Sequential):
+        cast(nn.Conv2d, first[0]).stride = (1, 1)
     else:
-        first = model.conv1
         model.conv1 = nn.Conv2d(first.in_channels, first.out_channels, 3, stride=1, padding=1, bias=False)
         nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
     model.maxpool = nn.Identity()
@@ -60,7 +62,7 @@ def save_encoder(encoder: nn.Module, path: Path, name: str, channels: int, size:
     partial.replace(path)
 
 
-def load_encoder(path: str | Path) -> nn.Module:
+def load_encoder(path: str | Path) -> Encoder:
     """The exported encoder in eval mode: a timm model, every key of it filled from the file and no other."""
     with safe_open(path, "pt") as file:
         made = file.metadata()

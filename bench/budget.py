@@ -29,14 +29,14 @@ class Budget:
         """Training time allowed, or None where the budget is not one of time."""
         return self.amount * SECONDS[self.unit] if self.unit in SECONDS else None
 
-    def steps(self, steps_per_epoch: int, batch_size: int) -> int | None:
-        """Optimizer steps allowed, at least one, or None for a budget of time."""
+    def steps(self, steps_per_epoch: int, batch_size: int) -> int:
+        """Optimizer steps allowed, at least one; a budget of time sets no limit, which is -1."""
         amount = self.amount * MULTIPLES[self.multiple]
         if self.unit == "ep":
             return max(1, round(amount * steps_per_epoch))
         if self.unit == "img":
             return max(1, int(amount) // batch_size)
-        return None if self.unit in SECONDS else int(amount)
+        return -1 if self.unit in SECONDS else int(amount)
 
 
 def parse_budget(text: str) -> Budget:

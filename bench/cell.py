@@ -96,7 +96,7 @@ def run(job: Job, tell: Tell = lambda event: None) -> Record:
     device = torch.device(job.device)
     tell({"phase": "set up"})
     torch.manual_seed(job.seed)
-    method = build_method(recipe, splits).to(device, memory_format=torch.channels_last)
+    method = build_method(recipe, splits).to(device).to(memory_format=torch.channels_last)
     splits = replace(splits, train=place(splits.train, device))
     spent = _train(method, cell, splits, device, job.runs, tell) if method.trains else Spent()
 
@@ -154,12 +154,8 @@ def _train(method: Method, cell: Cell, splits: Splits, device: torch.device, run
     before = resources.energy_joules(device)
     trainer.fit()
     after = resources.energy_joules(device)
-    known = not resumed and before is not None and after is not None
-    return Spent(
-        _cost(trainer, training.batch_size) | {"energy_joules": after - before if known else None},
-        trainer.curve,
-        trainer.compiled,
-    )
+    energy = None if resumed or before is None or after is None else after - before
+    return Spent(_cost(trainer, training.batch_size) | {"energy_joules": energy}, trainer.curve, trainer.compiled)
 
 
 def _attach_checkpoints(trainer: Trainer, path: Path, identity: str) -> bool:

@@ -19,6 +19,7 @@ from .datasets.loader import Loader
 from .datasets.store import Store
 from .errors import UserError
 from .methods import Method, TrainData
+from .methods.base import Encoder
 from .recipe import Training
 from .trainer import Trainer
 
@@ -28,7 +29,7 @@ TRAINING = Training(batch_size=BATCH, lr=0.05, weight_decay=1e-4)
 CPU = torch.device("cpu")
 
 
-class TinyEncoder(nn.Module):
+class TinyEncoder(Encoder):
     """Float [B, 3, h, w] -> [B, 16]."""
 
     num_features = 16
@@ -143,5 +144,5 @@ def pretend_cuda(module: nn.Module) -> None:
         for name, value in part.named_parameters(recurse=False):
             fake = torch.empty(value.shape, dtype=value.dtype, device="cuda")
             part.register_parameter(name, nn.Parameter(fake, requires_grad=value.requires_grad))
-        for name, value in part.named_buffers(recurse=False):
-            part.register_buffer(name, torch.empty(value.shape, dtype=value.dtype, device="cuda"))
+        for name, buffer in part.named_buffers(recurse=False):
+            part.register_buffer(name, torch.empty(buffer.shape, dtype=buffer.dtype, device="cuda"))

@@ -7,7 +7,7 @@ import sys
 from enum import Enum
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from platformdirs import user_cache_dir
@@ -24,7 +24,7 @@ app = typer.Typer(
 data_app = typer.Typer(help="Get datasets, and see which are ready.")
 app.add_typer(data_app, name="data")
 console = Console(highlight=False)
-USAGE_ERROR = typer.BadParameter.__base__  # click's UsageError, whichever copy of click this Typer uses
+USAGE_ERROR: Any = typer.BadParameter.__base__  # click's UsageError, whichever copy of click this Typer uses
 
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Where prepared datasets lie; else $BENCH_DATA, else the user's cache folder.")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 import pandas as pd
 
 from .records import Record
-from .stats import Interval, differs, interval
+from .stats import ENOUGH, Interval, differs, interval
 
 HEADLINE = "linear_top1"
 METRICS = {"linear_top1": "linear", "linear_top5": "linear top-5", "knn_top1": "kNN (k = 20)", "knn200_top1": "kNN (k = 200)"}
@@ -53,9 +53,9 @@ class Leaderboard:
         rivals = [r for r in self.ranked if r.values[metric]]
         if row not in rivals:
             return False
-        best = max(rivals, key=lambda r: r.interval(metric).mean)
+        best = max(rivals, key=lambda r: fmean(r.values[metric].values()))
         if row is best:
-            return row.interval(metric).half is not None
+            return len(row.values[metric]) >= ENOUGH
         return differs(best.values[metric], row.values[metric]) is False
 
 

@@ -16,7 +16,7 @@ Row = tuple[str, ...]
 
 def methods() -> list[Row]:
     """Name, kind and summary of every method."""
-    rows = []
+    rows: list[Row] = []
     for name, method in registry().items():
         kind = method.role + (", uses labels" if method.uses_labels else "")
         rows.append((name, kind, method.summary))
@@ -25,7 +25,7 @@ def methods() -> list[Row]:
 
 def datasets(root: Path) -> list[Row]:
     """Name, whether it is ready, size on disk and place of every dataset."""
-    rows = []
+    rows: list[Row] = []
     for name, track in tracks().items():
         if track.embedded:
             rows.append((name, "ready", "embedded", track.title))
@@ -36,17 +36,17 @@ def datasets(root: Path) -> list[Row]:
         except DataError as error:
             rows.append((name, "damaged", "", str(error)))
             continue
-        size = sum(f.stat().st_size for f in folder.iterdir()) if ready else 0
-        how = track.how_to_get or f"python -m bench data get {name}"
-        rows.append(
-            (name, "ready", f"{size / 2**20:,.0f} MiB", str(folder)) if ready else (name, "missing", "", f"get it with: {how}")
-        )
+        if not ready:
+            rows.append((name, "missing", "", f"get it with: {track.how_to_get or f'python -m bench data get {name}'}"))
+            continue
+        size = sum(f.stat().st_size for f in folder.iterdir())
+        rows.append((name, "ready", f"{size / 2**20:,.0f} MiB", str(folder)))
     return rows
 
 
 def results(out: Path, warn: Callable[[str], None]) -> list[Row]:
     """Path, status and headline accuracy of every record below ``out``."""
-    rows = []
+    rows: list[Row] = []
     for path in records.record_paths(out):
         try:
             record = records.read(path)

@@ -16,7 +16,7 @@ from .datasets.spec import Spec
 from .datasets.store import Splits
 from .errors import UserError
 from .methods import Config, Method
-from .methods.base import Count, Fraction, NonNegative, Positive
+from .methods.base import Count, Fraction, NonNegative
 from .settings import Assignment, apply, nearest
 
 

@@ -17,7 +17,7 @@ from .datasets.spec import Spec
 from .display import Display, show_boards
 from .environment import choose_device
 from .errors import UserError
-from .plan import Cell, OnExisting, order
+from .plan import OnExisting, order
 from .recipe import Recipe, check_assignments
 from .runner import Task, run_all
 from .selection import choose_datasets, choose_methods

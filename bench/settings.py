@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-import types
 import typing
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
@@ -45,8 +44,6 @@ def nearest(name: str, names: Iterable[str]) -> str:
 def convert(settings: type, key: str, text: str) -> Any:
     """``text`` as a value of the field ``key`` of the dataclass ``settings``; `UserError` where it does not fit."""
     hint = get_type_hints(settings, include_extras=True)[key]
-    if isinstance(hint, types.UnionType):  # Optional: what None means is resolved, never typed
-        hint = next(part for part in get_args(hint) if part is not type(None))
     bounds = None
     if get_origin(hint) is typing.Annotated:
         hint, bounds = get_args(hint)

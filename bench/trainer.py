@@ -42,7 +42,8 @@ class Trainer:
             fused=device.type == "cuda",
         )
         self.clock, self.meter = Clock(device), LossMeter(device)
-        self.step, self.curve = 0, []
+        self.step = 0
+        self.curve: list[dict[str, Any]] = []
         self.compiled = "off"
         self.tell: Callable[[dict[str, Any]], None] = lambda event: None
         self.measure: Callable[[float], dict[str, float]] = lambda progress: {}
@@ -57,9 +58,9 @@ class Trainer:
     @property
     def progress(self) -> float:
         """Share of the budget spent, in [0, 1]."""
-        if self.total_steps is not None:
-            return min(1.0, self.step / self.total_steps)
-        return min(1.0, self.clock.seconds() / self.budget.seconds)
+        if self.budget.seconds is not None:
+            return min(1.0, self.clock.seconds() / self.budget.seconds)
+        return min(1.0, self.step / self.total_steps)
 
     def fit(self) -> None:
         """Train to the end of the budget. Raises `Diverged`."""
@@ -106,8 +107,7 @@ class Trainer:
 
     def _before_epoch(self) -> None:
         """Let the method look at the data. What it takes is on the clock, so it is left out where no time is left for it."""
-        left = float("inf") if self.total_steps is not None else self.budget.seconds - self.clock.seconds()
-        if self._last_detection > left:
+        if self.budget.seconds is not None and self._last_detection > self.budget.seconds - self.clock.seconds():
             return
         begun = self.clock.apart.get("detect", 0.0)
         with self.clock.part("detect"):
@@ -117,7 +117,7 @@ class Trainer:
 
     def _embed(self, network: nn.Module) -> Tensor:
         def check() -> None:
-            if self.total_steps is None and self.progress >= 1:
+            if self.budget.seconds is not None and self.progress >= 1:
                 raise BudgetSpent
 
         loader = self.loader
@@ -125,7 +125,7 @@ class Trainer:
         return extract(network, batches, self.device, between=check)
 
     def _point_due(self) -> bool:
-        if self.step % self.loader.steps_per_epoch and self.total_steps is not None:
+        if self.step % self.loader.steps_per_epoch and self.budget.seconds is None:
             return False
         last = self.curve[-1]["progress"] if self.curve else 0.0
         return self.progress - last >= 1 / POINTS and self.progress < 1
@@ -152,7 +152,7 @@ class Trainer:
 
     def _stay_close(self) -> None:
         """Under a budget of time, keep the host's clock within a few steps of what the GPU has done."""
-        if self.device.type != "cuda" or self.total_steps is not None:
+        if self.device.type != "cuda" or self.budget.seconds is None:
             return
         event = torch.cuda.Event()
         event.record()

@@ -64,10 +64,7 @@ def resize_matrix(start: Tensor, extent: Tensor, source: int, target: int, flip:
     """
     scale = (extent / target)[:, None]
     steps = torch.arange(target, device=start.device) + 0.5
-    if flip is None:
-        place = steps[None]
-    else:
-        place = torch.where(flip[:, None], target - steps, steps)
+    place = steps[None] if flip is None else torch.where(flip[:, None], target - steps, steps)
     centre = start[:, None] + place * scale
     pixels = torch.arange(source, device=start.device) + 0.5
     weights = (1 - (pixels - centre[:, :, None]).abs() / scale.clamp(min=1)[:, :, None]).clamp_(min=0)

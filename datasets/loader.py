@@ -67,8 +67,6 @@ class Loader:
 
 def place(store: Store, device: torch.device) -> Store:
     """The store on ``device`` where it fits there with room to spare; memory on the CPU is a file map already."""
-    if store.rows is None and store.images.device == device and not device.type == "cpu":
-        return store
     if device.type == "cpu":
         return store if store.nbytes > 2**31 else store.resident(device)
     free, _ = torch.cuda.mem_get_info(device)

@@ -83,7 +83,7 @@ def in_memory(raw: Mapping[str, Raw]) -> Splits:
         digest.update(images.tobytes() + labels.tobytes())
         classes = max(classes, int(labels.max()) + 1)
         stores.append(Store(torch.from_numpy(images), torch.from_numpy(labels)))
-    return Splits(*stores, classes=classes, fingerprint=digest.hexdigest())
+    return Splits(stores[0], stores[1], classes, digest.hexdigest())
 
 
 def write(folder: Path, raw: Mapping[str, Raw], classes: int) -> None:
@@ -95,11 +95,9 @@ def write(folder: Path, raw: Mapping[str, Raw], classes: int) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        meta = {"format": FORMAT, "classes": classes, "splits": {}}
         digest = hashlib.sha256()
-        for split in SPLITS:
-            meta["splits"][split] = _write_split(partial, split, raw[split], classes, digest)
-        meta["fingerprint"] = digest.hexdigest()
+        splits = {split: _write_split(partial, split, raw[split], classes, digest) for split in SPLITS}
+        meta = {"format": FORMAT, "classes": classes, "splits": splits, "fingerprint": digest.hexdigest()}
         (partial / "meta.json").write_text(json.dumps(meta, indent=1) + "\n")
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
@@ -155,7 +153,7 @@ def load(folder: Path) -> Splits:
     if meta is None:
         raise DataError(f"no prepared dataset in {folder}")
     stores = [_load_split(folder, split, meta["splits"][split]) for split in SPLITS]
-    return Splits(*stores, classes=meta["classes"], fingerprint=meta["fingerprint"])
+    return Splits(stores[0], stores[1], meta["classes"], meta["fingerprint"])
 
 
 def _load_split(folder: Path, split: str, expected: dict) -> Store:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from torch import Tensor, nn
 
@@ -28,6 +28,7 @@ Positive = Annotated[float, Bounds(0, above=True)]
 NonNegative = Annotated[float, Bounds(0)]
 Fraction = Annotated[float, Bounds(0, 1)]
 Count = Annotated[int, Bounds(1)]
+CountOrAuto = Annotated[int, Bounds(0)]  # 0 means: chosen by the number of train images
 Counts = Annotated[tuple[int, ...], Bounds(2)]
 Embed = Callable[[nn.Module], Tensor]
 Role = Literal["contestant", "oracle", "anchor"]
@@ -37,7 +38,7 @@ Role = Literal["contestant", "oracle", "anchor"]
 class Config:
     """Settings of a method; every field can be set from outside, and is checked against its bounds."""
 
-    def resolved(self, images: int) -> Config:
+    def resolved(self, images: int) -> Self:
         """These settings with those that depend on the number of train images filled in.
 
         Raises ValueError, for the user to read, where a setting does not fit that number.
@@ -53,6 +54,12 @@ class TrainData(NamedTuple):
     labels: Tensor | None = None  # int64 [N]
 
 
+class Encoder(nn.Module):
+    """A backbone without classifier: float [B, C, H, W] -> [B, num_features]."""
+
+    num_features: int
+
+
 class Method(nn.Module):
     """A contestant. ``encoder`` is what is evaluated; all that must survive a resume is in ``state_dict()``."""
 
@@ -65,7 +72,7 @@ class Method(nn.Module):
 
     encoder: nn.Module
 
-    def __init__(self, encoder: nn.Module, config: Config, data: TrainData):
+    def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__()
         self.encoder = encoder
 

@@ -11,13 +11,13 @@ over the label sets. Our choice: the cluster counts, the interval between detect
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from . import moco
-from .base import Counts, Embed, Fraction, Method, Positive, PseudoLabelView, TrainData
+from .base import Counts, Embed, Encoder, Fraction, Method, Positive, PseudoLabelView, TrainData
 from .parts.info_nce import attract, eliminate
 from .parts.pairs import InBatch, Pairs, Queue
 from .parts.pseudo_labels import Confidence, PseudoLabels, Schedule, acceptance
@@ -26,7 +26,7 @@ from .parts.pseudo_labels import Confidence, PseudoLabels, Schedule, acceptance
 @dataclass(frozen=True)
 class Config(moco.Config):
     base: Literal["moco", "simclr"] = "moco"  # the paper's is MoCo v2; the queue's settings then are MoCo's
-    clusters: Counts | None = None  # (N/500, N/200, N/100), our choice: 100, 250, 500 on CIFAR
+    clusters: Counts = ()  # none: (N/500, N/200, N/100), our choice: 100, 250, 500 on CIFAR
     confidence: Confidence = "softmax"  # our reading
     confidence_temperature: Positive = 0.1  # our choice: the loss's
     schedule: Schedule = "linear"  # our reading
@@ -34,7 +34,7 @@ class Config(moco.Config):
     accept_end: Fraction = 1.0  # accepted share at the end of the budget; our reading
     detect_every: Fraction = 0.02  # share of the budget between detections, at least an epoch; our choice
 
-    def resolved(self, images: int) -> Config:
+    def resolved(self, images: int) -> Self:
         default = tuple(max(2, images // n) for n in (500, 200, 100))
         clusters = tuple(dict.fromkeys(self.clusters or default))
         if max(clusters) > images:
@@ -47,7 +47,7 @@ class Ifnd(Method):
 
     config_type = Config
 
-    def __init__(self, encoder: nn.Module, config: Config, data: TrainData):
+    def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
         self.config = config
         self.source: InBatch | Queue

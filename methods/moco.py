@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Self
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from . import base
-from .base import Count, Fraction, Method, Positive, TrainData
+from .base import Count, CountOrAuto, Encoder, Fraction, Method, Positive, TrainData
 from .parts.info_nce import info_nce
 from .parts.pairs import Queue
 
@@ -16,12 +17,12 @@ from .parts.pairs import Queue
 class Config(base.Config):
     temperature: Positive = 0.1  # MoCo's CIFAR demo
     dimension: Count = 128  # MoCo, section 3.3
-    queue_size: Count | None = None  # 4096 (MoCo's CIFAR demo), at most half of the train images
+    queue_size: CountOrAuto = 0  # 0: 4096 (MoCo's CIFAR demo), at most half of the train images
     momentum: Fraction = 0.99  # MoCo's CIFAR demo
     symmetric: bool = False  # False: one view queries, one is the key; True doubles the compute of an epoch
 
-    def resolved(self, images: int) -> Config:
-        if self.queue_size is not None and self.queue_size > images:
+    def resolved(self, images: int) -> Self:
+        if self.queue_size > images:
             raise ValueError(f"queue_size {self.queue_size} exceeds the {images} train images")
         return replace(self, queue_size=self.queue_size or max(1, min(4096, images // 2)))
 
@@ -31,7 +32,7 @@ class MoCo(Method):
     summary = "MoCo v2: InfoNCE against a queue of momentum keys (He et al. 2020)"
     config_type = Config
 
-    def __init__(self, encoder: nn.Module, config: Config, data: TrainData):
+    def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
         self.config = config
         self.source = Queue(encoder, config.dimension, config.queue_size, config.momentum, config.symmetric)

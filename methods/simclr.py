@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from . import base
-from .base import Count, Method, Positive, TrainData
+from .base import Count, Encoder, Method, Positive, TrainData
 from .parts.info_nce import info_nce
 from .parts.pairs import InBatch
 
@@ -23,7 +23,7 @@ class SimCLR(Method):
     summary = "SimCLR: in-batch InfoNCE (Chen et al. 2020)"
     config_type = Config
 
-    def __init__(self, encoder: nn.Module, config: Config, data: TrainData):
+    def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
         self.config = config
         self.source = InBatch(encoder, config.dimension)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from .base import Config, Method, TrainData
+from .base import Config, Encoder, Method, TrainData
 
 
 class Supervised(Method):
@@ -17,7 +17,7 @@ class Supervised(Method):
 
     labels: Tensor
 
-    def __init__(self, encoder: nn.Module, config: Config, data: TrainData):
+    def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
         self.head = nn.Linear(encoder.num_features, data.classes)
         self.register_buffer("labels", data.labels)

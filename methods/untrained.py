@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from .base import Config, Method, TrainData
+from .base import Config, Encoder, Method, TrainData
 
 
 class RandomInit(Method):
@@ -20,5 +20,6 @@ class RawPixels(Method):
     role = "anchor"
     trains = False
 
-    def __init__(self, encoder: nn.Module, config: Config, data: TrainData):
-        super().__init__(nn.Flatten(), config, data)
+    def __init__(self, encoder: Encoder, config: Config, data: TrainData):
+        super().__init__(encoder, config, data)
+        self.encoder = nn.Flatten()

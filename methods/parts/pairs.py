@@ -14,6 +14,8 @@ from lightly.models.modules.heads import MoCoProjectionHead, SimCLRProjectionHea
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from ..base import Encoder
+
 
 class Pairs(NamedTuple):
     """Similarities of A anchors to their positive and to M candidates, and which images those are."""
@@ -28,7 +30,7 @@ class Pairs(NamedTuple):
 class InBatch(nn.Module):
     """SimCLR's pairs (Chen et al. 2020): every view is an anchor, the views of other images are its negatives."""
 
-    def __init__(self, encoder: nn.Module, dimension: int):
+    def __init__(self, encoder: Encoder, dimension: int):
         super().__init__()
         width = encoder.num_features
         self.encoder = encoder
@@ -64,7 +66,7 @@ class Queue(nn.Module):
     indices: Tensor
     cursor: Tensor
 
-    def __init__(self, encoder: nn.Module, dimension: int, size: int, momentum: float, symmetric: bool):
+    def __init__(self, encoder: Encoder, dimension: int, size: int, momentum: float, symmetric: bool):
         super().__init__()
         width = encoder.num_features
         self.momentum, self.symmetric = momentum, symmetric
