@@ -173,6 +173,36 @@ def check(method: Annotated[str, typer.Argument(help="A method; see `list method
         console.print(f"ok  {line}", markup=False, soft_wrap=True)
 
 
+@app.command()
+def throughput(
+    figures: Annotated[
+        str, typer.Option(help="all, or names with commas: augment, end_to_end, knn, linear, kmeans, detection.")
+    ] = "all",
+    track: Annotated[str | None, typer.Option(help="Instead: input, model and both of a method on this track.")] = None,
+    method: Annotated[str | None, typer.Option(help="The method for --track.")] = None,
+    device: Annotated[Device, typer.Option(help="The device for --track; the other figures are the CPU's.")] = Device.auto,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Measure lightly's and scikit-learn's in the same run, in turn.")
+    ] = False,
+    against: Annotated[str | None, typer.Option(help="Compare with this git revision; exit 1 where this one is slower.")] = None,
+    small: Annotated[bool, typer.Option("--small", help="Small sizes, seconds in all.")] = False,
+    repeats: Annotated[int, typer.Option(min=1, max=1000, help="Measurements of each figure.")] = 5,
+    json: Annotated[Path | None, typer.Option(help="Write the rows to this file.")] = None,
+) -> None:
+    """Measure speed, as ratios to peers or to another revision."""
+    from .datasets.registry import find
+    from .environment import choose_device
+    from .selection import find_method
+    from .throughput import command
+    from .throughput.figures import baseline
+
+    if against is not None:
+        raise typer.Exit(command.check_against(console, against, command.QUICK if figures == "all" else figures))
+    chosen = find_method(method) if method else baseline()
+    where = choose_device(device.value)
+    command.measure(console, figures, find(track) if track else None, chosen, where, small, peers, repeats, json)
+
+
 def warn(line: str) -> None:
     print(f"warning: {line}", file=sys.stderr)
 

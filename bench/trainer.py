@@ -71,7 +71,7 @@ class Trainer:
             while self.progress < 1:
                 if self.step % self.loader.steps_per_epoch == 0:
                     self._before_epoch()
-                self._step()
+                self.train_step()
                 self._after_step()
         except BudgetSpent:
             pass
@@ -79,7 +79,8 @@ class Trainer:
             self._point()
         self.clock.stop()
 
-    def _step(self) -> None:
+    def train_step(self) -> None:
+        """One batch, one step of the optimizer."""
         lr = learning_rate(self.training.lr, self.training.lr_warmup, self.progress)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
@@ -111,11 +112,13 @@ class Trainer:
             return
         begun = self.clock.apart.get("detect", 0.0)
         with self.clock.part("detect"):
-            self.method.before_epoch(self.progress, self._embed)
+            self.method.before_epoch(self.progress, self.embed)
         spent = self.clock.apart["detect"] - begun
         self._last_detection = max(self._last_detection, spent)
 
-    def _embed(self, network: nn.Module) -> Tensor:
+    def embed(self, network: nn.Module) -> Tensor:
+        """Features [N, D] of the un-augmented train images in order. Raises `BudgetSpent` when time runs out."""
+
         def check() -> None:
             if self.budget.seconds is not None and self.progress >= 1:
                 raise BudgetSpent
