@@ -46,15 +46,14 @@ def hue(images: Tensor, factor: Tensor) -> Tensor:
     value, chroma, sextant = _hexagon(images)
     sextant.add_(6 * factor[:, None, None])
     sextant.sub_((sextant * (1 / 6)).floor_(), alpha=6)
-    out = torch.empty_like(images)
     base = torch.sub(value, chroma, alpha=2)  # v - c * clamp(2 - d, 0, 1) = v - 2c + c * clamp(d, 1, 2)
     distance = torch.sub(sextant, 3).abs_().clamp_(1, 2)  # in [0, 6) the shortest way to 3 crosses no end
-    torch.addcmul(base, chroma, distance, out=out[:, 0])
+    channels = [torch.addcmul(base, chroma, distance)]
     base.add_(chroma, alpha=3)  # elsewhere d = 3 - e, e = ||sextant - centre| - 3|: v + c - c * clamp(e, 1, 2)
-    for channel, centre in ((1, 5), (2, 1)):
-        torch.sub(sextant, centre, out=distance).abs_().sub_(3).abs_().clamp_(1, 2)
-        torch.addcmul(base, chroma, distance, value=-1, out=out[:, channel])
-    return out
+    for centre in (5, 1):
+        distance = torch.sub(sextant, centre).abs_().sub_(3).abs_().clamp_(1, 2)
+        channels.append(torch.addcmul(base, chroma, distance, value=-1))
+    return torch.stack(channels, dim=1)
 
 
 def _hexagon(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:

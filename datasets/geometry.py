@@ -1,7 +1,8 @@
 """Crops, flips, resizes and blurs of a batch, each image with parameters of its own.
 
 All of them are linear and separable, so each is two small matrix products, ``rows @ image @ columns^T``: static
-shapes, and PIL's antialiased bilinear filter exactly, whether a region is enlarged or reduced. B images, C channels, H x W pixels in, h x w pixels out.
+shapes, and PIL's antialiased bilinear filter exactly, whether a region is enlarged or reduced.
+B images, C channels, H x W pixels in, h x w pixels out.
 """
 
 from __future__ import annotations

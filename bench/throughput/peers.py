@@ -48,7 +48,7 @@ class PilImages(Dataset):
         return self.length
 
     def __getitem__(self, index: int) -> list[Tensor]:
-        return self.transform(self.images[index % len(self.images)])
+        return list(self.transform(self.images[index % len(self.images)]))  # type: ignore[arg-type]
 
 
 def batches(dataset: PilImages, batch_size: int) -> Iterator[list[Tensor]]:
