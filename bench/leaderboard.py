@@ -16,6 +16,7 @@ from .stats import Bounds, Interval, Pair, Standing, Values
 
 HEADLINE = "linear_top1"
 METRICS = {"linear_top1": "linear", "linear_top5": "linear top-5", "knn_top1": "kNN (k = 20)", "knn200_top1": "kNN (k = 200)"}
+COMPARED = ("linear_top1", "knn_top1")  # metrics whose every pair is written out
 COSTS = ("images_per_second", "train_seconds", "detect_seconds", "eval_seconds", "peak_memory_bytes", "energy_joules")
 SMALL_TEST = 5000  # images, up to which the test split's own interval is worth showing
 
@@ -83,8 +84,12 @@ class Leaderboard:
         """For each metric the standing of every contestant with enough seeds."""
         return {metric: stats.standings({row.method: row.values[metric] for row in self.ranked}) for metric in METRICS}
 
-    def pairs(self, metric: str) -> dict[tuple[str, str], Pair]:
-        """Every pair of rows that share a seed, the one listed first minus the other."""
+    @cached_property
+    def pairs(self) -> dict[str, dict[tuple[str, str], Pair]]:
+        """For each of COMPARED every pair of rows that share a seed, the one listed first minus the other."""
+        return {metric: self._pairs(metric) for metric in COMPARED}
+
+    def _pairs(self, metric: str) -> dict[tuple[str, str], Pair]:
         rows = self.ranked + self.unranked
         compared = {(a.method, b.method): stats.compare(a.values[metric], b.values[metric]) for a, b in combinations(rows, 2)}
         return {key: pair for key, pair in compared.items() if pair is not None}

@@ -9,10 +9,11 @@ from collections.abc import Hashable, Sequence
 from importlib import resources
 from typing import Any
 
+import numpy as np
+
 from . import curves, stats
-from .leaderboard import HEADLINE, METRICS, Leaderboard, Row
+from .leaderboard import COMPARED, HEADLINE, METRICS, Leaderboard, Row
 from .records import Record
-from .tables import COMPARED
 
 CURVE_NUMBERS = 500_000  # of all records together; more make the page slow to load
 MEAN_POINTS = 60
@@ -83,7 +84,7 @@ def _board(board: Leaderboard, shared: dict[str, Pool], most: int) -> dict[str, 
         "shortest": rounded(board.shortest),
         "published": [vars(row) for row in board.published],
         "rows": [_row(board, row, shared, most) for row in board.rows],
-        "pairs": {metric: [[*key, *map(rounded, pair)] for key, pair in board.pairs(metric).items()] for metric in COMPARED},
+        "pairs": {metric: [[*key, *map(rounded, pair)] for key, pair in pairs.items()] for metric, pairs in board.pairs.items()},
     }
 
 
@@ -103,7 +104,7 @@ def _row(board: Leaderboard, row: Row, shared: dict[str, Pool], most: int) -> di
         "cost": {key: rounded(value) for key, value in row.cost.items()},
         "equal": [rounded(equal.mean), rounded(equal.half)] if equal else None,
         "front": ranked and row.method in board.front,
-        "curves": {key: _mean_curve(row, key) for key in curves.keys(row.good)},
+        "curves": _mean_curves(row),
         "records": [_record(record, shared, most) for record in row.records],
     }
 
@@ -123,12 +124,15 @@ def _metrics(board: Leaderboard, row: Row) -> dict[str, Any]:
     }
 
 
-def _mean_curve(row: Row, key: str) -> dict[str, list[float | None]]:
-    """The mean over seeds against progress, and the mean time at which each place was reached."""
-    places, values = curves.mean(row.good, key, "progress", MEAN_POINTS)
-    times = curves.mean(row.good, "seconds", "progress", MEAN_POINTS)
-    seconds = stats.np.interp(places, *times).tolist() if times[0] else []
-    return {"progress": _list(places), "seconds": _list(seconds), "values": _list(values)}
+def _mean_curves(row: Row) -> dict[str, dict[str, list[float | None]]]:
+    """For each key the mean over seeds against progress, and the mean time at which each place was reached."""
+    times = curves.mean(row.good, "seconds", points=MEAN_POINTS)
+    found = {}
+    for key in curves.keys(row.good):
+        places, values = curves.mean(row.good, key, points=MEAN_POINTS)
+        seconds = np.interp(places, *times).tolist() if times[0] else []
+        found[key] = {"progress": _list(places), "seconds": _list(seconds), "values": _list(values)}
+    return found
 
 
 def _record(record: Record, shared: dict[str, Pool], most: int) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def _csv(frame: pd.DataFrame) -> str:
 
 def _markdown_files(out: Path, boards: list[Leaderboard], figures: dict[str, dict[str, plots.Figure]], devices: str) -> Files:
     texts = {board.title: _markdown(board) for board in boards}
-    small = any("test split" in tables.table(board) for board in boards)
+    small = any(row.test_interval(leaderboard.HEADLINE) for board in boards for row in board.rows)
     legend = LEGEND.format(devices=devices, test=TEST if small else "")
     whole = ["# Leaderboards", "", "Made by `python -m bench report` from the records beside this file; do not edit."]
     whole += [f"`{PAGE}`, made by the same command, shows them with curves and the record behind every number.", "", legend, ""]

@@ -8,12 +8,11 @@ from typing import Any
 import pandas as pd
 
 from . import stats
-from .leaderboard import HEADLINE, METRICS, Leaderboard, Row
+from .leaderboard import COMPARED, HEADLINE, METRICS, Leaderboard, Row
 from .stats import Interval, Pair
 
 RULE = "*not ranked: anchors and oracles*"
 STALE_RULE = "*stale: made with other settings, protocol or data than today's*"
-COMPARED = ("linear_top1", "knn_top1")  # metrics whose pairs are written out
 NONE = "–"
 
 
@@ -158,7 +157,7 @@ def pair_numbers(boards: Sequence[Leaderboard]) -> pd.DataFrame:
             }
             for board in boards
             for metric in COMPARED
-            for (a, b), pair in board.pairs(metric).items()
+            for (a, b), pair in board.pairs[metric].items()
         ]
     )
 

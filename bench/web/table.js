@@ -79,7 +79,7 @@ function drawTable() {
   }
   at("board-table").replaceChildren(make("caption", { hidden: "" }, board().title), make("thead", {}, head), body);
   at("status").textContent = `${rows.length} of ${board().rows.length} methods, sorted by ${sort.title}`;
-  at("notes").replaceChildren(...notes().map((note) => make("li", {}, note)));
+  at("notes").replaceChildren(...notes().map((note, i) => make("p", { class: "note" }, `[${i + 1}] published: ${note}`)));
 }
 
 function heading(column, sort) {
