@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import latex, leaderboard, page, plots, published, records, tables
+from . import latex, leaderboard, live, page, plots, published, records, tables
 from .leaderboard import Leaderboard
 
 SECTION = r"(<!-- leaderboard {folder}/(?P<track>\S+) -->\n).*?(<!-- end leaderboard -->)"
@@ -53,10 +53,10 @@ class Drawing:
 Files = dict[Path, Text | Drawing]
 
 
-def render(out: Path, live: bool = False, png: bool = False) -> tuple[Files, list[str]]:
+def render(out: Path, following: bool = False, png: bool = False) -> tuple[Files, list[str]]:
     """Every file that follows from the records in ``out``, and a line for each unreadable record.
 
-    A ``live`` page loads itself again from time to time; ``png`` adds the figures as PNG.
+    ``following`` a run, the page shows what it does now and loads itself again; ``png`` adds the figures as PNG.
     """
     found, problems = records.read_all(out)
     boards = leaderboard.build(found, published.read(out))
@@ -70,7 +70,7 @@ def render(out: Path, live: bool = False, png: bool = False) -> tuple[Files, lis
         for name, figure in figures[board.title].items():
             for suffix in ("svg", "png") if png else ("svg",):
                 files[out / "figures" / f"{_slug(board)}-{name}.{suffix}"] = Drawing(figure)
-    files[out / PAGE] = Text(page.html(boards, live))
+    files[out / PAGE] = Text(page.html(boards, live.running(out) or {} if following else None))
     return files, problems
 
 
@@ -95,7 +95,7 @@ def _markdown_files(out: Path, boards: list[Leaderboard], figures: dict[str, dic
 
     marked = re.compile(SECTION.format(folder=re.escape(out.absolute().name)), re.DOTALL)
     for path in sorted(out.absolute().parent.glob("*.md")):
-        text = path.readText()
+        text = path.read_text()
         if marked.search(text):
             files[path] = Text(marked.sub(section, text))
     return files
@@ -108,7 +108,10 @@ def _markdown(board: Leaderboard) -> str:
 
 def _details(board: Leaderboard) -> list[str]:
     lines: list[str] = []
-    for title, frame in (("At equal time", tables.equal_time(board)), ("Against the best, by linear accuracy", tables.to_best(board))):
+    for title, frame in (
+        ("At equal time", tables.equal_time(board)),
+        ("Against the best, by linear accuracy", tables.to_best(board)),
+    ):
         if frame is not None:
             lines += [f"**{title}**", "", _table(frame), ""]
     for row in board.stale:
