@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -122,17 +122,14 @@ def _compared(key: tuple[Board, str], metric: str, left: list[Record], right: li
 
 def _corrected(found: Sequence[Comparison]) -> list[Comparison]:
     """The verdicts, with Holm's correction over all of them."""
-    adjusted = iter(stats.holm([one.pair.p for one in found if one.pair and one.pair.p is not None]))
-    return [_judged(one, next(adjusted) if one.pair and one.pair.p is not None else None) for one in found]
+    adjusted = stats.adjusted({position: one.pair for position, one in enumerate(found) if one.pair})
+    ps = [adjusted.get(position) for position in range(len(found))]
+    return [replace(one, p=p, verdict=one.verdict or _verdict(one.pair, p)) for one, p in zip(found, ps, strict=True)]
 
 
-def _judged(one: Comparison, p: float | None) -> Comparison:
-    if one.verdict:
-        verdict = one.verdict
-    elif one.pair is None or p is None:
-        verdict = "too few seeds"
-    elif p > 1 - stats.LEVEL:
-        verdict = "no difference shown"
-    else:
-        verdict = "better" if one.pair.difference > 0 else WORSE
-    return Comparison(one.board, one.subject, one.metric, one.a, one.b, one.pair, p, verdict)
+def _verdict(pair: Pair | None, p: float | None) -> str:
+    if pair is None or p is None:
+        return "too few seeds"
+    if not stats.is_significant(p):
+        return "no difference shown"
+    return "better" if pair.difference > 0 else WORSE

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pandas as pd
 
 from . import tables
 from .leaderboard import METRICS, Leaderboard
 
-SPELLING = {sign: "\\" + sign for sign in "&%#_${}"} | {
+SPELLING: dict[str, Any] = {sign: "\\" + sign for sign in "&%#_${}"} | {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "\\": r"\textbackslash{}",

@@ -84,8 +84,13 @@ def _board(board: Leaderboard, shared: dict[str, Pool], most: int) -> dict[str, 
         "shortest": rounded(board.shortest),
         "published": [vars(row) for row in board.published],
         "rows": [_row(board, row, shared, most) for row in board.rows],
-        "pairs": {metric: [[*key, *map(rounded, pair)] for key, pair in pairs.items()] for metric, pairs in board.pairs.items()},
+        "pairs": {metric: _pairs(pairs) for metric, pairs in board.pairs.items()},
     }
+
+
+def _pairs(pairs: dict[tuple[str, str], stats.Pair]) -> list[list[Any]]:
+    adjusted = stats.adjusted(pairs)
+    return [[*key, *map(rounded, pair), rounded(adjusted.get(key))] for key, pair in pairs.items()]
 
 
 def _row(board: Leaderboard, row: Row, shared: dict[str, Pool], most: int) -> dict[str, Any]:

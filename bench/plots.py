@@ -13,7 +13,7 @@ from . import curves
 from .leaderboard import HEADLINE, METRICS, Leaderboard, Row
 
 STYLE = 1  # changes whenever the look of a figure does
-SETTINGS = {"svg.hashsalt": "bench", "svg.fonttype": "path", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+SETTINGS: Any = {"svg.hashsalt": "bench", "svg.fonttype": "path", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 # Okabe and Ito's colours, which stay apart for most eyes, then line styles
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", "--", ":", "-.")
@@ -38,17 +38,16 @@ class Figure:
     def save(self, path: Path) -> None:
         """Draw as SVG or PNG, by the suffix of ``path``; no dates, no random names."""
         import matplotlib
+        from matplotlib.figure import Figure as Canvas
 
-        matplotlib.use("agg")
-        from matplotlib import pyplot
-
+        partial = path.with_name(f".partial-{path.name}")
         with matplotlib.rc_context(SETTINGS):
-            figure, axes = pyplot.subplots(figsize=(6.4, 3.8), layout="constrained")
-            self.draw(axes, self.shows)
+            figure = Canvas(figsize=(6.4, 3.8), layout="constrained")
+            self.draw(figure.subplots(), self.shows)
             nothing = {"Date": None} if path.suffix == ".svg" else {"Software": None}
             path.parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(path, dpi=150, metadata={"Description": f"shows {self.digest}", **nothing})
-            pyplot.close(figure)
+            figure.savefig(partial, dpi=150, metadata={"Description": f"shows {self.digest}", **nothing})
+        partial.replace(path)
 
 
 def of_board(board: Leaderboard) -> dict[str, Figure]:
