@@ -6,10 +6,12 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import published, records
-from .runner import Task
+
+if TYPE_CHECKING:  # reports are made without all that training needs
+    from .runner import Task
 
 FILE = ".running.json"
 WRITE_EVERY = 2.0  # seconds

@@ -13,7 +13,13 @@ from . import curves
 from .leaderboard import HEADLINE, METRICS, Leaderboard, Row
 
 STYLE = 1  # changes whenever the look of a figure does
-SETTINGS: Any = {"svg.hashsalt": "bench", "svg.fonttype": "path", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+SETTINGS: Any = {
+    "svg.hashsalt": "bench",
+    "svg.fonttype": "path",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
 # Okabe and Ito's colours, which stay apart for most eyes, then line styles
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", "--", ":", "-.")

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .curves import AXES
 from .errors import UserError
 from .records import Record
-from .runner import Task
 from .settings import nearest
+
+if TYPE_CHECKING:  # reports are made without all that training needs
+    from .runner import Task
 
 PROJECT = "ssl-bench"
 
