@@ -191,7 +191,7 @@ def _renew(out: Path, png: bool, live: bool = False) -> None:
     for problem in problems:
         warn(problem)
     for path in report_module.write(files):
-        console.print(f"wrote {path}", markup=False, soft_wrap=True)
+        console.print(f"{'wrote' if path.exists() else 'removed'} {path}", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -85,7 +85,10 @@ def _mean(values: Values) -> str:
 def _read(out: Path) -> list[Record]:
     if not out.is_dir():
         raise UserError(f"{out} is not a folder of records")
-    return records.read_all(out)[0]
+    found, problems = records.read_all(out)
+    if problems:
+        raise UserError(problems[0])  # a record that cannot be read may be the one that tells of a loss
+    return found
 
 
 def _fresh(found: Sequence[Record]) -> list[Record]:

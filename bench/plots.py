@@ -22,6 +22,7 @@ SETTINGS: Any = {
 }
 # Okabe and Ito's colours, which stay apart for most eyes, then line styles
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = "osD^"
 DASHES = ("-", "--", ":", "-.")
 
 
@@ -102,8 +103,10 @@ def accuracy_against_cost(axes: Any, points: list[dict[str, Any]]) -> None:
     axes.step(*zip(*front, strict=True), where="post", color="#999999", linewidth=1, zorder=1)
     for i, p in enumerate(points):
         colour = COLOURS[i % len(COLOURS)]
-        fill = colour if p["front"] else "white"
-        axes.errorbar(p["minutes"], p["percent"], yerr=p["half"], fmt="o", color=colour, mfc=fill, capsize=2, label=p["method"])
+        fill, marker = colour if p["front"] else "white", MARKERS[i // len(COLOURS) % len(MARKERS)]
+        axes.errorbar(p["minutes"], p["percent"], p["half"], fmt=marker, color=colour, mfc=fill, capsize=2, label=p["method"])
+            p["minutes"], p["percent"], yerr=p["half"], fmt=marker, color=colour, mfc=fill, capsize=2, label=p["method"]
+        )
     axes.set(xlabel="training time [min]", ylabel=f"{METRICS[HEADLINE]} top-1 [%]")
     _legend(axes, len(points))
 

@@ -50,7 +50,18 @@ class Drawing:
         self.figure.save(path)
 
 
-Files = dict[Path, Text | Drawing]
+@dataclass(frozen=True)
+class Gone:
+    """A figure of a leaderboard that has no records any more."""
+
+    def is_current(self, path: Path) -> bool:
+        return not path.exists()
+
+    def write(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+
+
+Files = dict[Path, Text | Drawing | Gone]
 
 
 def render(out: Path, following: bool = False, png: bool = False) -> tuple[Files, list[str]]:
@@ -70,6 +81,7 @@ def render(out: Path, following: bool = False, png: bool = False) -> tuple[Files
         for name, figure in figures[board.title].items():
             for suffix in ("svg", "png") if png else ("svg",):
                 files[out / "figures" / f"{_slug(board)}-{name}.{suffix}"] = Drawing(figure)
+    files |= {path: Gone() for path in sorted((out / "figures").glob("*.svg")) if path not in files}
     files[out / PAGE] = Text(page.html(boards, live.running(out) or {} if following else None))
     return files, problems
 

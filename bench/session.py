@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from . import leaderboard, records, report, stale
+from . import leaderboard, published, records, report, stale
 from .backbone import build_backbone
 from .budget import parse_budget
 from .cell import Job
@@ -72,7 +72,8 @@ def run(options: Options, console: Console, dry_run: bool) -> int:
         console.print(f"warning: {problem}", markup=False, soft_wrap=True)
     report.write(report.render(options.out)[0])
     boards = {task.cell.board for task in tasks}
-    show_boards(console, [board for board in leaderboard.build(found) if (board.track, board.backbone, board.budget) in boards])
+    made = leaderboard.build(found, published.read(options.out))
+    show_boards(console, [board for board in made if (board.track, board.backbone, board.budget) in boards])
     return 1 if any(records.read(options.out / task.cell.record_path).status != "ok" for task in tasks) else 0
 
 

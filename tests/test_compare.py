@@ -81,6 +81,11 @@ def test_too_few_seeds(tmp_path, out):
     assert not compare.is_worse(found)
 
 
+def test_a_record_that_cannot_be_read_is_an_error(out, after):
+    next(after.glob("*/*/*/*/seed0.json")).write_text("{")
+    assert run("compare", out, after) == 2
+
+
 def test_filters_and_mistakes(out):
     assert compare.compare("alpha", "beta", out, ("made_*", "*", "10ep"))
     with pytest.raises(UserError, match="nothing to compare"):

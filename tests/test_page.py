@@ -148,6 +148,7 @@ def test_a_record_opens_behind_a_number(page):
     find(page, "tr[data-method=gamma] button.link").click()
     dialog = find(page, "#record")
     assert dialog.is_displayed() and "gamma on made_up_track" in dialog.text
+    assert "60.03 ± 0.81" in dialog.text
     find(page, "[data-seed='2']").click()
     assert (
         "Seed 2: ok" in dialog.text

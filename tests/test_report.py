@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -247,6 +248,27 @@ def test_watch_renews_on_change_and_ends_with_a_page_that_stands_still(out):
 
     live.watch(out, renew, rounds=4)
     assert renewed == [True, True, False]
+
+
+def test_a_run_in_progress_shows_on_the_page_that_follows_it(out):
+    told = live.Running(out)
+    task = SimpleNamespace(cell="a made-up cell")
+    told.hear(task, {"phase": "start"})
+    assert live.running(out) is None
+    told.hear(task, {"progress": 0.25, "step": 3, "seconds": 1.0, "loss": 4.0})
+    assert live.running(out) == {"cell": "a made-up cell", "progress": 0.25, "loss": 4.0, "seconds": 1.0}
+    assert report.render(out, following=True)[0][out / "index.html"] != report.render(out)[0][out / "index.html"]
+    told.close()
+    assert live.running(out) is None
+
+
+def test_figures_of_a_leaderboard_without_records_go(out):
+    report.write(report.render(out)[0])
+    old = out / "figures" / "gone-cost.svg"
+    old.write_text("<svg/>")
+    assert report.outdated(report.render(out)[0]) == [old]
+    report.write(report.render(out)[0])
+    assert not old.exists()
 
 
 def test_watch_and_check_exclude_each_other(out, capsys):

@@ -80,7 +80,8 @@ function drawTable() {
     if (group.length && rule) body.append(make("tr", { class: "rule" }, make("td", { colspan: shown.length }, make("span", {}, rule))));
     body.append(...sorted(group, sort).map((row) => line(row, shown)));
   }
-  at("board-table").replaceChildren(make("caption", { hidden: "" }, board().title), make("thead", {}, head), body);
+  at("board-table").replaceChildren(make("thead", {}, head), body);
+  at("board-table").setAttribute("aria-label", board().title);
   at("status").textContent = `${rows.length} of ${board().rows.length} methods, sorted by ${sort.title}`;
   at("notes").replaceChildren(...notes().map((note, i) => make("p", { class: "note" }, `[${i + 1}] published: ${note}`)));
 }
