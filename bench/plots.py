@@ -105,8 +105,6 @@ def accuracy_against_cost(axes: Any, points: list[dict[str, Any]]) -> None:
         colour = COLOURS[i % len(COLOURS)]
         fill, marker = colour if p["front"] else "white", MARKERS[i // len(COLOURS) % len(MARKERS)]
         axes.errorbar(p["minutes"], p["percent"], p["half"], fmt=marker, color=colour, mfc=fill, capsize=2, label=p["method"])
-            p["minutes"], p["percent"], yerr=p["half"], fmt=marker, color=colour, mfc=fill, capsize=2, label=p["method"]
-        )
     axes.set(xlabel="training time [min]", ylabel=f"{METRICS[HEADLINE]} top-1 [%]")
     _legend(axes, len(points))
 
