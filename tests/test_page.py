@@ -179,6 +179,8 @@ def test_it_fits_the_screen_in_both_themes(page, theme, width):
     page.refresh()
     wait(lambda: page.execute_script("return document.body.dataset.ready"))
     assert page.execute_script("return document.documentElement.scrollWidth") <= width
+    names = "[...document.querySelectorAll('#board-table th.name, #matrix th.name')]"
+    assert page.execute_script(f"return {names}.every((name) => name.scrollWidth <= name.clientWidth)")
     ground = page.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert ground == {"light": "rgb(255, 255, 255)", "dark": "rgb(21, 24, 28)"}[theme]
     picture(page, f"{theme}-{width}")
