@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -64,5 +65,9 @@ def watch(out: Path, renew: Callable[[bool], None], rounds: int | None = None) -
 
 def _state(out: Path) -> list[tuple[str, int, int]]:
     paths = [*records.record_paths(out), out / published.FILE, out / FILE]
-    stats = [(path, path.stat()) for path in paths if path.exists()]
-    return [(str(path), stat.st_mtime_ns, stat.st_size) for path, stat in stats]
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError):  # it may go between the look and this
+            stat = path.stat()
+            found.append((str(path), stat.st_mtime_ns, stat.st_size))
+    return found

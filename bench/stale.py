@@ -57,7 +57,7 @@ def _today(key: str) -> dict[str, Any]:
     track, backbone, budget, method, given, images = json.loads(key)
     if method not in registry():
         raise UserError(f"there is no method {method!r}")
-    given = given or {"batch_size": 2, "sets": []}
+    given = {"batch_size": 2, "sets": []} | (given or {})
     spec = parse_spec(track)
     recipe = resolve(
         spec,
