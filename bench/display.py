@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from .leaderboard import METRICS, Leaderboard, table
+from .leaderboard import METRICS, Leaderboard
 from .plan import Cell
 from .records import Record
 from .runner import Task
+from .tables import table
 
 PLAIN_EVERY = 10.0  # seconds between two lines about the same cell where there is no terminal
 
