@@ -82,7 +82,7 @@ def resolve(
 ) -> Recipe:
     """The recipe of ``method`` on this data; `UserError` where a setting or the batch does not fit it."""
     images = len(splits.train)
-    batch_size = batch_size or min(track.batch_size, images)
+    batch_size = min(track.batch_size, images) if batch_size is None else batch_size
     if batch_size > images:
         raise UserError(f"--batch-size {batch_size} exceeds the {images} train images of {spec}")
     if batch_size < 2:
@@ -98,7 +98,7 @@ def resolve(
         config = config.resolved(images)
     except ValueError as error:
         raise UserError(f"{method.name} on {spec}: {error}") from None
-    return Recipe(spec, track, backbone or track.backbone, budget, method, config, training)
+    return Recipe(spec, track, track.backbone if backbone is None else backbone, budget, method, config, training)
 
 
 def training_keys() -> set[str]:

@@ -22,6 +22,7 @@ from .recipe import Recipe, check_assignments
 from .runner import Task, run_all
 from .selection import choose_datasets, choose_methods
 from .settings import parse_assignments
+from .signals import Stop
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,15 @@ class Options:
     on_existing: OnExisting
     sets: tuple[str, ...]
     data_root: Path
+    checkpoint_every: str | None = None
+    cell_timeout: str | None = None
 
 
 def run(options: Options, console: Console, dry_run: bool) -> int:
-    """Run what is due; returns the exit code: 1 where a cell failed. `UserError` before anything is written."""
+    """Run what is due; returns the exit code: 1 where a cell failed. `UserError` before anything is written.
+
+    Raises `Stopped` when SIGTERM or SIGINT came meanwhile, and `StorageError` where nothing more can be written.
+    """
     tasks, said = plan(options)
     due = [task for task in tasks if task.due(options.on_existing)]
     for line in said:
@@ -53,21 +59,25 @@ def run(options: Options, console: Console, dry_run: bool) -> int:
         return 0
     check_writable(options.out)
     check_writable(options.runs)
-    with Display(console, len(due)) as display:
-        run_all(due, options.out, display.hear)
+    with Stop() as stop, Display(console, len(due)) as display:
+        run_all(due, options.out, display.hear, stop, timeout_of(options.cell_timeout))
     found, problems = records.read_all(options.out)
     for problem in problems:
         console.print(f"warning: {problem}", markup=False, soft_wrap=True)
     report.write(report.render(options.out)[0])
     boards = {task.cell.board for task in tasks}
     show_boards(console, [board for board in leaderboard.build(found) if (board.track, board.backbone, board.budget) in boards])
-    return 1 if any(records.read(options.out / task.cell.record_path).status != "ok" for task in tasks) else 0
+    good = {(r.track, r.backbone, r.budget, r.method, r.seed) for r in found if r.status == "ok"}
+    return 0 if all((*task.cell.board, task.cell.recipe.method.name, task.cell.seed) in good for task in tasks) else 1
 
 
 def plan(options: Options) -> tuple[list[Task], list[str]]:
     """Every cell of the run, seed-major, and what to say of the choice. `UserError` where anything does not fit."""
-    budget = parse_budget(options.budget)
+    budget = parse_budget(options.budget, "--budget")
     device = choose_device(options.device)
+    timeout_of(options.cell_timeout)
+    if options.checkpoint_every is not None:
+        parse_budget(options.checkpoint_every, "--checkpoint-every")
     methods = choose_methods(options.methods)
     specs, said = choose_datasets(options.datasets, options.data_root)
     check_assignments(parse_assignments(options.sets), methods)
@@ -97,7 +107,18 @@ def _job(options: Options, spec: Spec, method: str, budget: str, device: str, se
         device=device,
         data_root=options.data_root,
         runs=options.runs,
+        checkpoint_every=options.checkpoint_every,
     )
+
+
+def timeout_of(text: str | None) -> float | None:
+    """``--cell-timeout`` in seconds; `UserError` where it is no duration."""
+    if text is None:
+        return None
+    seconds = parse_budget(text, "--cell-timeout").seconds
+    if seconds is None:
+        raise UserError(f"--cell-timeout {text!r} is no duration; what works: 90s, 30min, 1.5h")
+    return seconds
 
 
 def check_writable(folder: Path) -> None:
