@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 from typing import Any, cast
@@ -57,14 +58,14 @@ def _small_stem(model: Any) -> None:
 def save_encoder(encoder: nn.Module, path: Path, name: str, channels: int, size: int) -> None:
     """Export an encoder's parameters and buffers, with what `load_encoder` needs to rebuild it."""
     tensors = {key: value.detach().cpu().contiguous() for key, value in encoder.state_dict().items()}
-    made = {"backbone": name, "channels": str(channels), "size": str(size)}
-    write_atomically(path, save(tensors, metadata=made))
+    made = json.dumps({"backbone": name, "channels": channels, "size": size})
+    write_atomically(path, save(tensors, metadata={"encoder": made}))  # one key: safetensors writes several in any order
 
 
 def load_encoder(path: str | Path) -> Encoder:
     """The exported encoder in eval mode: a timm model, every key of it filled from the file and no other."""
     with safe_open(path, "pt") as file:
-        made = file.metadata()
-    model = build_backbone(made["backbone"], int(made["channels"]), int(made["size"]))
+        made = json.loads(file.metadata()["encoder"])
+    model = build_backbone(made["backbone"], made["channels"], made["size"])
     model.load_state_dict(load_file(path), strict=True)
     return model.eval()

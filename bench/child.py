@@ -15,7 +15,7 @@ import torch
 
 from . import records
 from .cell import Job, run
-from .errors import Diverged, StorageError, Stopped
+from .errors import Diverged, Stopped, StorageError
 
 TRACEBACK = 4000  # characters of its end that a record keeps
 

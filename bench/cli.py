@@ -153,10 +153,10 @@ def data_check(
     data_dir: DataDir = None,
 ) -> None:
     """Read prepared datasets in full and list everything that is wrong with them."""
-    from .datasets import inspect
+    from .datasets import verify
 
     problems = 0
-    for checked, found in inspect.check(name, data_root(data_dir)):
+    for checked, found in verify.check(name, data_root(data_dir)):
         problems += len(found)
         for line in found:
             console.print(f"bad  {checked}: {line}", markup=False, soft_wrap=True)
