@@ -65,7 +65,7 @@ class Display:
         name = escape(f"[{self.number}/{self.total}] {cell}")
         self.progress.update(self.bar, description=name, completed=0.0, facts="", visible=True)
         if not self.console.is_terminal:
-            self.console.print(name)
+            self.console.print(name, soft_wrap=True)
 
     def _advance(self, event: dict[str, Any]) -> None:
         facts = self._facts(event)

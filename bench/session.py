@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,12 +122,15 @@ def timeout_of(text: str | None) -> float | None:
 
 
 def check_writable(folder: Path) -> None:
-    """`UserError` unless files can be made in ``folder``, which need not exist yet."""
+    """`UserError` unless files can be made in ``folder``, which need not exist yet; leaves no trace."""
     existing = folder.absolute()
     while not existing.exists():
         existing = existing.parent
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise UserError(f"cannot write to {folder}: {existing} is not a folder that you may write to")
+    try:
+        with tempfile.TemporaryFile(dir=existing) as probe:
+            probe.write(b"?")
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {existing} takes no files ({error.strerror or error})") from None
 
 
 def _show_plan(console: Console, tasks: list[Task], due: list[Task], options: Options) -> None:

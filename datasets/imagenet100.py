@@ -66,7 +66,7 @@ def _chunks(paths: list[Path], sizes: np.ndarray, unreadable: list[str]) -> Iter
 def _then_complain(chunks: Iterable[np.ndarray], unreadable: list[str]) -> Iterator[np.ndarray]:
     yield from chunks
     if unreadable:
-        raise DataError(f"{len(unreadable)} images cannot be read: {'; '.join(unreadable)}")
+        raise DataError(f"{len(unreadable)} unreadable: {'; '.join(unreadable)}")
 
 
 def _decode(path: Path) -> tuple[np.ndarray, tuple[int, int]]:
@@ -79,7 +79,7 @@ def _decode(path: Path) -> tuple[np.ndarray, tuple[int, int]]:
             squashed = upright.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
             return np.asarray(squashed).transpose(2, 0, 1), (upright.height, upright.width)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} ({error})") from None
+        raise DataError(f"{path} cannot be read as an image: {error}") from None
 
 
 TRACK = Track(
