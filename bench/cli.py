@@ -219,9 +219,15 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"{stopped}; the same command goes on from the checkpoint", file=sys.stderr)
         raise SystemExit(128 + stopped.number) from None
     except (typer.Abort, KeyboardInterrupt):
-        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
-        raise SystemExit(130) from None
+        _interrupted()
+    if code == 130:  # what some versions of Typer make of an interrupt
+        _interrupted()
     raise SystemExit(code or 0)
+
+
+def _interrupted() -> None:
+    print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+    raise SystemExit(130) from None
 
 
 def _fail(message: str) -> None:

@@ -55,7 +55,7 @@ class Keeper:
         if since * DEAREST < self.cost:
             return False
         progress = trainer.progress
-        reached = trainer.step - self.step >= self.steps or progress - self.progress >= self.share or since >= self.seconds
+        reached = trainer.step - self.step >= self.steps or progress - self.progress >= self.share - 1e-9 or since >= self.seconds
         return reached or progress >= 1
 
     def save(self, trainer: Trainer) -> None:

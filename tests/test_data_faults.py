@@ -92,7 +92,7 @@ def test_a_damaged_description_is_one_line(prepared, meta, capsys):
 def test_bad_labels_are_refused_when_a_dataset_is_opened(prepared):
     path = prepared / "cifar10" / "train_labels.npy"
     np.save(path, np.array([0, 1, 2, 10]))
-    with pytest.raises(DataError, match=r"train_labels.npy.*outside 0..9"):
+    with pytest.raises(DataError, match=r"train_labels\.npy.*outside 0"):
         store.load(prepared / "cifar10")
 
 
@@ -102,13 +102,13 @@ def test_an_object_array_is_not_unpickled(prepared):
     meta = json.loads((prepared / "cifar10" / "meta.json").read_text())
     meta["splits"]["train"]["bytes"] = sum(f.stat().st_size for f in path.parent.glob("train_*.npy"))
     (prepared / "cifar10" / "meta.json").write_text(json.dumps(meta))
-    with pytest.raises(DataError, match="train_labels.npy"):
+    with pytest.raises(DataError, match=r"train_labels\.npy"):
         store.load(prepared / "cifar10")
     assert verify.problems(find("cifar10"), prepared / "cifar10")
 
 
 def test_labels_out_of_range_leave_nothing_behind(tmp_path):
-    with pytest.raises(DataError, match="train image 1 has label 7, outside 0..2"):
+    with pytest.raises(DataError, match=r"train image 1 has label 7, outside 0\.\.2"):
         store.write(tmp_path / "x", {"train": raw((0, 7)), "test": raw((0,))}, 3)
     assert list(tmp_path.iterdir()) == []
 
@@ -131,7 +131,7 @@ def test_a_malicious_batch_is_not_executed(tmp_path, monkeypatch, bomb):
 
 def test_a_batch_that_names_builtins_is_refused(tmp_path):
     (tmp_path / "batch").write_bytes(b"cbuiltins\neval\n(S'1'\ntR.")
-    with pytest.raises(DataError, match="builtins.eval"):
+    with pytest.raises(DataError, match=r"builtins\.eval"):
         cifar.read_batch(tmp_path / "batch", b"labels")
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
-import resource
 import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from common import ROOT, Tally, command, environment, essences
 
 FLAGS = ("--methods", "raw_pixels,simclr,moco", "--seeds", "1", "--checkpoint-every", "1steps")
+LIMITED = (
+    "import os, resource, sys; limit = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)); "
+    "os.execv(sys.argv[2], sys.argv[2:])"
+)
 
 
 def limited(folder: Path, limits: list[int]) -> Tally:
@@ -22,7 +26,7 @@ def limited(folder: Path, limits: list[int]) -> Tally:
     _run(whole)
     for limit in limits:
         place = folder / f"limit{limit}"
-        broken = _run(place, preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+        broken = _run(place, [sys.executable, "-c", LIMITED, str(limit)])
         _judge(tally, f"limit {limit}", place, broken, whole)
     tally.note = "then the same command without a limit"
     return tally
@@ -47,12 +51,14 @@ def full(folder: Path, rng: random.Random, tries: int) -> Tally:
     return tally
 
 
-def _run(folder: Path, **options) -> subprocess.CompletedProcess:
-    return subprocess.run(command(folder, *FLAGS), cwd=ROOT, env=environment(), capture_output=True, text=True, **options)
+def _run(folder: Path, before: Sequence[str] = ()) -> subprocess.CompletedProcess:
+    arguments = [*before, *command(folder, *FLAGS)]
+    return subprocess.run(arguments, cwd=ROOT, env=environment(), capture_output=True, text=True)
 
 
 def _judge(tally: Tally, name: str, place: Path, broken: subprocess.CompletedProcess, whole: Path) -> None:
-    one_line = broken.stderr.startswith("error: ") and broken.stderr.count("\n") == 1
+    said = [line for line in broken.stderr.splitlines() if line.startswith(("error: ", "Traceback"))]  # libraries warn too
+    one_line = len(said) == 1 and said[0].startswith("error: ")
     tally.hold(broken.returncode == 0 or (broken.returncode == 2 and one_line), f"{name}: {broken.stderr}")
     earlier = essences(place)
     kept = all(earlier[key] == essences(whole)[key] for key in earlier)

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
 import threading
 import time
 from multiprocessing import forkserver
@@ -37,19 +38,25 @@ def options(folder: Path, method: str, budget: str) -> session.Options:
     )
 
 
-def run_once(chosen: session.Options, kill_after: float | None) -> tuple[float, bool, bool]:
-    """Run the one cell that ``chosen`` means, killing its process after a while: seconds, whether it resumed, and was hit."""
+def run_once(chosen: session.Options, kill_after: float | None = None, since: str = "start") -> dict[str, Any]:
+    """Run the one cell that ``chosen`` means, killing its process some seconds after it has entered a phase.
+
+    Gives its events by name: when it entered each phase, whether it was resumed, and its record.
+    """
     tasks, _ = session.plan(chosen)
-    events: list[dict[str, Any]] = []
+    seen: dict[str, Any] = {}
     timer = threading.Timer(kill_after or 0, kill_children)
-    if kill_after is not None:
-        timer.start()
-    begun = time.monotonic()
-    runner.run_all([task for task in tasks if task.due("failed")], chosen.out, lambda _, event: events.append(event), Stop())
+
+    def hear(_: runner.Task, event: dict[str, Any]) -> None:
+        seen.update(event)
+        if "phase" in event:
+            seen[event["phase"]] = time.monotonic()
+        if event.get("phase") == since and kill_after is not None and not timer.is_alive():
+            timer.start()
+
+    runner.run_all([task for task in tasks if task.due("failed")], chosen.out, hear, Stop())
     timer.cancel()
-    records = [event["record"] for event in events if event.get("phase") == "done"]
-    resumed = any("resumed" in event for event in events)
-    return time.monotonic() - begun, resumed, bool(records) and records[-1].status == "killed"
+    return seen
 
 
 def kill_children() -> None:
@@ -65,38 +72,40 @@ def cells(folder: Path, kills: int, rng: random.Random, budget: str = "40steps")
     forkserver.ensure_running()
     tally, resumes = Tally("SIGKILL of a cell"), 0
     methods = list(registry())
-    expected, typical = {}, {}
-    for method in methods:
-        chosen = options(folder / "whole" / method, method, budget)
-        run_once(chosen, None)
-        expected[method] = essences(folder / "whole" / method)
-        typical[method] = run_once(options(folder / "timed" / method, method, budget), None)[0]
+    expected: dict[str, Any] = {}
+    typical: dict[str, Any] = {}
     while tally.tried < kills:
         method = methods[tally.tried % len(methods)]
+        if method not in expected:
+            typical[method] = run_once(options(folder / "whole" / method, method, budget))
+            expected[method] = essences(folder / "whole" / method)
         place = folder / f"{tally.tried}-{method}"
         chosen = options(place, method, budget)
         hits = 0
-        while run_once(chosen, rng.uniform(0, typical[method]))[2]:
-            hits += 1
-            if hits == 1 + tally.tried % 2:  # every other cell is killed twice
+        since = rng.choice(["start", "train", "train"]) if "train" in typical[method] else "start"
+        longest = typical[method]["done"] - typical[method][since]
+        while hits < 1 + tally.tried % 2:  # every other cell is killed twice
+            if run_once(chosen, rng.uniform(0, longest), since)["record"].status != "killed":
                 break
-        resumes += run_once(chosen, None)[1]
+            hits += 1
+        resumes += "resumed" in run_once(chosen) if hits else 0
         for _ in range(hits):
             tally.hold(essences(place) == expected[method], f"{method}: another result in {place}")
-    tally.note = f"{len(methods)} methods, {resumes} ends from a checkpoint"
+    tally.note = f"{len(expected)} methods, {resumes} ends from a checkpoint"
     return tally
 
 
 def groups(folder: Path, kills: int, rng: random.Random, methods: str = "all", budget: str = "300steps") -> Tally:
     """Kill a whole run with all its processes, start the same command again, until it was killed often enough; compare."""
     tally = Tally("SIGKILL of a whole run")
+    folder.mkdir()
     flags = ["--methods", methods, "--seeds", "1", "--checkpoint-every", "5steps"]
     start(command(folder / "whole", *flags, budget=budget), folder / "whole.log").wait()
     again, log = command(folder / "killed", *flags, budget=budget), folder / "killed.log"
     hits = 0
     while hits < kills:
         run = start(again, log)
-        cells_begun(log, run, rng.uniform(0, 4))
+        wait_for_checkpoint(folder / "killed" / "runs", run, rng.uniform(0, 3))
         if run.poll() is not None:
             break
         os.killpg(run.pid, signal.SIGKILL)
@@ -110,9 +119,16 @@ def groups(folder: Path, kills: int, rng: random.Random, methods: str = "all", b
     return tally
 
 
-def cells_begun(log: Path, run, further: float) -> None:
-    """Wait until this run has begun a cell, and ``further`` seconds."""
-    before = log.read_text().count("\n[")
-    while run.poll() is None and log.read_text().count("\n[") == before:
-        time.sleep(0.1)
+def wait_for_checkpoint(runs: Path, run: subprocess.Popen, further: float) -> None:
+    """Wait until this run has written one, and ``further`` seconds."""
+    begun = time.time()
+    while run.poll() is None and not any(changed_since(path, begun) for path in runs.rglob("*.checkpoint")):
+        time.sleep(0.05)
     time.sleep(further)
+
+
+def changed_since(path: Path, when: float) -> bool:
+    try:
+        return path.stat().st_mtime > when
+    except OSError:  # it was moved or removed between the two looks
+        return False
