@@ -74,8 +74,8 @@ def _hash(array: np.ndarray, whole) -> str:
     rows = max(1, BLOCK // max(1, array[:1].nbytes))
     for start in range(0, len(array), rows):
         part = np.ascontiguousarray(array[start : start + rows])
-        own.update(part)
-        whole.update(part)
+        own.update(part.data)
+        whole.update(part.data)
     return own.hexdigest()
 
 
