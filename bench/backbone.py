@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 from typing import Any, cast
 
 import timm
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from .errors import UserError
 from .methods.base import Encoder
 from .settings import nearest
+from .storage import write_atomically
 
 SMALL = 64  # below this side the first layers keep the resolution: SimCLR B.9
 
@@ -36,7 +38,7 @@ def build_backbone(name: str, channels: int, size: int) -> Encoder:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = timm.create_model(name, pretrained=False, num_classes=0, in_chans=channels, **sized)
-    except (TypeError, RuntimeError, AssertionError) as error:
+    except Exception as error:  # what timm's hundreds of constructors raise is theirs to choose
         raise UserError(f"backbone {name!r} cannot take images of {channels} x {size} x {size}: {error}") from None
     if size < SMALL and isinstance(model, timm.models.resnet.ResNet):
         _small_stem(model)
@@ -55,17 +57,15 @@ def _small_stem(model: Any) -> None:
 
 def save_encoder(encoder: nn.Module, path: Path, name: str, channels: int, size: int) -> None:
     """Export an encoder's parameters and buffers, with what `load_encoder` needs to rebuild it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {key: value.detach().cpu().contiguous() for key, value in encoder.state_dict().items()}
-    partial = path.with_name(f".{path.name}.partial")
-    save_file(tensors, partial, metadata={"backbone": name, "channels": str(channels), "size": str(size)})
-    partial.replace(path)
+    made = json.dumps({"backbone": name, "channels": channels, "size": size})
+    write_atomically(path, save(tensors, metadata={"encoder": made}))  # one key: safetensors writes several in any order
 
 
 def load_encoder(path: str | Path) -> Encoder:
     """The exported encoder in eval mode: a timm model, every key of it filled from the file and no other."""
     with safe_open(path, "pt") as file:
-        made = file.metadata()
-    model = build_backbone(made["backbone"], int(made["channels"]), int(made["size"]))
+        made = json.loads(file.metadata()["encoder"])
+    model = build_backbone(made["backbone"], made["channels"], made["size"])
     model.load_state_dict(load_file(path), strict=True)
     return model.eval()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 from .errors import UserError
 
@@ -22,7 +23,8 @@ class Budget:
     multiple: str = ""
 
     def __str__(self) -> str:
-        return f"{self.amount:.12g}{self.multiple}{self.unit}"
+        digits = format(Decimal(repr(self.amount)).normalize(), "f")  # all of them, and never an exponent
+        return f"{digits}{self.multiple}{self.unit}"
 
     @property
     def seconds(self) -> float | None:
@@ -39,17 +41,17 @@ class Budget:
         return -1 if self.unit in SECONDS else int(amount)
 
 
-def parse_budget(text: str) -> Budget:
-    """The budget that ``text`` writes; `UserError` lists what works."""
+def parse_budget(text: str, flag: str = "--budget") -> Budget:
+    """The budget that ``text`` writes; `UserError` names the ``flag`` and lists what works."""
     match = PATTERN.fullmatch(text.strip())
     if not match:
-        raise UserError(f"cannot read the budget {text!r}; {WORKS}")
+        raise UserError(f"cannot read {flag} {text!r}; {WORKS}")
     amount, multiple, unit = float(match[1]), match[2], match[3]
     total = amount * MULTIPLES[multiple]
     if multiple and unit not in ("steps", "img"):
-        raise UserError(f"cannot read the budget {text!r}: {multiple} goes with steps and img only; {WORKS}")
-    if not 0 < total < 1e15:
-        raise UserError(f"the budget {text!r} must be above zero and finite; {WORKS}")
+        raise UserError(f"cannot read {flag} {text!r}: {multiple} goes with steps and img only; {WORKS}")
+    if not 1e-6 <= total < 1e15:
+        raise UserError(f"{flag} {text!r} must be above zero and finite; {WORKS}")
     if unit in ("steps", "img") and total != int(total):
-        raise UserError(f"the budget {text!r} must be a whole number of {unit}; {WORKS}")
+        raise UserError(f"{flag} {text!r} must be a whole number of {unit}; {WORKS}")
     return Budget(amount, unit, multiple)

@@ -1,13 +1,10 @@
-"""One cell, from data to record. Runs in a child process, so that whatever happens to it happens to it alone."""
+"""One cell, from data to record."""
 
 from __future__ import annotations
 
-import signal
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +17,10 @@ from .datasets.loader import Loader, evaluation_batches, place
 from .datasets.registry import find, open_splits
 from .datasets.spec import parse_spec
 from .datasets.store import Splits, Store
-from .errors import Diverged
 from .evaluation import protocol
 from .evaluation.features import extract
 from .evaluation.protocol import Features
+from .keeper import Keeper
 from .methods import Method, TrainData, registry
 from .plan import Cell
 from .recipe import Recipe, resolve
@@ -32,7 +29,6 @@ from .settings import parse_assignments
 from .trainer import Trainer
 
 CURVE_KNN = 10  # times per budget that the curve shows accuracy on the held-out part of train
-CHECKPOINT_SHARE, CHECKPOINT_SECONDS = 0.05, 600.0  # a checkpoint after the smaller of the two
 Tell = Callable[[dict[str, Any]], None]
 
 
@@ -50,6 +46,7 @@ class Job:
     device: str = "cpu"
     data_root: Path = Path("data")
     runs: Path = Path("runs")
+    checkpoint_every: str | None = None
 
     def recipe(self, splits: Splits) -> Recipe:
         """The resolved settings; `UserError` where they do not fit."""
@@ -75,21 +72,11 @@ class Spent:
     compiled: str = "off"
 
 
-def main(job: Job, pipe: Connection) -> None:
-    """The child process: sends events, then one event with the finished record."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    begun = time.perf_counter()
-    try:
-        record = run(job, pipe.send)
-    except Exception as error:
-        last = {"exception": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()[-4000:]}
-        pipe.send({"failure": last, "status": "diverged" if isinstance(error, Diverged) else "failed"})
-    else:
-        pipe.send({"record": record, "seconds": time.perf_counter() - begun})
+def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lambda: 0) -> Record:
+    """Train and evaluate one cell, until ``stop()`` gives the number of a signal.
 
-
-def run(job: Job, tell: Tell = lambda event: None) -> Record:
-    """Train and evaluate one cell. Raises `Diverged`, and whatever else goes wrong."""
+    Raises `Diverged`, `Stopped`, `StorageError`, and whatever else goes wrong.
+    """
     splits = open_splits(parse_spec(job.spec), job.data_root)
     recipe = job.recipe(splits)
     cell = Cell(recipe, job.seed)
@@ -98,7 +85,7 @@ def run(job: Job, tell: Tell = lambda event: None) -> Record:
     torch.manual_seed(job.seed)
     method = build_method(recipe, splits).to(device).to(memory_format=torch.channels_last)
     splits = replace(splits, train=place(splits.train, device))
-    spent = _train(method, cell, splits, device, job.runs, tell) if method.trains else Spent()
+    spent = _train(method, cell, splits, device, job, tell, stop) if method.trains else Spent()
 
     tell({"phase": "evaluate", "progress": 1.0})
     begun = time.perf_counter()
@@ -109,8 +96,7 @@ def run(job: Job, tell: Tell = lambda event: None) -> Record:
     spent.cost["eval_seconds"] += time.perf_counter() - begun
     spent.cost["peak_memory_bytes"] = resources.peak_memory_bytes(device)
     if next(method.encoder.parameters(), None) is not None:
-        path = job.runs / cell.folder / f"seed{job.seed}.safetensors"
-        save_encoder(method.encoder, path, recipe.backbone, splits.train.channels, recipe.track.size)
+        save_encoder(method.encoder, job.runs / cell.encoder_path, recipe.backbone, splits.train.channels, recipe.track.size)
     return replace(
         blank(cell),
         status="ok",
@@ -140,14 +126,18 @@ def _curve_knn(train: Features, splits: Splits) -> float:
     return protocol.curve_knn(train, protocol.held_out(train.labels), splits.classes)
 
 
-def _train(method: Method, cell: Cell, splits: Splits, device: torch.device, runs: Path, tell: Tell) -> Spent:
+def _train(
+    method: Method, cell: Cell, splits: Splits, device: torch.device, job: Job, tell: Tell, stop: Callable[[], int]
+) -> Spent:
     """Train to the end of the budget, from a checkpoint where there is one."""
     track, training = cell.recipe.track, cell.recipe.training
     loader = Loader(splits.train, track.policy, track.size, training.batch_size, cell.seed, device)
     trainer = Trainer(method, loader, training, cell.recipe.budget, device)
     trainer.tell = tell
     trainer.measure = _curve_measure(trainer, cell, splits)
-    resumed = _attach_checkpoints(trainer, runs / cell.folder / f"seed{cell.seed}.checkpoint", cell.identity(splits.fingerprint))
+    every = parse_budget(job.checkpoint_every) if job.checkpoint_every else None
+    keeper = Keeper(trainer, job.runs / cell.checkpoint_path, cell.identity(splits.fingerprint), every, stop)
+    resumed = keeper.resume(lambda line: tell({"warning": line}))
     if resumed:
         tell({"resumed": trainer.progress})
     tell({"phase": "train", "progress": trainer.progress})
@@ -156,26 +146,6 @@ def _train(method: Method, cell: Cell, splits: Splits, device: torch.device, run
     after = resources.energy_joules(device)
     energy = None if resumed or before is None or after is None else after - before
     return Spent(_cost(trainer, training.batch_size) | {"energy_joules": energy}, trainer.curve, trainer.compiled)
-
-
-def _attach_checkpoints(trainer: Trainer, path: Path, identity: str) -> bool:
-    """Let ``trainer`` save to ``path`` from time to time; whether it goes on from what was there."""
-    state = checkpoint.load(path, identity, trainer.device)
-    if state is not None:
-        trainer.restore(state)
-    saved = {"progress": trainer.progress, "at": time.perf_counter()}
-
-    def due(trainer: Trainer) -> bool:
-        since = time.perf_counter() - saved["at"]
-        share = trainer.progress - saved["progress"]
-        return (share >= CHECKPOINT_SHARE or since >= CHECKPOINT_SECONDS) and trainer.progress < 1
-
-    def save(trainer: Trainer) -> None:
-        checkpoint.save(path, identity, trainer.state())
-        saved.update(progress=trainer.progress, at=time.perf_counter())
-
-    trainer.save_due, trainer.save = due, save
-    return state is not None
 
 
 def _curve_measure(trainer: Trainer, cell: Cell, splits: Splits) -> Callable[[float], dict[str, float]]:

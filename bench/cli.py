@@ -13,7 +13,7 @@ import typer
 from platformdirs import user_cache_dir
 from rich.console import Console
 
-from .errors import UserError
+from .errors import Stopped, UserError
 
 app = typer.Typer(
     help="Which self-supervised method learns the better representation under one budget, and at what cost?",
@@ -76,6 +76,10 @@ def run(
         list[str] | None,
         typer.Option("--set", help="key=value for every method that has the key, method.key=value for one. Repeatable."),
     ] = None,
+    checkpoint_every: Annotated[
+        str | None, typer.Option(help="1ep, 500steps, 5min; else the smaller of 5% of the budget and 10 minutes.")
+    ] = None,
+    cell_timeout: Annotated[str | None, typer.Option(help="A cell that runs longer than this (90s, 2h) has failed.")] = None,
     data_dir: DataDir = None,
     log: Annotated[str, typer.Option(help="Also send the curves to tensorboard, wandb, or both with a comma.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
@@ -97,6 +101,8 @@ def run(
         sets=tuple(sets or ()),
         data_root=data_root(data_dir),
         log=log,
+        checkpoint_every=checkpoint_every,
+        cell_timeout=cell_timeout,
     )
     raise typer.Exit(session.run(options, console, dry_run))
 
@@ -147,6 +153,24 @@ def data_get(
 
     folder = get(find(name), data_root(data_dir), source)
     console.print(f"{name} is ready in {folder}", markup=False, soft_wrap=True)
+
+
+@data_app.command("check")
+def data_check(
+    name: Annotated[str | None, typer.Argument(help="A dataset; else every one that is prepared.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Read prepared datasets in full and list everything that is wrong with them."""
+    from .datasets import verify
+
+    problems = 0
+    for checked, found in verify.check(name, data_root(data_dir)):
+        problems += len(found)
+        for line in found:
+            console.print(f"bad  {checked}: {line}", markup=False, soft_wrap=True)
+        if not found:
+            console.print(f"ok   {checked}", markup=False, soft_wrap=True)
+    raise typer.Exit(1 if problems else 0)
 
 
 @app.command()
@@ -271,10 +295,21 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(str(error))
     except USAGE_ERROR as error:
         _fail(error.format_message())
+    except OSError as error:  # a disk or a path that no command could foresee
+        _fail(f"{error.filename or 'input or output'}: {error.strerror or error}")
+    except Stopped as stopped:
+        print(f"{stopped}; the same command goes on from the checkpoint", file=sys.stderr)
+        raise SystemExit(128 + stopped.number) from None
     except (typer.Abort, KeyboardInterrupt):
-        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
-        raise SystemExit(130) from None
+        _interrupted()
+    if code == 130:  # what some versions of Typer make of an interrupt
+        _interrupted()
     raise SystemExit(code or 0)
+
+
+def _interrupted() -> None:
+    print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+    raise SystemExit(130) from None
 
 
 def _fail(message: str) -> None:

@@ -49,6 +49,12 @@ class Display:
             self._start(task.cell)
         elif event.get("phase") == "done":
             self._done(task.cell, event["record"])
+        elif "warning" in event:
+            self.console.print(f"  warning: {event['warning']}", markup=False, soft_wrap=True)
+        elif "waiting" in event:
+            self.console.print(f"waiting for another run on this folder, which computes {event['waiting']} of the cells")
+        elif "stopped" in event:
+            self.console.print(f"  {event['stopped']}; a checkpoint is written")
         elif "resumed" in event:
             self.console.print(f"  going on at {event['resumed']:.0%} of the budget")
         elif "progress" in event:

@@ -1,8 +1,14 @@
 """What goes wrong in ways that the user can mend."""
 
+import signal
+
 
 class UserError(Exception):
     """Bad input. The message is one line: what was wrong and what would be right. Exit code 2."""
+
+
+class StorageError(UserError):
+    """A file that cannot be written: a full or read-only disk, a quota. It ends the run, not just the cell."""
 
 
 class BudgetSpent(Exception):
@@ -11,3 +17,11 @@ class BudgetSpent(Exception):
 
 class Diverged(Exception):
     """The loss is no longer finite."""
+
+
+class Stopped(Exception):
+    """The run was asked to stop by a signal; what was computed so far is in a checkpoint."""
+
+    def __init__(self, number: int):
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.number = number

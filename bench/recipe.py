@@ -81,7 +81,7 @@ def resolve(
     assignments: Sequence[Assignment],
 ) -> Recipe:
     """The recipe of ``method`` on so many train images; `UserError` where a setting or the batch does not fit them."""
-    given_batch_size, batch_size = batch_size, batch_size or min(track.batch_size, images)
+    given_batch_size, batch_size = batch_size, min(track.batch_size, images) if batch_size is None else batch_size
     if batch_size > images:
         raise UserError(f"--batch-size {batch_size} exceeds the {images} train images of {spec}")
     if batch_size < 2:
@@ -99,7 +99,7 @@ def resolve(
         raise UserError(f"{method.name} on {spec}: {error}") from None
     reaching = [a for a in assignments if a.method in (None, method.name) and a.key in fields | training_keys()]
     given = {"batch_size": given_batch_size, "sets": [str(a) for a in reaching]}
-    return Recipe(spec, track, backbone or track.backbone, budget, method, config, training, given)
+    return Recipe(spec, track, track.backbone if backbone is None else backbone, budget, method, config, training, given)
 
 
 def training_keys() -> set[str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
+from urllib.parse import unquote
 
 from .errors import UserError
+from .storage import write_atomically
 
 SCHEMA_VERSION = 1
 
@@ -24,7 +25,7 @@ class Record:
     budget: str
     method: str
     seed: int
-    status: str  # ok, failed, diverged or killed
+    status: str  # ok, failed, diverged, out_of_memory, timeout or killed
     role: str = "contestant"
     uses_labels: bool = False
     metrics: dict[str, float] = field(default_factory=dict)
@@ -42,43 +43,63 @@ class Record:
     schema_version: int = SCHEMA_VERSION
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """``path`` holds the old text or the new one, never a part; `UserError` where it cannot be written."""
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-
-
 def write(record: Record, path: Path) -> None:
-    write_atomically(path, json.dumps(asdict(record), indent=1, allow_nan=False) + "\n")
+    """Write ``record`` whole or not at all. Raises `StorageError`, and TypeError where it holds more than plain values."""
+    write_atomically(path, dumps(record))
+
+
+def dumps(record: Record) -> str:
+    """The record as JSON, which has no word for what is not finite: that becomes null."""
+    return json.dumps(_finite(asdict(record)), indent=1, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read(path: Path) -> Record:
     """The record in ``path``; `UserError` says what is wrong with it."""
     try:
         content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is no readable record: {error}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is no readable record: {error}; move it away to compute it again") from None
     known = {f.name for f in fields(Record)}
     if not isinstance(content, dict) or not {"schema_version", "track", "method", "seed", "status"} <= set(content):
         raise UserError(f"{path} is not a record of this harness")
     version = content["schema_version"]
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
-        raise UserError(f"{path} has schema version {version}; this version reads up to {SCHEMA_VERSION}: update the harness")
+    if type(version) is not int or version > SCHEMA_VERSION:
+        raise UserError(f"{path} has schema version {version!r}; this version reads up to {SCHEMA_VERSION}: update the harness")
     try:
-        return Record(**{key: value for key, value in content.items() if key in known})
+        record = Record(**{key: value for key, value in content.items() if key in known})
     except TypeError as error:
         raise UserError(f"{path} is not a whole record: {error}") from None
+    for key in known:
+        if not _fits(getattr(record, key), TYPES[key]):
+            raise UserError(f"{path} is damaged: {key} is {str(getattr(record, key))[:40]!r}")
+    return record
+
+
+TYPES = get_type_hints(Record)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value read from JSON is of the type that a field has."""
+    kind, inner = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return True
+    if kind is dict:
+        return isinstance(value, dict) and all(_fits(v, inner[1]) for v in value.values())
+    if kind is list:
+        return isinstance(value, list) and all(_fits(v, inner[0]) for v in value)
+    if inner:
+        return any(_fits(value, one) for one in inner)
+    if hint is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    return type(value) is hint
 
 
 def read_all(out: Path) -> tuple[list[Record], list[str]]:
@@ -86,9 +107,14 @@ def read_all(out: Path) -> tuple[list[Record], list[str]]:
     found, problems = [], []
     for path in record_paths(out):
         try:
-            found.append(read(path))
+            record = read(path)
         except UserError as error:
             problems.append(str(error))
+            continue
+        if path.name != f"seed{record.seed}.json" or unquote(path.parent.name) != record.method:
+            problems.append(f"{path} is the record of {record.method}, seed {record.seed}: its path must say so")
+            continue
+        found.append(record)
     return found, problems
 
 

@@ -25,6 +25,7 @@ from .recipe import Recipe, check_assignments
 from .runner import Task, run_all
 from .selection import choose_datasets, choose_methods
 from .settings import parse_assignments
+from .signals import Stop
 from .sinks import Sink, open_sinks
 
 Hear = Callable[[Task, dict[str, Any]], None]
@@ -47,10 +48,15 @@ class Options:
     sets: tuple[str, ...]
     data_root: Path
     log: str = ""
+    checkpoint_every: str | None = None
+    cell_timeout: str | None = None
 
 
 def run(options: Options, console: Console, dry_run: bool) -> int:
-    """Run what is due; returns the exit code: 1 where a cell failed. `UserError` before anything is written."""
+    """Run what is due; returns the exit code: 1 where a cell failed. `UserError` before anything is written.
+
+    Raises `Stopped` when SIGTERM or SIGINT came meanwhile, and `StorageError` where nothing more can be written.
+    """
     tasks, said = plan(options)
     due = [task for task in tasks if task.due(options.on_existing)]
     for line in said:
@@ -61,9 +67,10 @@ def run(options: Options, console: Console, dry_run: bool) -> int:
     sinks: list[Sink] = [*open_sinks(options.log, options.runs), Running(options.out)]
     check_writable(options.out)
     check_writable(options.runs)
-    with Display(console, len(due)) as display:
+    with Stop() as stop, Display(console, len(due)) as display:
+        hear = _all([display.hear, *(sink.hear for sink in sinks)])
         try:
-            run_all(due, options.out, _all([display.hear, *(sink.hear for sink in sinks)]))
+            run_all(due, options.out, hear, stop, timeout_of(options.cell_timeout))
         finally:
             for sink in sinks:
                 sink.close()
@@ -74,7 +81,8 @@ def run(options: Options, console: Console, dry_run: bool) -> int:
     boards = {task.cell.board for task in tasks}
     made = leaderboard.build(found, published.read(options.out))
     show_boards(console, [board for board in made if (board.track, board.backbone, board.budget) in boards])
-    return 1 if any(records.read(options.out / task.cell.record_path).status != "ok" for task in tasks) else 0
+    good = {(r.track, r.backbone, r.budget, r.method, r.seed) for r in found if r.status == "ok"}
+    return 0 if all((*task.cell.board, task.cell.recipe.method.name, task.cell.seed) in good for task in tasks) else 1
 
 
 def _all(followers: Sequence[Hear]) -> Hear:
@@ -87,8 +95,11 @@ def _all(followers: Sequence[Hear]) -> Hear:
 
 def plan(options: Options) -> tuple[list[Task], list[str]]:
     """Every cell of the run, seed-major, and what to say of the choice. `UserError` where anything does not fit."""
-    budget = parse_budget(options.budget)
+    budget = parse_budget(options.budget, "--budget")
     device = choose_device(options.device)
+    timeout_of(options.cell_timeout)
+    if options.checkpoint_every is not None:
+        parse_budget(options.checkpoint_every, "--checkpoint-every")
     methods = choose_methods(options.methods)
     specs, said = choose_datasets(options.datasets, options.data_root)
     check_assignments(parse_assignments(options.sets), methods)
@@ -122,17 +133,30 @@ def _job(options: Options, spec: Spec, method: str, budget: str, device: str, se
         device=device,
         data_root=options.data_root,
         runs=options.runs,
+        checkpoint_every=options.checkpoint_every,
     )
 
 
+def timeout_of(text: str | None) -> float | None:
+    """``--cell-timeout`` in seconds; `UserError` where it is no duration."""
+    if text is None:
+        return None
+    seconds = parse_budget(text, "--cell-timeout").seconds
+    if seconds is None:
+        raise UserError(f"--cell-timeout {text!r} is no duration; what works: 90s, 30min, 1.5h")
+    return seconds
+
+
 def check_writable(folder: Path) -> None:
-    """Make ``folder``; `UserError` unless files can be made in it."""
+    """`UserError` unless files can be made in ``folder``, which need not exist yet; leaves no trace."""
+    existing = folder.absolute()
+    while not existing.exists():
+        existing = existing.parent
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        with tempfile.TemporaryFile(dir=existing) as probe:
+            probe.write(b"?")
     except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror or error}") from None
+        raise UserError(f"cannot write to {folder}: {existing} takes no files ({error.strerror or error})") from None
 
 
 def _show_plan(console: Console, tasks: list[Task], due: list[Task], options: Options) -> None:

@@ -3,11 +3,11 @@
 Cells then start at once, and all cells of a run compute with the same code, even if a file changes meanwhile.
 """
 
-from . import cell
+from . import child
 from .datasets.registry import tracks
 from .methods import registry
 
-__all__ = ["cell"]
+__all__ = ["child"]
 
 registry()
 tracks()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +28,17 @@ n04517823 n04589890 n04592741 n07714571 n07715103 n07753275 n07831146 n07836838 
 
 
 def read(folder: Path) -> dict[str, Raw]:
-    """Both splits from an ImageNet tree: ``train/<id>/*.JPEG`` and ``val/<id>/*.JPEG``."""
-    return {"train": read_tree(folder / "train"), "test": read_tree(folder / "val")}
+    """Both splits from an ImageNet tree: ``train/<id>/*.JPEG`` and ``val/<id>/*.JPEG``.
+
+    Images that cannot be read are all named at once, in the `DataError` that the last chunk raises.
+    """
+    unreadable: list[str] = []
+    train, test = read_tree(folder / "train", unreadable), read_tree(folder / "val", unreadable)
+    return {"train": train, "test": test._replace(chunks=_then_complain(test.chunks, unreadable))}
 
 
-def read_tree(folder: Path) -> Raw:
-    """One split; `DataError` names the classes that the tree lacks, or the image that cannot be read."""
+def read_tree(folder: Path, unreadable: list[str]) -> Raw:
+    """One split; `DataError` names the classes that the tree lacks. What cannot be read goes to ``unreadable``."""
     missing = [wnid for wnid in CLASSES if not (folder / wnid).is_dir()]
     if missing:
         raise DataError(f"{folder} lacks {len(missing)} of the 100 classes: {' '.join(missing)}")
@@ -43,15 +48,25 @@ def read_tree(folder: Path) -> Raw:
         paths += found
         labels += [label] * len(found)
     sizes = np.zeros((len(paths), 2), np.int32)
-    return Raw((3, SIDE, SIDE), np.array(labels, np.int64), _chunks(paths, sizes), sizes)
+    return Raw((3, SIDE, SIDE), np.array(labels, np.int64), _chunks(paths, sizes, unreadable), sizes)
 
 
-def _chunks(paths: list[Path], sizes: np.ndarray) -> Iterator[np.ndarray]:
-    """Images in chunks; fills ``sizes`` on the way."""
+def _chunks(paths: list[Path], sizes: np.ndarray, unreadable: list[str]) -> Iterator[np.ndarray]:
+    """Images in chunks; fills ``sizes`` on the way. An image that cannot be read is blank, and goes to ``unreadable``."""
     for start in range(0, len(paths), CHUNK):
-        chunk = [_decode(path) for path in paths[start : start + CHUNK]]
-        sizes[start : start + CHUNK] = [size for _, size in chunk]
-        yield np.stack([image for image, _ in chunk])
+        chunk = np.zeros((len(paths[start : start + CHUNK]), 3, SIDE, SIDE), np.uint8)
+        for i, path in enumerate(paths[start : start + CHUNK]):
+            try:
+                chunk[i], sizes[start + i] = _decode(path)
+            except DataError as error:
+                unreadable.append(str(error))
+        yield chunk
+
+
+def _then_complain(chunks: Iterable[np.ndarray], unreadable: list[str]) -> Iterator[np.ndarray]:
+    yield from chunks
+    if unreadable:
+        raise DataError(f"{len(unreadable)} unreadable: {'; '.join(unreadable)}")
 
 
 def _decode(path: Path) -> tuple[np.ndarray, tuple[int, int]]:
@@ -63,7 +78,7 @@ def _decode(path: Path) -> tuple[np.ndarray, tuple[int, int]]:
             upright = ImageOps.exif_transpose(image).convert("RGB")
             squashed = upright.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
             return np.asarray(squashed).transpose(2, 0, 1), (upright.height, upright.width)
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path} cannot be read as an image: {error}") from None
 
 

@@ -52,8 +52,10 @@ def _number(text: str, options: dict[str, str], key: str, kind: type):
         value = kind(options[key])
     except ValueError:
         raise DataError(f"{key} in {text!r} must be a number; {MAKES}") from None
-    if key == "fraction" and not 0 < value <= 1:
-        raise DataError(f"fraction in {text!r} must be above 0 and at most 1")
+    if key == "fraction":
+        value = float(f"{value:g}")  # as it is written in records and paths
+        if not 1e-6 <= value <= 1:
+            raise DataError(f"fraction in {text!r} must be above 0 and at most 1")
     if key == "classes" and value < 2:
         raise DataError(f"classes in {text!r} must be at least 2")
     return value

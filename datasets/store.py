@@ -18,6 +18,7 @@ from .base import DataError, Raw
 
 FORMAT = 1
 SPLITS = ("train", "test")
+ARRAYS = ("images", "labels", "sizes")  # of a split, each in its own file; the last one is optional
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,16 @@ def write(folder: Path, raw: Mapping[str, Raw], classes: int) -> None:
     """
     partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     try:
+        partial.mkdir(parents=True)
         digest = hashlib.sha256()
         splits = {split: _write_split(partial, split, raw[split], classes, digest) for split in SPLITS}
         meta = {"format": FORMAT, "classes": classes, "splits": splits, "fingerprint": digest.hexdigest()}
         (partial / "meta.json").write_text(json.dumps(meta, indent=1) + "\n")
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
+    except OSError as error:
+        raise DataError(f"cannot write {folder}: {error.strerror or error}") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -112,22 +115,26 @@ def _write_split(folder: Path, split: str, raw: Raw, classes: int, digest) -> di
         raise DataError(f"{split} image {bad} has label {labels[bad]}, outside 0..{classes - 1}")
     shape = (len(labels), *raw.shape)
     images = np.lib.format.open_memmap(folder / f"{split}_images.npy", "w+", np.uint8, shape)
-    written = _fill(images, raw.chunks, digest)
+    own = hashlib.sha256()
+    written = _fill(images, raw.chunks, digest, own)
     if written != len(labels):
         raise DataError(f"the {split} split holds {written} images but {len(labels)} labels")
     images.flush()
-    np.save(folder / f"{split}_labels.npy", labels)
-    digest.update(labels.tobytes())
-    if raw.sizes is not None:
-        np.save(folder / f"{split}_sizes.npy", raw.sizes.astype(np.int32))
-        digest.update(raw.sizes.astype(np.int32).tobytes())
-    return {"images": len(labels), "bytes": sum(f.stat().st_size for f in folder.glob(f"{split}_*.npy"))}
+    digests = {"images": own.hexdigest()}
+    small = {"labels": labels} | ({} if raw.sizes is None else {"sizes": raw.sizes.astype(np.int32)})
+    for name, array in small.items():
+        np.save(folder / f"{split}_{name}.npy", array)
+        digest.update(array.tobytes())
+        digests[name] = hashlib.sha256(array.tobytes()).hexdigest()
+    size = sum(f.stat().st_size for f in folder.glob(f"{split}_*.npy"))
+    return {"images": len(labels), "bytes": size, "digests": digests}
 
 
-def _fill(images: np.ndarray, chunks: Iterable[np.ndarray], digest) -> int:
+def _fill(images: np.ndarray, chunks: Iterable[np.ndarray], *digests) -> int:
     start = 0
     for chunk in chunks:
-        digest.update(np.ascontiguousarray(chunk))
+        for digest in digests:
+            digest.update(np.ascontiguousarray(chunk))
         if start + len(chunk) <= len(images):
             images[start : start + len(chunk)] = chunk
         start += len(chunk)
@@ -140,11 +147,21 @@ def read_meta(folder: Path) -> dict | None:
         meta = json.loads((folder / "meta.json").read_text())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{folder / 'meta.json'} is damaged ({error}); prepare the dataset again") from None
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise DataError(f"{folder} was prepared by another version; prepare the dataset again")
+    if not _is_whole(meta):
+        raise DataError(f"{folder / 'meta.json'} is damaged; prepare the dataset again")
     return meta
+
+
+def _is_whole(meta: dict) -> bool:
+    splits = meta.get("splits")
+    if not isinstance(splits, dict) or not isinstance(meta.get("classes"), int) or not isinstance(meta.get("fingerprint"), str):
+        return False
+    described = [splits.get(split) for split in SPLITS]
+    return all(isinstance(d, dict) and isinstance(d.get("images"), int) and isinstance(d.get("bytes"), int) for d in described)
 
 
 def load(folder: Path) -> Splits:
@@ -152,11 +169,11 @@ def load(folder: Path) -> Splits:
     meta = read_meta(folder)
     if meta is None:
         raise DataError(f"no prepared dataset in {folder}")
-    stores = [_load_split(folder, split, meta["splits"][split]) for split in SPLITS]
+    stores = [_load_split(folder, split, meta["splits"][split], meta["classes"]) for split in SPLITS]
     return Splits(stores[0], stores[1], meta["classes"], meta["fingerprint"])
 
 
-def _load_split(folder: Path, split: str, expected: dict) -> Store:
+def _load_split(folder: Path, split: str, expected: dict, classes: int) -> Store:
     size = sum(f.stat().st_size for f in folder.glob(f"{split}_*.npy"))
     if size != expected["bytes"]:
         raise DataError(f"{folder}: the {split} files hold {size} bytes instead of {expected['bytes']}; prepare it again")
@@ -165,8 +182,14 @@ def _load_split(folder: Path, split: str, expected: dict) -> Store:
         path = folder / f"{split}_{name}.npy"
         try:  # "c": private pages, so that torch may hold a writable view while the file stays as it is
             return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{path} is damaged ({error}); prepare the dataset again") from None
 
     sizes = tensor("sizes") if (folder / f"{split}_sizes.npy").exists() else None
-    return Store(tensor("images"), tensor("labels"), sizes)
+    images, labels = tensor("images"), tensor("labels")
+    if images.dtype != torch.uint8 or images.ndim != 4 or labels.dtype != torch.int64 or not len(images) == len(labels):
+        raise DataError(f"{folder}: the {split} files are damaged: images and labels do not fit; prepare the dataset again")
+    if len(labels) and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
+        path = folder / f"{split}_labels.npy"
+        raise DataError(f"{path} is damaged: it has labels outside 0..{classes - 1}; prepare the dataset again")
+    return Store(images, labels, sizes)

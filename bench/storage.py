@@ -1,0 +1,48 @@
+"""Files that are whole or absent, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from .errors import StorageError
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """``path`` holds the old content or the new one, never a part, also after a power cut.
+
+    Raises `StorageError` where it cannot be written: no space, no permission, a quota.
+    """
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in ``folder`` outlast a power cut, where the system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sweep(path: Path) -> None:
+    """Remove what killed processes left half-written beside ``path``; only for whoever alone may write it."""
+    with contextlib.suppress(OSError):
+        for leftover in list(path.parent.iterdir()):
+            if leftover.name.startswith(f".{path.name}.partial"):
+                leftover.unlink(missing_ok=True)

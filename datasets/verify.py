@@ -1,0 +1,90 @@
+"""Everything that is wrong with a prepared dataset, found by reading all of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from . import store
+from .base import DataError, Track
+from .registry import find, tracks
+
+NAMED = 5  # positions of bad labels that are named; the rest are counted
+BLOCK = 1 << 24  # bytes hashed at a time
+
+
+def check(name: str | None, root: Path) -> Iterator[tuple[str, list[str]]]:
+    """The dataset ``name``, or every one that was prepared below ``root``, each with a line for each thing wrong with it.
+
+    `DataError` where ``name`` is unknown or has not been prepared.
+    """
+    chosen = list(tracks().values()) if name is None else [find(name)]
+    for track in chosen:
+        there = track.embedded or (root / track.name).is_dir()
+        if name is not None and not there:
+            raise DataError(f"{track.name} is not in {root}; get it with: {track.how_to_get or 'data get ' + track.name}")
+        if there:
+            yield track.name, [] if track.embedded else problems(track, root / track.name)
+
+
+def problems(track: Track, folder: Path) -> list[str]:
+    """A line for each thing that is wrong with the prepared ``track`` in ``folder``."""
+    try:
+        meta = store.read_meta(folder)
+    except DataError as error:
+        return [str(error)]
+    if meta is None:
+        return [f"{folder / 'meta.json'} is missing; prepare the dataset again"]
+    found = [] if meta["classes"] == track.classes else [f"{folder} has {meta['classes']} classes instead of {track.classes}"]
+    whole = hashlib.sha256()
+    for split in store.SPLITS:
+        found += _split_problems(folder, split, meta["splits"][split], meta["classes"], whole)
+    if not found and whole.hexdigest() != meta["fingerprint"]:
+        found.append(f"{folder}: the content was altered since it was prepared: its fingerprint is another")
+    return found
+
+
+def _split_problems(folder: Path, split: str, expected: dict, classes: int, whole) -> list[str]:
+    found, arrays = [], {}
+    digests = expected.get("digests", {})  # a dataset prepared by an earlier version has none
+    for name in digests or [n for n in store.ARRAYS if n != "sizes" or (folder / f"{split}_sizes.npy").exists()]:
+        path = folder / f"{split}_{name}.npy"
+        try:
+            arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError:
+            found.append(f"{path} is missing")
+            continue
+        except (OSError, ValueError, EOFError) as error:
+            found.append(f"{path} is damaged: {error}")
+            continue
+        digest = _hash(arrays[name], whole)
+        if digests and digest != digests[name]:
+            found.append(f"{path} was altered since it was prepared: its checksum is another")
+        if len(arrays[name]) != expected["images"]:
+            found.append(f"{path} holds {len(arrays[name])} entries instead of {expected['images']}")
+    return found + (_label_problems(folder / f"{split}_labels.npy", arrays["labels"], classes) if "labels" in arrays else [])
+
+
+def _hash(array: np.ndarray, whole) -> str:
+    """SHA-256 of an array's content, which is fed to ``whole`` too."""
+    own = hashlib.sha256()
+    rows = max(1, BLOCK // max(1, array[:1].nbytes))
+    for start in range(0, len(array), rows):
+        part = np.ascontiguousarray(array[start : start + rows])
+        own.update(part.data)
+        whole.update(part.data)
+    return own.hexdigest()
+
+
+def _label_problems(path: Path, labels: np.ndarray, classes: int) -> list[str]:
+    if labels.dtype != np.int64 or labels.ndim != 1:
+        return [f"{path} holds {labels.dtype} {labels.shape}, not int64 [N]"]
+    bad = np.flatnonzero((labels < 0) | (labels >= classes))
+    if not len(bad):
+        return []
+    named = ", ".join(f"image {i} has {labels[i]}" for i in bad[:NAMED])
+    more = f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+    return [f"{path} has labels outside 0..{classes - 1}: {named}{more}"]

@@ -1,0 +1,217 @@
+"""Datasets that are cut off, altered, mislabelled or hostile: the file is named, and nothing in it is executed."""
+
+import gzip
+import io
+import json
+import pickle
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bench.datasets import cifar, files, imagenet100, store, verify
+from bench.datasets.base import DataError, File, Raw
+from bench.datasets.prepare import get
+from bench.datasets.registry import find
+from PIL import Image
+
+from bench.cli import main
+
+
+def raw(labels=(0, 1, 2, 3)) -> Raw:
+    labels = np.array(labels, np.int64)
+    images = np.arange(len(labels) * 3 * 32 * 32).reshape(-1, 3, 32, 32).astype(np.uint8)
+    return Raw((3, 32, 32), labels, [images])
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    """A folder of prepared datasets with a tiny `cifar10` in it."""
+    store.write(tmp_path / "cifar10", {"train": raw(), "test": raw((0, 1))}, 10)
+    return tmp_path
+
+
+def data_check(capsys, root: Path, *names: str) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as end:
+        main(["data", "check", *names, "--data-dir", str(root)])
+    captured = capsys.readouterr()
+    return int(end.value.code or 0), captured.out + captured.err
+
+
+def test_a_sound_dataset_passes(prepared, capsys):
+    code, said = data_check(capsys, prepared)
+    assert code == 0
+    assert "ok   cifar10" in said and "cifar100" not in said
+
+
+def test_everything_wrong_is_listed_at_once(prepared, capsys):
+    folder = prepared / "cifar10"
+    (folder / "test_images.npy").unlink()
+    labels = np.load(folder / "train_labels.npy")
+    np.save(folder / "train_labels.npy", np.where(labels == 2, 99, labels))
+    with (folder / "train_images.npy").open("r+b") as stream:
+        stream.truncate(500)
+    code, said = data_check(capsys, prepared, "cifar10")
+    assert code == 1
+    assert "test_images.npy is missing" in said
+    assert "train_labels.npy has labels outside 0..9: image 2 has 99" in said
+    assert "train_labels.npy was altered" in said
+    assert "train_images.npy is damaged" in said
+
+
+def test_an_altered_image_is_found_by_its_checksum(prepared, capsys):
+    path = prepared / "cifar10" / "train_images.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    code, said = data_check(capsys, prepared, "cifar10")
+    assert code == 1 and f"{path} was altered" in said
+
+
+def test_without_digests_the_fingerprint_still_tells(prepared, capsys):
+    meta = json.loads((prepared / "cifar10" / "meta.json").read_text())
+    for split in meta["splits"].values():
+        del split["digests"]
+    (prepared / "cifar10" / "meta.json").write_text(json.dumps(meta))
+    assert data_check(capsys, prepared, "cifar10")[0] == 0
+    (prepared / "cifar10" / "meta.json").write_text(json.dumps(meta | {"fingerprint": "0"}))
+    code, said = data_check(capsys, prepared, "cifar10")
+    assert code == 1 and "fingerprint" in said
+
+
+@pytest.mark.parametrize("meta", ["", "[]", "{}", '{"format": 1}', '{"format": 1, "splits": []}', '{"format": 9}', "[" * 100_000])
+def test_a_damaged_description_is_one_line(prepared, meta, capsys):
+    (prepared / "cifar10" / "meta.json").write_text(meta)
+    with pytest.raises(DataError, match="prepare the dataset again"):
+        store.load(prepared / "cifar10")
+    code, said = data_check(capsys, prepared, "cifar10")
+    assert code == 1 and "prepare the dataset again" in said
+
+
+def test_bad_labels_are_refused_when_a_dataset_is_opened(prepared):
+    path = prepared / "cifar10" / "train_labels.npy"
+    np.save(path, np.array([0, 1, 2, 10]))
+    with pytest.raises(DataError, match=r"train_labels\.npy.*outside 0"):
+        store.load(prepared / "cifar10")
+
+
+def test_an_object_array_is_not_unpickled(prepared):
+    path = prepared / "cifar10" / "train_labels.npy"
+    np.save(path, np.array([Bomb()], dtype=object), allow_pickle=True)
+    meta = json.loads((prepared / "cifar10" / "meta.json").read_text())
+    meta["splits"]["train"]["bytes"] = sum(f.stat().st_size for f in path.parent.glob("train_*.npy"))
+    (prepared / "cifar10" / "meta.json").write_text(json.dumps(meta))
+    with pytest.raises(DataError, match=r"train_labels\.npy"):
+        store.load(prepared / "cifar10")
+    assert verify.problems(find("cifar10"), prepared / "cifar10")
+
+
+def test_labels_out_of_range_leave_nothing_behind(tmp_path):
+    with pytest.raises(DataError, match=r"train image 1 has label 7, outside 0\.\.2"):
+        store.write(tmp_path / "x", {"train": raw((0, 7)), "test": raw((0,))}, 3)
+    assert list(tmp_path.iterdir()) == []
+
+
+class Bomb:
+    """Creates a file where it is unpickled."""
+
+    def __reduce__(self):
+        return Path.touch, (Path("exploded"),)
+
+
+@pytest.mark.parametrize("bomb", [Bomb(), {b"data": Bomb()}, {b"data": np.zeros(3072, np.uint8), b"labels": [Bomb()]}])
+def test_a_malicious_batch_is_not_executed(tmp_path, monkeypatch, bomb):
+    monkeypatch.chdir(tmp_path)
+    Path("batch").write_bytes(pickle.dumps(bomb))
+    with pytest.raises(DataError, match=r"batch is damaged: it asks for pathlib"):
+        cifar.read_batch(Path("batch"), b"labels")
+    assert not Path("exploded").exists()
+
+
+def test_a_batch_that_names_builtins_is_refused(tmp_path):
+    (tmp_path / "batch").write_bytes(b"cbuiltins\neval\n(S'1'\ntR.")
+    with pytest.raises(DataError, match=r"builtins\.eval"):
+        cifar.read_batch(tmp_path / "batch", b"labels")
+
+
+def archive(path: Path, *members: tuple[str, bytes | str]) -> Path:
+    """A tar whose members are files (bytes) or symbolic links (str)."""
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            if isinstance(content, str):
+                info.type, info.linkname = tarfile.SYMTYPE, content
+                tar.addfile(info)
+            else:
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+    return path
+
+
+def test_a_malicious_archive_gives_only_what_was_asked_for(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    evil = [("../evil", b"x"), ("/tmp/bench-evil", b"x"), ("d/../../evil", b"x"), ("link", str(tmp_path)), ("link/evil", b"x")]
+    path = archive(tmp_path / "a.tar.gz", *evil, ("d/wanted", b"good"))
+    target = tmp_path / "target"
+    files.unpack(path, ["d/wanted"], target)
+    assert [p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()] == ["d/wanted"]
+    assert not (tmp_path / "evil").exists() and not Path("/tmp/bench-evil").exists()
+
+
+def test_a_link_in_an_archive_leads_nowhere_outside(tmp_path):
+    (tmp_path / "secret").write_text("secret")
+    path = archive(tmp_path / "a.tar.gz", ("d/wanted", str(tmp_path / "secret")))
+    with pytest.raises(DataError, match="cannot unpack"):
+        files.unpack(path, ["d/wanted"], tmp_path / "target")
+    assert not list((tmp_path / "target").rglob("wanted"))
+
+
+def cifar_like(folder: Path) -> Path:
+    archive(folder / "cifar-10-python.tar.gz", ("cifar-10-batches-py/test_batch", bytes(2000)))
+    return folder / "cifar-10-python.tar.gz"
+
+
+def test_an_archive_of_another_content_is_named(tmp_path, capsys):
+    path = cifar_like(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(["data", "get", "cifar10", "--from", str(tmp_path), "--data-dir", str(tmp_path / "data")])
+    said = capsys.readouterr().err
+    assert end.value.code == 2 and said.count("\n") == 1
+    assert str(path) in said and "checksum" in said
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_archive_that_was_cut_off_is_named(tmp_path):
+    path = cifar_like(tmp_path)
+    genuine = replace(find("cifar10"), files=(File(path.name, "", files.digest_of(path, 32)),))
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DataError, match=f"{path.name} is damaged"):
+        get(genuine, tmp_path / "data", tmp_path)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_packed_file_that_was_cut_off_is_named(tmp_path):
+    name = find("fashion_mnist").files[0].name
+    (tmp_path / name).write_bytes(gzip.compress(bytes(1000))[:-10])
+    with pytest.raises(DataError, match=name):
+        get(find("fashion_mnist"), tmp_path / "data", tmp_path)
+
+
+def test_all_unreadable_images_of_a_tree_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(imagenet100, "CLASSES", imagenet100.CLASSES[:2])
+    for split in ("train", "val"):
+        for wnid in imagenet100.CLASSES:
+            (tmp_path / split / wnid).mkdir(parents=True)
+            for i in range(2):
+                Image.new("RGB", (8, 8), (i, 0, 0)).save(tmp_path / split / wnid / f"{i}.JPEG")
+    first, second = imagenet100.CLASSES
+    bad = [tmp_path / "train" / first / "0.JPEG", tmp_path / "train" / second / "1.JPEG", tmp_path / "val" / second / "0.JPEG"]
+    bad[0].write_bytes(b"")
+    bad[1].write_bytes(bad[1].read_bytes()[:-200])
+    bad[2].write_text("no image")
+    with pytest.raises(DataError, match="3 unreadable") as error:
+        get(replace(find("imagenet100"), classes=2), tmp_path / "data", tmp_path)
+    assert all(str(path) in str(error.value) for path in bad)
+    assert not list((tmp_path / "data").glob("*"))
