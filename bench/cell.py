@@ -143,7 +143,7 @@ def _curve_knn(train: Features, splits: Splits) -> float:
 def _train(method: Method, cell: Cell, splits: Splits, device: torch.device, runs: Path, tell: Tell) -> Spent:
     """Train to the end of the budget, from a checkpoint where there is one."""
     track, training = cell.recipe.track, cell.recipe.training
-    loader = Loader(splits.train, track.policy, track.size, training.batch_size, cell.seed, device)
+    loader = Loader(splits.train, track.policy, track.size, training.batch_size, cell.seed, device, method.views)
     trainer = Trainer(method, loader, training, cell.recipe.budget, device)
     trainer.tell = tell
     trainer.measure = _curve_measure(trainer, cell, splits)
