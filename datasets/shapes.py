@@ -18,7 +18,7 @@ from .base import Raw, Track
 SIDE = 32
 TRAIN, TEST = 300, 50  # images a class
 SEED = 20220425
-ROTATION, PLACE, RADIUS = 1.0, 4.0, (9.5, 14.0)
+ROTATION, PLACE, RADIUS = 1.6, 5.0, (8.5, 14.0)  # nuisance: radians either way, pixels either way, pixels
 Field = np.ndarray  # float32 [n, SIDE, SIDE]
 
 
