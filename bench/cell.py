@@ -22,6 +22,7 @@ from .datasets.spec import parse_spec
 from .datasets.store import Splits, Store
 from .errors import Diverged
 from .evaluation import protocol
+from .evaluation.detection import Judge
 from .evaluation.features import extract
 from .evaluation.protocol import Features
 from .methods import Method, TrainData, registry
@@ -147,6 +148,8 @@ def _train(method: Method, cell: Cell, splits: Splits, device: torch.device, run
     trainer = Trainer(method, loader, training, cell.recipe.budget, device)
     trainer.tell = tell
     trainer.measure = _curve_measure(trainer, cell, splits)
+    if method.pseudo_labels() is not None:
+        trainer.judge = Judge(method, splits.train.labels)
     resumed = _attach_checkpoints(trainer, runs / cell.folder / f"seed{cell.seed}.checkpoint", cell.identity(splits.fingerprint))
     if resumed:
         tell({"resumed": trainer.progress})

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-STATE_VERSION = 1  # changes whenever the meaning of a saved state does
+STATE_VERSION = 2  # changes whenever the meaning of a saved state does
 
 
 def save(path: Path, identity: str, state: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from .budget import Budget
 from .clock import Clock
 from .datasets.loader import Loader, evaluation_batches
 from .errors import BudgetSpent
+from .evaluation.detection import Detection, Judge
 from .evaluation.features import extract
 from .meter import LossMeter
 from .methods import Method
@@ -28,7 +29,8 @@ class Trainer:
     """Trains ``method`` until the budget is spent.
 
     ``tell(event)`` hears of progress; ``measure(method)`` gives further values for some points of the curve, off
-    the clock; ``save(trainer)`` is called at the end of a step whenever ``save_due(trainer)``.
+    the clock; ``save(trainer)`` is called at the end of a step whenever ``save_due(trainer)``. ``judge``, where there
+    is one, rates the method's detections, off the clock too; the next point of the curve keeps what it says.
     """
 
     def __init__(self, method: Method, loader: Loader, training: Training, budget: Budget, device: torch.device):
@@ -49,6 +51,8 @@ class Trainer:
         self.measure: Callable[[float], dict[str, float]] = lambda progress: {}
         self.save: Callable[[Trainer], None] = lambda trainer: None
         self.save_due: Callable[[Trainer], bool] = lambda trainer: False
+        self.judge: Judge | None = None
+        self._detections: list[Detection] = []
         self._loss = method.loss
         self._told = 0.0
         self._last_detection = 0.0
@@ -109,11 +113,19 @@ class Trainer:
         """Let the method look at the data. What it takes is on the clock, so it is left out where no time is left for it."""
         if self.budget.seconds is not None and self._last_detection > self.budget.seconds - self.clock.seconds():
             return
-        begun = self.clock.apart.get("detect", 0.0)
+        if self.judge is not None:
+            with self.clock.paused("eval"):
+                self.judge.look()
+        progress, begun = self.progress, self.clock.apart.get("detect", 0.0)
         with self.clock.part("detect"):
-            self.method.before_epoch(self.progress, self._embed)
+            self.method.before_epoch(progress, self._embed)
         spent = self.clock.apart["detect"] - begun
         self._last_detection = max(self._last_detection, spent)
+        if self.judge is not None:
+            with self.clock.paused("eval"):
+                verdict = self.judge.verdict()
+            if verdict is not None:
+                self._detections.append({"progress": progress, "seconds": spent, **verdict})
 
     def _embed(self, network: nn.Module) -> Tensor:
         def check() -> None:
@@ -134,7 +146,7 @@ class Trainer:
         """Add a point to the curve."""
         seconds, steps = self.clock.seconds(), self.step
         elapsed = max(1e-9, seconds - self._point_seconds)
-        point = {
+        point: dict[str, Any] = {
             "progress": self.progress,
             "step": steps,
             "epoch": steps / self.loader.steps_per_epoch,
@@ -144,6 +156,8 @@ class Trainer:
             "images_per_second": (steps - self._point_step) * self.training.batch_size / elapsed,
         }
         self._point_step, self._point_seconds = steps, seconds
+        if self._detections:
+            point["detections"], self._detections = self._detections, []
         with self.clock.paused("eval"):
             self.curve.append(point | self.method.extras() | self.measure(point["progress"]))
 
@@ -191,6 +205,7 @@ class Trainer:
             "curve": self.curve,
             "point": [self._point_step, self._point_seconds],
             "last_detection": self._last_detection,
+            "detections": list(self._detections),
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
         }
@@ -204,6 +219,7 @@ class Trainer:
         self.meter.restore(state["meter"])
         self._point_step, self._point_seconds = state["point"]
         self._last_detection = state["last_detection"]
+        self._detections = list(state["detections"])
         torch.set_rng_state(state["rng"])
         if state["cuda_rng"] is not None:
             torch.cuda.set_rng_state(state["cuda_rng"], self.device)
