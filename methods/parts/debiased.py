@@ -19,7 +19,7 @@ def debiased(pairs: Pairs, temperature: float, tau: float, beta: float = 0.0) ->
     ``tau`` of the candidates is of the anchor's class (Chuang et al. 2020, eq. 7 and 8). S is the sum of n, with
     ``beta`` the hard ones weighing more: sum(w n) / mean(w), w = n^beta (Robinson et al. 2021, eq. 4).
     """
-    count = pairs.negative.sum(1)
+    count = pairs.negative.sum(1).to(pairs.positive.dtype)
     # everything is divided by e^{1/t}, the largest it can be: the ratio stays and nothing overflows
     positive = ((pairs.positive - 1) / temperature).exp()
     negatives = ((pairs.candidates - 1) / temperature).exp() * pairs.negative

@@ -22,7 +22,7 @@ def eliminate(pairs: Pairs, temperature: float, false: Tensor | None, rescale: b
     ``rescale`` multiplies the sum over the kept negatives by all / kept, so that it stays as large as it was.
     """
     kept = pairs.negative if false is None else pairs.negative & ~false
-    scale = pairs.negative.sum(1) / kept.sum(1).clamp(min=1) if rescale else None
+    scale = pairs.negative.sum(1).to(pairs.positive.dtype) / kept.sum(1).clamp(min=1) if rescale else None
     return -(pairs.positive / temperature - log_partition(pairs, temperature, kept, scale)).mean()
 
 
