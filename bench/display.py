@@ -59,14 +59,14 @@ class Display:
         name = escape(f"[{self.number}/{self.total}] {cell}")
         self.progress.update(self.bar, description=name, completed=0.0, facts="", visible=True)
         if not self.console.is_terminal:
-            self.console.print(name)
+            self.console.print(name, soft_wrap=True)
 
     def _advance(self, event: dict[str, Any]) -> None:
         facts = self._facts(event)
         self.progress.update(self.bar, completed=event["progress"], facts=facts)
         if not self.console.is_terminal and time.monotonic() - self.said > PLAIN_EVERY:
             self.said = time.monotonic()
-            self.console.print(f"  {event['progress']:.0%}  {facts}")
+            self.console.print(f"  {event['progress']:.0%}  {facts}", soft_wrap=True)
 
     def _facts(self, event: dict[str, Any]) -> str:
         facts = [event["phase"]] if "phase" in event else []

@@ -35,7 +35,7 @@ class Task:
 def run_all(tasks: Sequence[Task], out: Path, hear: Callable[[Task, dict[str, Any]], None]) -> list[Record]:
     """Run ``tasks`` in order; ``hear(task, event)`` follows them. Returns their records, which are written already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([cell_module.__name__])  # torch is imported once, not once a cell
+    context.set_forkserver_preload([f"{__package__}.warm"])
     done = []
     for task in tasks:
         hear(task, {"phase": "start"})

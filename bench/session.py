@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,12 +101,13 @@ def _job(options: Options, spec: Spec, method: str, budget: str, device: str, se
 
 
 def check_writable(folder: Path) -> None:
-    """`UserError` unless files can be made in ``folder``, which need not exist yet."""
-    existing = folder.absolute()
-    while not existing.exists():
-        existing = existing.parent
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise UserError(f"cannot write to {folder}: {existing} is not a folder that you may write to")
+    """Make ``folder``; `UserError` unless files can be made in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror or error}") from None
 
 
 def _show_plan(console: Console, tasks: list[Task], due: list[Task], options: Options) -> None:

@@ -3,13 +3,15 @@
 Minimises mean cross-entropy + strength / 2 * |W|^2 (the bias is free), which is scikit-learn's
 ``LogisticRegression(C=1 / (strength * N))``. N samples, D features, C classes, G strengths.
 
-The method is L-BFGS on features turned into the eigenbasis of their covariance: there the bound
-H <= (covariance + strength) / 2 of Boehning (1992) is diagonal and makes a good first metric. The logits are linear
-in the step, so a line search costs no further pass over the features: two matrix products an iteration.
+The method is L-BFGS on features turned into the eigenbasis of their covariance. There the Hessian's blocks are
+nearly diagonal, mean p (1 - p) times the eigenvalues plus the strength, and make a good first metric (at zero
+weights it is Newton's). Value, gradient and metric come from one pass over the features, in chunks that stay in
+the cache; a strength that has converged drops out.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,7 +19,9 @@ import torch
 from torch import Tensor
 
 MEMORY = 10  # pairs kept by L-BFGS
-SHRINKS = (1.0, 0.5, 0.2, 0.05, 0.01)  # step sizes of the line search
+ROWS = 2048  # of features in a chunk
+SHRINK, TRIES = 0.3, 6  # of the line search
+DESCENT = 1e-4  # share of the promised descent that a step must give (Armijo)
 
 
 class Heads(NamedTuple):
@@ -48,32 +52,76 @@ class Standardizer(NamedTuple):
 
 
 def solve(
-    features: Tensor, labels: Tensor, classes: int, strengths: Sequence[float], iterations: int = 200, tolerance: float = 1e-3
+    features: Tensor,
+    labels: Tensor,
+    classes: int,
+    strengths: Sequence[float],
+    start: Heads | None = None,
+    tolerance: float = 1e-6,
+    iterations: int = 300,
 ) -> Heads:
     """Fit one classifier for each of ``strengths`` on centred features float [N, D], labels int64 [N].
 
-    Stops when no gradient entry of any strength exceeds ``tolerance`` times its size at the start.
+    Begins at ``start``, else at zero. A strength is done when what a Newton step in the metric promises to gain is
+    less than the share ``tolerance`` of the objective, and of what has been gained since zero weights.
     """
     problem = _Problem(features, labels, classes, strengths)
-    weights = problem.zeros()
-    logits = problem.forward(weights)
-    gradient = problem.gradient(weights, logits)
-    target = tolerance * gradient.abs().amax((1, 2))
-    history: list[tuple[Tensor, Tensor, Tensor]] = []
+    result = problem.parameters(start)
+    live = torch.arange(len(result), device=result.device)
+    state = _State(result.clone(), *problem.evaluate(result, problem.penalty), [])
     done = 0
-    while done < iterations and bool((gradient.abs().amax((1, 2)) > target).any()):
-        direction = -_two_loop(gradient, history, problem.metric)
-        along = problem.forward(direction)
-        size = problem.line_search(weights, direction, logits, along)
-        moved = size[:, None, None] * direction
-        weights, logits = weights + moved, logits.add_(along.mul_(size[None, :, None]))
-        new_gradient = problem.gradient(weights, logits)
-        change = new_gradient - gradient
-        curvature = (moved * change).sum((1, 2))
-        history = [*history[-MEMORY + 1 :], (moved, change, torch.where(curvature > 1e-12, 1 / curvature, 0.0))]
-        gradient = new_gradient
+    while done < iterations:
+        promise = (state.gradient.square() * state.metric).sum((1, 2)) / 2
+        going = promise > tolerance * torch.minimum(state.value, math.log(classes) - state.value)
+        result[live] = state.weights
+        if not bool(going.any()):
+            break
+        if not bool(going.all()):
+            live, state = live[going], state.keep(going)
+        state, moved = _step(problem, state, problem.penalty[live])
+        if not bool(moved.all()):  # no descent within the precision of floats: as good as it gets
+            result[live] = state.weights
+            live, state = live[moved], state.keep(moved)
+            if not len(live):
+                break
         done += 1
-    return problem.heads(weights, done)
+    return problem.heads(result, done)
+
+
+class _State(NamedTuple):
+    """Where L-BFGS stands for each strength that is still going."""
+
+    weights: Tensor  # [G, D + 1, C]
+    value: Tensor  # [G]
+    gradient: Tensor  # as the weights
+    metric: Tensor  # as the weights: an inverse of the Hessian's diagonal
+    history: list[tuple[Tensor, Tensor, Tensor]]  # steps, changes of the gradient, 1 / their product [G]
+
+    def keep(self, rows: Tensor) -> _State:
+        history = [(s[rows], y[rows], r[rows]) for s, y, r in self.history]
+        return _State(self.weights[rows], self.value[rows], self.gradient[rows], self.metric[rows], history)
+
+
+def _step(problem: _Problem, state: _State, penalty: Tensor) -> tuple[_State, Tensor]:
+    """One iteration with a backtracking line search; also which strengths moved, bool [G]."""
+    direction = -_two_loop(state.gradient, state.history, state.metric)
+    slope = (state.gradient * direction).sum((1, 2))
+    size = torch.ones_like(slope)
+    weights = state.weights + direction
+    value, gradient, metric = problem.evaluate(weights, penalty)
+    for _ in range(TRIES):
+        short = ~(value <= state.value + DESCENT * size * slope)
+        if not bool(short.any()):
+            break
+        size[short] *= SHRINK
+        weights[short] = state.weights[short] + size[short, None, None] * direction[short]
+        value[short], gradient[short], metric[short] = problem.evaluate(weights[short], penalty[short])
+    moved = value < state.value
+    kept = torch.where(moved[:, None, None], weights, state.weights)
+    step, change = kept - state.weights, gradient - state.gradient
+    curvature = (step * change).sum((1, 2))
+    pair = (step, change, torch.where(curvature > 0, 1 / curvature, 0.0))
+    return _State(kept, value, gradient, metric, [*state.history[-MEMORY + 1 :], pair]), moved
 
 
 def _two_loop(gradient: Tensor, history: list[tuple[Tensor, Tensor, Tensor]], metric: Tensor) -> Tensor:
@@ -95,53 +143,49 @@ def _two_loop(gradient: Tensor, history: list[tuple[Tensor, Tensor, Tensor]], me
     return r
 
 
+class _Point(NamedTuple):
+    """Value [G], gradient and inverse Hessian diagonal [G, D + 1, C] of the objective."""
+
+    value: Tensor
+    gradient: Tensor
+    metric: Tensor
+
+
 class _Problem:
     """The objective in the eigenbasis; parameters [G, D + 1, C], the last row is the bias."""
 
     def __init__(self, features: Tensor, labels: Tensor, classes: int, strengths: Sequence[float]):
-        count = len(features)
-        values, self.basis = torch.linalg.eigh((features.T @ features / count).double())
-        self.basis = self.basis.to(features.dtype)
-        ones = features.new_ones(count, 1)
-        self.x = torch.cat([features @ self.basis, ones], dim=1)
+        values, basis = torch.linalg.eigh((features.T @ features / len(features)).double())
+        self.basis = basis.to(features.dtype)
+        self.x = torch.cat([features @ self.basis, features.new_ones(len(features), 1)], dim=1)
         self.labels, self.classes = labels, classes
-        penalty = features.new_tensor(list(strengths))[:, None, None]
         free = torch.cat([features.new_ones(len(values)), features.new_zeros(1)])[:, None]
-        self.penalty = penalty * free  # [G, D + 1, 1]
-        spread = torch.cat([values.clamp(min=0).to(features.dtype), features.new_ones(1)])[:, None]
-        self.metric = 1 / (spread / 2 + self.penalty + 1e-6)
+        self.penalty = features.new_tensor(list(strengths))[:, None, None] * free  # [G, D + 1, 1]
+        self.spread = torch.cat([values.clamp(min=0).to(features.dtype), features.new_ones(1)])[:, None]
 
-    def zeros(self) -> Tensor:
-        return self.x.new_zeros(len(self.penalty), self.x.shape[1], self.classes)
+    def parameters(self, start: Heads | None) -> Tensor:
+        if start is None:
+            return self.x.new_zeros(len(self.penalty), self.x.shape[1], self.classes)
+        return torch.cat([self.basis.T @ start.weight, start.bias[:, None]], dim=1)
 
-    def forward(self, weights: Tensor) -> Tensor:
-        """Logits [N, G, C]."""
+    def evaluate(self, weights: Tensor, penalty: Tensor) -> _Point:
+        """The objective at ``weights`` under ``penalty`` [G, D + 1, 1], in one pass over the features."""
         groups, width, classes = weights.shape
-        return (self.x @ weights.transpose(0, 1).reshape(width, groups * classes)).view(-1, groups, classes)
-
-    def gradient(self, weights: Tensor, logits: Tensor) -> Tensor:
-        residual = logits.softmax(2)
-        rows = torch.arange(len(residual), device=residual.device)
-        residual[rows, :, self.labels] -= 1
-        groups = len(self.penalty)
-        flat = self.x.T @ residual.view(len(residual), -1)
-        return flat.view(-1, groups, self.classes).transpose(0, 1) / len(residual) + self.penalty * weights
-
-    def line_search(self, weights: Tensor, direction: Tensor, logits: Tensor, along: Tensor) -> Tensor:
-        """The first of SHRINKS that lowers the value of each strength, [G]; zero where none does."""
-        start = self.value(weights, logits)
-        size = torch.zeros_like(start)
-        for shrink in SHRINKS:
-            waiting = size == 0
-            if not bool(waiting.any()):
-                break
-            lower = self.value(weights + shrink * direction, logits + shrink * along) < start
-            size = torch.where(waiting & lower, shrink, size)
-        return size
-
-    def value(self, weights: Tensor, logits: Tensor) -> Tensor:
-        per_sample = logits.logsumexp(2) - logits[torch.arange(len(logits)), :, self.labels]
-        return per_sample.mean(0) + (self.penalty * weights.square()).sum((1, 2)) / 2
+        flat = weights.transpose(0, 1).reshape(width, groups * classes)
+        gradient = torch.zeros_like(flat)
+        value, variance = flat.new_zeros(groups), flat.new_zeros(groups, classes)
+        for x, y in zip(self.x.split(ROWS), self.labels.split(ROWS), strict=True):
+            log_p = (x @ flat).view(-1, groups, classes).log_softmax(2)
+            own = y[:, None, None].expand(-1, groups, 1)
+            value -= log_p.gather(2, own).sum((0, 2))
+            p = log_p.exp_()
+            variance += p.sum(0) - torch.linalg.vector_norm(p, dim=0).square()
+            residual = p.scatter_add_(2, own, p.new_full((1, 1, 1), -1.0).expand_as(own))
+            gradient.addmm_(x.T, residual.view(len(x), -1))
+        count = len(self.x)
+        gradient = gradient.view(width, groups, classes).transpose(0, 1) / count
+        curvature = self.spread * variance[:, None] / count + penalty + 1e-8
+        return _Point(value / count + (penalty * weights.square()).sum((1, 2)) / 2, gradient + penalty * weights, 1 / curvature)
 
     def heads(self, weights: Tensor, iterations: int) -> Heads:
         return Heads(self.basis @ weights[:, :-1], weights[:, -1], iterations)

@@ -17,6 +17,7 @@ VERSION = "v1"
 HEADLINE = Setting(k=20, temperature=0.07)
 SECONDARY = Setting(k=200, temperature=0.1)
 STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0)
+CHOOSING = 1e-4  # tolerance while strengths are compared: accuracies are settled to 0.1 point
 HELD_OUT = 0.1  # of train, stratified, for choosing the strength and for curves
 SPLIT_SEED = 20210603  # one held-out part for every method and seed
 
@@ -67,10 +68,11 @@ def fit_linear(train: Features, classes: int) -> tuple[Heads, dict[str, float]]:
     part = held_out(train.labels)
     rows, held = part.fit.to(train.values.device), part.held.to(train.values.device)
     scaler = Standardizer.fit(train.values[rows])
-    grid = solve(scaler(train.values[rows]), train.labels[rows], classes, STRENGTHS)
+    grid = solve(scaler(train.values[rows]), train.labels[rows], classes, STRENGTHS, tolerance=CHOOSING)
     scores = top_k_accuracy(grid.logits(scaler(train.values[held])), train.labels[held], 1)
     best = len(STRENGTHS) - 1 - int(scores.flip(0).argmax())  # of equal ones the strongest
-    refit = solve(Standardizer.fit(train.values)(train.values), train.labels, classes, [STRENGTHS[best]])
+    start = Heads(grid.weight[best, None], grid.bias[best, None], 0)
+    refit = solve(Standardizer.fit(train.values)(train.values), train.labels, classes, [STRENGTHS[best]], start)
     chosen = {"linear_strength": STRENGTHS[best], "linear_held_out_top1": float(scores[best])}
     return refit, chosen
 

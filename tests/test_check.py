@@ -1,0 +1,48 @@
+import pytest
+import torch
+from bench.methods import registry
+from bench.methods.simclr import SimCLR
+
+from bench import checker
+from bench.errors import UserError
+
+
+@pytest.mark.parametrize("name", registry())
+def test_a_contestants_whole_life(name):
+    lines = list(checker.check(registry()[name]))
+    assert len(lines) == (4 if registry()[name].trains else 1)
+
+
+class WaitsForTheDevice(SimCLR):
+    def loss(self, views, index):
+        loss = super().loss(views, index)
+        return loss * (1.0 if loss.item() > 0 else 2.0)
+
+
+class MixesDevices(SimCLR):
+    def loss(self, views, index):
+        return super().loss(views, index) * torch.ones(1, device="cpu").mean() + (views[0] * torch.ones(8)).mean() * 0
+
+
+class Forgets(SimCLR):
+    """Its loss depends on something that is not in the state."""
+
+    calls = 0
+
+    def loss(self, views, index):
+        self.calls += 1
+        return super().loss(views, index) / (1 + self.calls / 10)
+
+
+class GivesVectors(SimCLR):
+    def loss(self, views, index):
+        return super().loss(views, index).repeat(2)
+
+
+@pytest.mark.parametrize(
+    ("method", "fault"),
+    [(WaitsForTheDevice, "wait for the device"), (MixesDevices, "device"), (Forgets, "state_dict"), (GivesVectors, "scalar")],
+)
+def test_each_fault_is_found(method, fault):
+    with pytest.raises(UserError, match=fault):
+        list(checker.check(method))

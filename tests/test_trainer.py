@@ -1,0 +1,143 @@
+"""The training loop: budgets are kept, time is accounted for, nothing diverges unseen."""
+
+import time
+
+import pytest
+import torch
+from bench.methods import registry
+
+from bench import checker
+from bench.budget import parse_budget
+from bench.clock import Clock
+from bench.errors import Diverged
+from bench.meter import SLOTS, LossMeter
+from bench.recipe import learning_rate
+
+CPU = torch.device("cpu")
+STEPS_PER_EPOCH = checker.IMAGES // checker.BATCH
+
+
+@pytest.mark.parametrize(("budget", "steps"), [("3ep", 12), ("0.5ep", 2), ("7steps", 7), ("160img", 10)])
+def test_a_budget_is_spent_exactly(budget, steps):
+    run = checker.trainer(registry()["simclr"], budget)
+    run.fit()
+    assert run.step == steps
+    assert run.progress == 1
+    assert run.curve[-1]["progress"] == 1
+
+
+def slow(method, seconds):
+    """Make each step of ``method`` take at least ``seconds``."""
+    loss = method.loss
+
+    def slowly(views, index):
+        time.sleep(seconds)
+        return loss(views, index)
+
+    return slowly
+
+
+def test_a_budget_of_time_is_kept_to_within_one_step():
+    run = checker.trainer(registry()["simclr"], "1s")
+    run._loss = slow(run.method, 0.15)
+    run.measure = lambda progress: time.sleep(0.3) or {}  # evaluation is not on the clock
+    run.fit()
+    assert 1.0 <= run.clock.train < 1.4
+    assert 3 <= run.step <= 7
+
+
+def test_detection_is_paid_from_a_budget_of_time():
+    run = checker.trainer(registry()["simclr"], "1s")
+    run.method.before_epoch = lambda progress, embed: time.sleep(0.3)
+    run._loss = slow(run.method, 0.02)
+    run.fit()
+    assert 1.0 <= run.clock.train < 1.2
+    assert 0.3 <= run.clock.apart["detect"] < run.clock.train
+
+
+def test_a_detection_that_no_longer_fits_is_left_out():
+    run = checker.trainer(registry()["simclr"], "1s")
+    calls = []
+    run.method.before_epoch = lambda progress, embed: calls.append(progress) or time.sleep(0.7)
+    run.fit()
+    assert len(calls) == 1
+    assert run.clock.train < 1.2
+
+
+def test_every_schedule_follows_progress():
+    assert learning_rate(2.0, 0.1, 0.05) == pytest.approx(1.0)
+    assert learning_rate(2.0, 0.1, 0.1) == pytest.approx(2.0)
+    assert learning_rate(2.0, 0.0, 0.5) == pytest.approx(1.0)
+    assert learning_rate(2.0, 0.5, 1.0) == pytest.approx(0.0)
+    seen = []
+    run = checker.trainer(registry()["simclr"], "2ep")
+    run.method.after_step = lambda progress: seen.append(progress)
+    run.fit()
+    assert seen == pytest.approx([i / 8 for i in range(1, 9)])
+    assert run.optimizer.param_groups[0]["lr"] == pytest.approx(learning_rate(checker.TRAINING.lr, 0, 7 / 8))
+
+
+def test_divergence_ends_the_cell():
+    run = checker.trainer(registry()["simclr"], "400ep")
+    loss = run.method.loss
+    run._loss = lambda views, index: loss(views, index) * (float("nan") if run.step > 5 else 1.0)
+    with pytest.raises(Diverged, match="nan"):
+        run.fit()
+    assert run.step <= 6 + SLOTS
+
+
+def test_an_epoch_shows_every_image_once():
+    loader = checker.trainer(registry()["simclr"], "1ep").loader
+    epochs = [torch.cat([loader.index(step) for step in range(e * STEPS_PER_EPOCH, (e + 1) * STEPS_PER_EPOCH)]) for e in range(2)]
+    for epoch in epochs:
+        assert sorted(epoch.tolist()) == list(range(checker.IMAGES))
+    assert not torch.equal(*epochs)
+
+
+def test_a_batch_depends_on_seed_and_step_only():
+    loader = checker.trainer(registry()["simclr"], "1ep").loader
+    first = loader.batch(5)
+    loader.batch(2)
+    again = checker.trainer(registry()["moco"], "3ep").loader.batch(5)
+    assert torch.equal(first[1], again[1])
+    assert all(torch.equal(a, b) for a, b in zip(first[0], again[0], strict=True))
+    loader.seed = 1
+    assert not torch.equal(loader.batch(5)[1], first[1])
+
+
+def test_embed_sees_the_train_images_in_order_and_in_eval_mode():
+    run = checker.trainer(registry()["simclr"], "1ep")
+    run.method.train()
+    features = run._embed(run.method.encoder)
+    assert features.shape == (checker.IMAGES, 16)
+    assert run.method.encoder.training
+    again = run._embed(run.method.encoder)
+    assert torch.equal(features, again)
+
+
+def test_the_clock_stands_still_while_paused():
+    clock = Clock(CPU)
+    clock.start()
+    time.sleep(0.05)
+    with clock.paused("eval"):
+        time.sleep(0.2)
+    with clock.part("detect"):
+        time.sleep(0.05)
+    clock.stop()
+    assert 0.1 <= clock.train < 0.19
+    assert clock.apart["eval"] >= 0.2
+    assert 0.05 <= clock.apart["detect"] < 0.1
+
+
+def test_the_meter_means_what_it_was_given():
+    meter = LossMeter(CPU)
+    losses = torch.rand(SLOTS * 2 + 5)
+    for loss in losses:
+        meter.add(loss)
+    assert meter.read() == pytest.approx(losses.mean().item(), rel=1e-6)
+    meter.add(torch.tensor(3.0))
+    assert meter.read() == 3.0
+
+
+def test_budgets_of_time_have_no_step_limit():
+    assert parse_budget("2h").steps(10, 32) == -1
