@@ -58,7 +58,7 @@ class Job:
         return resolve(
             spec,
             find(spec.name),
-            splits,
+            len(splits.train),
             registry()[self.method],
             parse_budget(self.budget),
             self.backbone,
@@ -220,5 +220,7 @@ def blank(cell: Cell) -> Record:
         uses_labels=recipe.method.uses_labels,
         recipe=recipe.as_dict(),
         recipe_hash=recipe.hash(),
+        given=recipe.given,
+        state_version=checkpoint.STATE_VERSION,
         protocol=protocol.VERSION,
     )

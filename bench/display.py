@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from .leaderboard import METRICS, Leaderboard, table
+from .leaderboard import METRICS, Leaderboard
+from .tables import table
 from .plan import Cell
 from .records import Record
 from .runner import Task

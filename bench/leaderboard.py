@@ -1,75 +1,158 @@
-"""From records to leaderboards: one table for each (track, backbone, budget)."""
+"""From records to leaderboards: one for each (track, backbone, budget)."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations
 from statistics import fmean, median
-from typing import Any
 
-import pandas as pd
-
+from . import curves, stale, stats
+from .published import Published, of_board
 from .records import Record
-from .stats import ENOUGH, Interval, differs, interval
+from .stats import Bounds, Interval, Pair, Standing, Values
 
 HEADLINE = "linear_top1"
 METRICS = {"linear_top1": "linear", "linear_top5": "linear top-5", "knn_top1": "kNN (k = 20)", "knn200_top1": "kNN (k = 200)"}
-RULE = "*not ranked: anchors and oracles*"
+COMPARED = ("linear_top1", "knn_top1")  # metrics whose every pair is written out
+COSTS = ("images_per_second", "train_seconds", "detect_seconds", "eval_seconds", "peak_memory_bytes", "energy_joules")
+SMALL_TEST = 5000  # images, up to which the test split's own interval is worth showing
 
 
-@dataclass
+@dataclass(eq=False)
 class Row:
-    """A method on a leaderboard: its values by seed, and how many of its cells did not end well."""
+    """A method on a leaderboard: its records, its values by seed, and the median of what they cost."""
 
     method: str
     role: str
     uses_labels: bool
-    values: dict[str, dict[int, float]]
-    cost: dict[str, float | None]
-    failed: dict[str, int]
+    records: list[Record]
+    stale: list[str] = field(default_factory=list)  # why its records are kept out of ranks
+
+    @cached_property
+    def good(self) -> list[Record]:
+        return [r for r in self.records if r.status == "ok"]
+
+    @cached_property
+    def values(self) -> dict[str, Values]:
+        return {metric: {r.seed: r.metrics[metric] for r in self.good if metric in r.metrics} for metric in METRICS}
+
+    @cached_property
+    def cost(self) -> dict[str, float | None]:
+        return {key: _median([r.cost.get(key) for r in self.good]) for key in COSTS}
+
+    @property
+    def failed(self) -> dict[str, int]:
+        """How many cells ended otherwise than well, by their status."""
+        return dict(sorted(Counter(r.status for r in self.records if r.status != "ok").items()))
 
     def interval(self, metric: str) -> Interval | None:
         values = list(self.values[metric].values())
-        return interval(values) if values else None
+        return stats.interval(values) if values else None
+
+    def test_interval(self, metric: str) -> Bounds | None:
+        """How far another test split of this size might move the mean; None where the split is large or unknown."""
+        sizes = {r.data.get("test") for r in self.good}
+        size, found = sizes.pop() if len(sizes) == 1 else None, self.interval(metric)
+        return stats.wilson(found.mean, size) if found and size and size <= SMALL_TEST else None
 
 
 @dataclass
 class Leaderboard:
-    """All methods under one budget, best first; anchors and oracles apart."""
+    """All methods under one budget, best first; anchors, oracles and stale records apart."""
 
     track: str
     backbone: str
     budget: str
     ranked: list[Row]
     unranked: list[Row]
+    stale: list[Row] = field(default_factory=list)
+    published: list[Published] = field(default_factory=list)
 
     @property
     def title(self) -> str:
         return f"{self.track}, {self.backbone}, {self.budget}"
 
+    @property
+    def rows(self) -> list[Row]:
+        return self.ranked + self.unranked + self.stale
+
+    @cached_property
+    def standings(self) -> dict[str, dict[str, Standing]]:
+        """For each metric the standing of every contestant with enough seeds."""
+        return {metric: stats.standings({row.method: row.values[metric] for row in self.ranked}) for metric in METRICS}
+
+    @cached_property
+    def pairs(self) -> dict[str, dict[tuple[str, str], Pair]]:
+        """For each of COMPARED every pair of rows that share a seed, the one listed first minus the other."""
+        return {metric: self._pairs(metric) for metric in COMPARED}
+
+    def _pairs(self, metric: str) -> dict[tuple[str, str], Pair]:
+        rows = self.ranked + self.unranked
+        compared = {(a.method, b.method): stats.compare(a.values[metric], b.values[metric]) for a, b in combinations(rows, 2)}
+        return {key: pair for key, pair in compared.items() if pair is not None}
+
     def bold(self, row: Row, metric: str) -> bool:
         """Whether a contestant is not significantly worse than the best; never said where seeds are too few."""
-        rivals = [r for r in self.ranked if r.values[metric]]
-        if row not in rivals:
-            return False
-        best = max(rivals, key=lambda r: fmean(r.values[metric].values()))
-        if row is best:
-            return len(row.values[metric]) >= ENOUGH
-        return differs(best.values[metric], row.values[metric]) is False
+        standing = self.standings[metric].get(row.method)
+        return row in self.ranked and standing is not None and standing.top
+
+    @cached_property
+    def shortest(self) -> float | None:
+        """Seconds of training that every contestant has had: those of the quickest."""
+        times = [t for row in self.ranked if (t := row.cost["train_seconds"])]
+        return min(times) if times else None
+
+    def at_equal_time(self, row: Row) -> Interval | None:
+        """Held-out kNN accuracy of ``row`` when the quickest contestant was done."""
+        if self.shortest is None:
+            return None
+        found = [v for r in row.good if (v := curves.accuracy_at(r, self.shortest)) is not None]
+        return stats.interval(found) if found else None
+
+    @cached_property
+    def front(self) -> set[str]:
+        """Contestants on the Pareto front: no other is at least as accurate in at most the time, and better in one."""
+        known = {
+            row.method: (row.cost["train_seconds"] or 0.0, -fmean(row.values[HEADLINE].values()))
+            for row in self.ranked
+            if row.values[HEADLINE]
+        }
+        return {
+            name
+            for name, (time, loss) in known.items()
+            if not any(other[0] <= time and other[1] <= loss and other != (time, loss) for other in known.values())
+        }
 
 
-def build(records: Sequence[Record]) -> list[Leaderboard]:
+def build(records: Sequence[Record], published: Sequence[Published] = ()) -> list[Leaderboard]:
     """Leaderboards in the order of their titles."""
-    groups: dict[tuple[str, str, str], dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
+    groups: dict[tuple[str, str, str], list[tuple[Record, list[str]]]] = defaultdict(list)
+    for record, why in zip(records, stale.reasons(records), strict=True):
+        groups[record.track, record.backbone, record.budget].append((record, why))
+    return [_board(*key, group, published) for key, group in sorted(groups.items(), key=lambda item: item[0])]
+
+
+def _board(
+    track: str, backbone: str, budget: str, group: list[tuple[Record, list[str]]], published: Sequence[Published]
+) -> Leaderboard:
+    rows = _rows([record for record, why in group if not why])
+    old = _rows([record for record, why in group if why])
+    for row in old:
+        row.stale = sorted({reason for record, why in group for reason in why if record.method == row.method})
+    ranked = [row for row in rows if row.role == "contestant"]
+    unranked = [row for row in rows if row.role != "contestant"]
+    return Leaderboard(track, backbone, budget, ranked, unranked, old, of_board(list(published), track, backbone, budget))
+
+
+def _rows(records: list[Record]) -> list[Row]:
+    methods: dict[str, list[Record]] = defaultdict(list)
     for record in records:
-        groups[record.track, record.backbone, record.budget][record.method].append(record)
-    boards = []
-    for (track, backbone, budget), methods in sorted(groups.items()):
-        rows = sorted((_row(name, of_method) for name, of_method in methods.items()), key=_order)
-        ranked = [row for row in rows if row.role == "contestant"]
-        boards.append(Leaderboard(track, backbone, budget, ranked, [row for row in rows if row not in ranked]))
-    return boards
+        methods[record.method].append(record)
+    rows = [Row(name, of[0].role, of[0].uses_labels, sorted(of, key=lambda r: r.seed)) for name, of in methods.items()]
+    return sorted(rows, key=_order)
 
 
 def _order(row: Row) -> tuple[float, str]:
@@ -77,67 +160,6 @@ def _order(row: Row) -> tuple[float, str]:
     return (-found.mean if found else 1.0, row.method)
 
 
-def _row(name: str, records: list[Record]) -> Row:
-    good = [r for r in records if r.status == "ok"]
-    failed: dict[str, int] = defaultdict(int)
-    for record in records:
-        if record.status != "ok":
-            failed[record.status] += 1
-    values = {metric: {r.seed: r.metrics[metric] for r in good if metric in r.metrics} for metric in METRICS}
-    keys = ("images_per_second", "train_seconds", "detect_seconds", "peak_memory_bytes", "energy_joules")
-    cost = {key: _median([r.cost.get(key) for r in good]) for key in keys}
-    return Row(name, records[0].role, records[0].uses_labels, values, cost, dict(failed))
-
-
 def _median(values: list[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return median(known) if known else None
-
-
-def table(board: Leaderboard) -> pd.DataFrame:
-    """The leaderboard as text, ready for Markdown or a terminal."""
-    lines = [_line(board, row, str(rank)) for rank, row in enumerate(board.ranked, 1)]
-    if board.unranked:
-        lines.append({"method": RULE})
-        lines += [_line(board, row, "") for row in board.unranked]
-    return pd.DataFrame(lines).fillna("")
-
-
-def _line(board: Leaderboard, row: Row, rank: str) -> dict[str, Any]:
-    failed = "".join(f"; {count} {status}" for status, count in sorted(row.failed.items()))
-    trained = bool(row.cost["train_seconds"])
-    return {
-        "rank": rank,
-        "method": row.method + (" (uses labels)" if row.uses_labels else ""),
-        **{title: _accuracy(board, row, metric) for metric, title in METRICS.items()},
-        "n": f"{len(row.values[HEADLINE])}{failed}",
-        "images/s": _number(row.cost["images_per_second"], "{:,.0f}"),
-        "train": _duration(row.cost["train_seconds"]) if trained else "–",
-        "detection": _share(row.cost["detect_seconds"], row.cost["train_seconds"]),
-        "peak memory": _number(row.cost["peak_memory_bytes"], "{:.2f} GiB", 2**30),
-        "energy": _number(row.cost["energy_joules"], "{:,.0f} kJ", 1000),
-    }
-
-
-def _accuracy(board: Leaderboard, row: Row, metric: str) -> str:
-    found = row.interval(metric)
-    if found is None:
-        return "–"
-    text = f"{100 * found.mean:.2f}" + (f" ± {100 * found.half:.2f}" if found.half is not None else "")
-    return f"**{text}**" if board.bold(row, metric) else text
-
-
-def _number(value: float | None, form: str, unit: float = 1) -> str:
-    return "–" if value is None else form.format(value / unit)
-
-
-def _share(part: float | None, whole: float | None) -> str:
-    return f"{100 * part / whole:.1f}%" if part and whole else "–"
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "–"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -7,13 +7,12 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .budget import Budget
 from .datasets.base import Track
 from .datasets.spec import Spec
-from .datasets.store import Splits
 from .errors import UserError
 from .methods import Config, Method
 from .methods.base import Count, Fraction, NonNegative
@@ -50,6 +49,7 @@ class Recipe:
     method: type[Method]
     config: Config
     training: Training
+    given: dict[str, Any] = field(default_factory=dict, compare=False)  # what the user had chosen; not part of the hash
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -73,16 +73,15 @@ class Recipe:
 def resolve(
     spec: Spec,
     track: Track,
-    splits: Splits,
+    images: int,
     method: type[Method],
     budget: Budget,
     backbone: str | None,
     batch_size: int | None,
     assignments: Sequence[Assignment],
 ) -> Recipe:
-    """The recipe of ``method`` on this data; `UserError` where a setting or the batch does not fit it."""
-    images = len(splits.train)
-    batch_size = batch_size or min(track.batch_size, images)
+    """The recipe of ``method`` on so many train images; `UserError` where a setting or the batch does not fit them."""
+    given_batch_size, batch_size = batch_size, batch_size or min(track.batch_size, images)
     if batch_size > images:
         raise UserError(f"--batch-size {batch_size} exceeds the {images} train images of {spec}")
     if batch_size < 2:
@@ -98,7 +97,9 @@ def resolve(
         config = config.resolved(images)
     except ValueError as error:
         raise UserError(f"{method.name} on {spec}: {error}") from None
-    return Recipe(spec, track, backbone or track.backbone, budget, method, config, training)
+    reaching = [a for a in assignments if a.method in (None, method.name) and a.key in fields | training_keys()]
+    given = {"batch_size": given_batch_size, "sets": [str(a) for a in reaching]}
+    return Recipe(spec, track, backbone or track.backbone, budget, method, config, training, given)
 
 
 def training_keys() -> set[str]:

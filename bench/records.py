@@ -31,6 +31,8 @@ class Record:
     cost: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     recipe_hash: str = ""
+    given: dict[str, Any] | None = None  # what the user had chosen, from which today's recipe can be resolved
+    state_version: int | None = None
     protocol: str = ""
     evaluation: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)

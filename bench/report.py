@@ -1,39 +1,92 @@
-"""Markdown from records alone: ``<out>/leaderboard.md``, and the sections of Markdown files beside ``<out>`` that name it."""
+"""Everything that follows from the records alone: Markdown, CSV, LaTeX, figures and the page."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from . import leaderboard, records
+import pandas as pd
+
+from . import latex, leaderboard, page, plots, published, records, tables
+from .leaderboard import Leaderboard
 
 SECTION = r"(<!-- leaderboard {folder}/(?P<track>\S+) -->\n).*?(<!-- end leaderboard -->)"
+PAGE = "index.html"  # large, so it is made where it is looked at and not kept under version control
 LEGEND = (
     "Accuracy in percent on the test split: mean over n seeds ± the half width of its 95% interval (Student). "
-    "**Bold**: not significantly different from the best (t-test paired by seed, 5%); nothing is claimed below 3 seeds. "
+    "**Bold**: not significantly different from the best (t-tests paired by seed, Holm, 5%). Rank by linear accuracy, with its "
+    "95% interval (all pairs, Holm); nothing is claimed below 3 seeds. {test}"
     "images/s counts images (two views each) of training, detection included; detection is its share of training time. "
     "Costs are medians over seeds on {devices}. – not measured or not applicable."
 )
+TEST = "Test split: Wilson's 95% interval for a test split of this size, which no number of seeds narrows. "
 
 
-def render(out: Path) -> tuple[dict[Path, str], list[str]]:
-    """Every Markdown file that follows from the records in ``out``, and a line for each unreadable record."""
+@dataclass(frozen=True)
+class Text:
+    """A text file's content."""
+
+    content: str
+
+    def is_current(self, path: Path) -> bool:
+        return path.exists() and path.read_bytes() == self.content.encode()
+
+    def write(self, path: Path) -> None:
+        records.write_atomically(path, self.content)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure's file."""
+
+    figure: plots.Figure
+
+    def is_current(self, path: Path) -> bool:
+        return self.figure.is_drawn(path)
+
+    def write(self, path: Path) -> None:
+        self.figure.save(path)
+
+
+Files = dict[Path, Text | Drawing]
+
+
+def render(out: Path, live: bool = False, png: bool = False) -> tuple[Files, list[str]]:
+    """Every file that follows from the records in ``out``, and a line for each unreadable record.
+
+    A ``live`` page loads itself again from time to time; ``png`` adds the figures as PNG.
+    """
     found, problems = records.read_all(out)
-    boards = leaderboard.build(found)
+    boards = leaderboard.build(found, published.read(out))
     devices = sorted({r.environment.get("device", "an unknown machine") for r in found})
-    legend = LEGEND.format(devices=" and ".join(devices) or "no machine yet")
-    texts = {board.title: _markdown(board) for board in boards}
-    whole = [
-        "# Leaderboards",
-        "",
-        "Made by `python -m bench report` from the records beside this file; do not edit.",
-        "",
-        legend,
-        "",
-    ]
+    figures = {board.title: plots.of_board(board) for board in boards}
+    files: Files = _markdown_files(out, boards, figures, " and ".join(devices) or "no machine yet")
+    files[out / "leaderboard.csv"] = Text(_csv(tables.numbers(boards)))
+    files[out / "pairs.csv"] = Text(_csv(tables.pair_numbers(boards)))
+    files[out / "leaderboard.tex"] = Text(latex.document(boards))
     for board in boards:
-        whole += [f"## {board.title}", "", texts[board.title], ""]
-    files = {out / "leaderboard.md": "\n".join(whole).rstrip() + "\n"}
+        for name, figure in figures[board.title].items():
+            for suffix in ("svg", "png") if png else ("svg",):
+                files[out / "figures" / f"{_slug(board)}-{name}.{suffix}"] = Drawing(figure)
+    files[out / PAGE] = Text(page.html(boards, live))
+    return files, problems
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+
+def _markdown_files(out: Path, boards: list[Leaderboard], figures: dict[str, dict[str, plots.Figure]], devices: str) -> Files:
+    texts = {board.title: _markdown(board) for board in boards}
+    small = any(row.test_interval(leaderboard.HEADLINE) for board in boards for row in board.rows)
+    legend = LEGEND.format(devices=devices, test=TEST if small else "")
+    whole = ["# Leaderboards", "", "Made by `python -m bench report` from the records beside this file; do not edit."]
+    whole += [f"`{PAGE}`, made by the same command, shows them with curves and the record behind every number.", "", legend, ""]
+    for board in boards:
+        whole += [f"## {board.title}", "", texts[board.title], "", *_details(board), *_images(board, list(figures[board.title]))]
+    files: Files = {out / "leaderboard.md": Text("\n".join(whole).rstrip() + "\n")}
 
     def section(match: re.Match[str]) -> str:
         chosen = [b for b in boards if b.track == match["track"]]
@@ -42,24 +95,49 @@ def render(out: Path) -> tuple[dict[Path, str], list[str]]:
 
     marked = re.compile(SECTION.format(folder=re.escape(out.absolute().name)), re.DOTALL)
     for path in sorted(out.absolute().parent.glob("*.md")):
-        text = path.read_text()
+        text = path.readText()
         if marked.search(text):
-            files[path] = marked.sub(section, text)
-    return files, problems
+            files[path] = Text(marked.sub(section, text))
+    return files
 
 
-def _markdown(board: leaderboard.Leaderboard) -> str:
-    return leaderboard.table(board).to_markdown(index=False, disable_numparse=True)
+def _markdown(board: Leaderboard) -> str:
+    notes = [f"[{number}] published, not ranked: {note}" for number, note in enumerate(tables.published_notes(board), 1)]
+    return "\n\n".join([_table(tables.table(board)), *(["  \n".join(notes)] if notes else [])])
 
 
-def outdated(files: dict[Path, str]) -> list[Path]:
-    """Files whose text on disk is not what the records say."""
-    return [path for path, text in files.items() if not path.exists() or path.read_text() != text]
+def _details(board: Leaderboard) -> list[str]:
+    lines: list[str] = []
+    for title, frame in (("At equal time", tables.equal_time(board)), ("Against the best, by linear accuracy", tables.to_best(board))):
+        if frame is not None:
+            lines += [f"**{title}**", "", _table(frame), ""]
+    for row in board.stale:
+        lines += [f"{row.method} is stale: {'; '.join(row.stale)}", ""]
+    return lines
 
 
-def write(files: dict[Path, str]) -> list[Path]:
+def _images(board: Leaderboard, names: Sequence[str]) -> list[str]:
+    titles = {"cost": "accuracy against training time", "curves": "learning curves"}
+    return [line for name in names for line in (f"![{board.title}: {titles[name]}](figures/{_slug(board)}-{name}.svg)", "")]
+
+
+def _slug(board: Leaderboard) -> str:
+    return re.sub(r"[^A-Za-z0-9.=-]+", "-", f"{board.track}-{board.backbone}-{board.budget}")
+
+
+def _table(frame: pd.DataFrame) -> str:
+    return frame.to_markdown(index=False, disable_numparse=True)
+
+
+def outdated(files: Files) -> list[Path]:
+    """Files that are not what the records say. A page or picture that is made on demand may be missing, but not old."""
+    on_demand = {path for path in files if path.name == PAGE or path.suffix == ".png"}
+    return [path for path, file in files.items() if not file.is_current(path) and (path.exists() or path not in on_demand)]
+
+
+def write(files: Files) -> list[Path]:
     """Bring files up to date; returns those that changed."""
-    changed = outdated(files)
+    changed = [path for path, file in files.items() if not file.is_current(path)]
     for path in changed:
-        records.write_atomically(path, files[path])
+        files[path].write(path)
     return changed

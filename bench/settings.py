@@ -19,6 +19,9 @@ class Assignment(NamedTuple):
     key: str
     value: str
 
+    def __str__(self) -> str:
+        return f"{self.method}.{self.key}={self.value}" if self.method else f"{self.key}={self.value}"
+
 
 def parse_assignments(texts: Iterable[str]) -> list[Assignment]:
     """Split each ``[method.]key=value``; `UserError` on anything else and on a key given twice."""

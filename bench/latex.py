@@ -1,0 +1,63 @@
+"""Leaderboards as LaTeX, with booktabs rules."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+
+from . import tables
+from .leaderboard import HEADLINE, METRICS, Leaderboard
+
+SPELLING = {sign: "\\" + sign for sign in "&%#_${}"} | {
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "\\": r"\textbackslash{}",
+    "±": r"$\pm$",
+    "–": "--",
+}
+COLUMNS = ["rank", "method", *METRICS.values(), "n", "images/s", "train", "published"]
+
+
+def document(boards: list[Leaderboard]) -> str:
+    """One ``table`` environment a leaderboard, for ``\\input``; needs the booktabs package."""
+    head = "% Made by `python -m bench report` from the records beside this file; needs \\usepackage{booktabs}.\n"
+    return head + "".join("\n" + _table(board) for board in boards)
+
+
+def _table(board: Leaderboard) -> str:
+    frame = tables.table(board)
+    frame = frame[[name for name in COLUMNS if name in frame]]
+    rules = frame["method"].isin([tables.RULE, tables.STALE_RULE])
+    body = [r"\midrule" if rule else _row(line) for rule, (_, line) in zip(rules, frame.iterrows(), strict=True)]
+    align = "".join("l" if name == "method" else "r" for name in frame)
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{escape(board.title)}: {escape(METRICS[HEADLINE])} and kNN top-1 in percent, mean $\pm$ 95\% interval over seeds."
+        r" Bold: not significantly different from the best.}",
+        rf"\begin{{tabular}}{{{align}}}",
+        r"\toprule",
+        " & ".join(escape(name) for name in frame) + r" \\",
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+        *(rf"\par\footnotesize [{i}] {escape(note)}" for i, note in enumerate(tables.published_notes(board), 1)),
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(line: pd.Series) -> str:
+    return " & ".join(_cell(str(value)) for value in line) + r" \\"
+
+
+def _cell(text: str) -> str:
+    bold = re.fullmatch(r"\*\*(.*)\*\*", text)
+    return rf"\textbf{{{escape(bold[1])}}}" if bold else escape(text)
+
+
+def escape(text: str) -> str:
+    """Text for LaTeX, with the signs that tables use in its own spelling."""
+    return text.translate(str.maketrans(SPELLING))

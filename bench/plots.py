@@ -1,0 +1,117 @@
+"""Static figures for Markdown and papers, by Matplotlib: the same records give the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import curves
+from .leaderboard import HEADLINE, METRICS, Leaderboard, Row
+
+STYLE = 1  # changes whenever the look of a figure does
+SETTINGS = {"svg.hashsalt": "bench", "svg.fonttype": "path", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+# Okabe and Ito's colours, which stay apart for most eyes, then line styles
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+DASHES = ("-", "--", ":", "-.")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure that is yet to be drawn: what it shows, and how. Its file carries a digest of what it shows."""
+
+    shows: Any  # plain values
+    draw: Callable[[Any, Any], None]  # (axes, shows)
+
+    @property
+    def digest(self) -> str:
+        name = self.draw.__name__
+        return hashlib.sha256(json.dumps([STYLE, name, self.shows], sort_keys=True).encode()).hexdigest()
+
+    def is_drawn(self, path: Path) -> bool:
+        """Whether ``path`` shows just this; whichever version of Matplotlib drew it."""
+        return path.exists() and self.digest.encode() in path.read_bytes()
+
+    def save(self, path: Path) -> None:
+        """Draw as SVG or PNG, by the suffix of ``path``; no dates, no random names."""
+        import matplotlib
+
+        matplotlib.use("agg")
+        from matplotlib import pyplot
+
+        with matplotlib.rc_context(SETTINGS):
+            figure, axes = pyplot.subplots(figsize=(6.4, 3.8), layout="constrained")
+            self.draw(axes, self.shows)
+            nothing = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+            path.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(path, dpi=150, metadata={"Description": f"shows {self.digest}", **nothing})
+            pyplot.close(figure)
+
+
+def of_board(board: Leaderboard) -> dict[str, Figure]:
+    """The figures of a leaderboard by their names; those that have something to show."""
+    found = {
+        "cost": Figure(_cost_points(board), accuracy_against_cost),
+        "curves": Figure(_curve_lines(board.ranked), learning_curves),
+    }
+    return {name: figure for name, figure in found.items() if figure.shows}
+
+
+def _cost_points(board: Leaderboard) -> list[dict[str, Any]]:
+    points = []
+    for row in board.ranked:
+        found = row.interval(HEADLINE)
+        if found and row.cost["train_seconds"]:
+            points.append(
+                {
+                    "method": row.method,
+                    "minutes": _rounded(row.cost["train_seconds"] / 60),
+                    "percent": _rounded(100 * found.mean),
+                    "half": _rounded(100 * (found.half or 0)),
+                    "front": row.method in board.front,
+                }
+            )
+    return points
+
+
+def _curve_lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    lines = []
+    for row in rows:
+        places, values = curves.mean(row.good, curves.ACCURACY)
+        if places:
+            percent = [_rounded(100 * value) for value in values]
+            lines.append({"method": row.method, "progress": [_rounded(100 * p) for p in places], "percent": percent})
+    return lines
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def accuracy_against_cost(axes: Any, points: list[dict[str, Any]]) -> None:
+    """One point a contestant with its interval; those on the Pareto front are filled and joined."""
+    front = sorted((p["minutes"], p["percent"]) for p in points if p["front"])
+    axes.step(*zip(*front, strict=True), where="post", color="#999999", linewidth=1, zorder=1)
+    for i, p in enumerate(points):
+        colour = COLOURS[i % len(COLOURS)]
+        fill = colour if p["front"] else "white"
+        axes.errorbar(p["minutes"], p["percent"], yerr=p["half"], fmt="o", color=colour, mfc=fill, capsize=2, label=p["method"])
+    axes.set(xlabel="training time [min]", ylabel=f"{METRICS[HEADLINE]} top-1 [%]")
+    _legend(axes, len(points))
+
+
+def learning_curves(axes: Any, lines: list[dict[str, Any]]) -> None:
+    """Held-out kNN accuracy over progress, mean over seeds."""
+    for i, line in enumerate(lines):
+        dash = DASHES[i // len(COLOURS) % len(DASHES)]
+        axes.plot(line["progress"], line["percent"], dash, color=COLOURS[i % len(COLOURS)], label=line["method"])
+    axes.set(xlabel="budget spent [%]", ylabel="held-out kNN top-1 [%]")
+    _legend(axes, len(lines))
+
+
+def _legend(axes: Any, entries: int) -> None:
+    axes.grid(alpha=0.25, linewidth=0.5)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8, ncols=1 + (entries > 15))

@@ -1,0 +1,192 @@
+"""Leaderboards as tables: text for Markdown and terminals, numbers for CSV, booktabs for LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from . import stats
+from .leaderboard import COMPARED, HEADLINE, METRICS, Leaderboard, Row
+from .stats import Interval, Pair
+
+RULE = "*not ranked: anchors and oracles*"
+STALE_RULE = "*stale: made with other settings, protocol or data than today's*"
+NONE = "–"
+
+
+def table(board: Leaderboard) -> pd.DataFrame:
+    """The leaderboard as text."""
+    lines = [_line(board, row) for row in board.ranked]
+    for rule, rows in ((RULE, board.unranked), (STALE_RULE, board.stale)):
+        lines += [{"method": rule}] if rows else []
+        lines += [_line(board, row) for row in rows]
+    frame = pd.DataFrame(lines).fillna("")
+    unused = [name for name in ("test split", "published") if name in frame and set(frame[name]) <= {"", NONE}]
+    return frame.drop(columns=unused)
+
+
+def _line(board: Leaderboard, row: Row) -> dict[str, Any]:
+    failed = "".join(f"; {count} {status}" for status, count in row.failed.items())
+    accuracies = {title: _accuracy(board, row, metric) for metric, title in METRICS.items()}
+    return {
+        "rank": "" if row not in board.ranked else _rank(board, row),
+        "method": row.method + (" (uses labels)" if row.uses_labels else "") + (" (stale)" if row.stale else ""),
+        METRICS[HEADLINE]: accuracies.pop(METRICS[HEADLINE]),
+        "test split": _ends(row.test_interval(HEADLINE)),
+        **accuracies,
+        "n": f"{len(row.values[HEADLINE])}{failed}",
+        "images/s": number(row.cost["images_per_second"], "{:,.0f}"),
+        "train": duration(row.cost["train_seconds"]) if row.cost["train_seconds"] else NONE,
+        "detection": _share(row.cost["detect_seconds"], row.cost["train_seconds"]),
+        "peak memory": number(row.cost["peak_memory_bytes"], "{:.2f} GiB", 2**30),
+        "energy": number(row.cost["energy_joules"], "{:,.0f} kJ", 1000),
+        "published": _published(board, row),
+    }
+
+
+def _rank(board: Leaderboard, row: Row) -> str:
+    standing = board.standings[HEADLINE].get(row.method)
+    if standing is None:
+        return NONE
+    ends = f" ({standing.best}–{standing.worst})" if standing.best != standing.worst else ""
+    return f"{standing.rank}{ends}"
+
+
+def _accuracy(board: Leaderboard, row: Row, metric: str) -> str:
+    text = percent(row.interval(metric))
+    return f"**{text}**" if board.bold(row, metric) else text
+
+
+def _published(board: Leaderboard, row: Row) -> str:
+    notes = published_notes(board)
+    found = [p for p in board.published if p.method == row.method]
+    return ", ".join(f"{p.value:.1f} [{notes.index(p.note) + 1}]" for p in found) or NONE
+
+
+def published_notes(board: Leaderboard) -> list[str]:
+    """Metric, budget, protocol and source of the published numbers that the table shows."""
+    shown = {row.method for row in board.rows}
+    return list(dict.fromkeys(p.note for p in board.published if p.method in shown))
+
+
+def equal_time(board: Leaderboard) -> pd.DataFrame | None:
+    """Held-out kNN accuracy when the quickest contestant was done; None where no curve tells."""
+    rows = [(row, found) for row in board.ranked if (found := board.at_equal_time(row))]
+    lines = [
+        {
+            "method": row.method,
+            f"held-out kNN after {duration(board.shortest)}": percent(found),
+            "train": duration(row.cost["train_seconds"]),
+            "linear at the end": percent(row.interval(HEADLINE)),
+            "Pareto front": "yes" if row.method in board.front else "",
+        }
+        for row, found in sorted(rows, key=lambda item: (-item[1].mean, item[0].method))
+    ]
+    return pd.DataFrame(lines) if lines else None
+
+
+def to_best(board: Leaderboard) -> pd.DataFrame | None:
+    """Each contestant against the best; None where fewer than two have enough seeds."""
+    standings = board.standings[HEADLINE]
+    if len(standings) < 2:
+        return None
+    values = {row.method: row.values[HEADLINE] for row in board.ranked}
+    best, *others = sorted(standings, key=lambda name: standings[name].rank)
+    pairs = [(name, pair) for name in others if (pair := stats.compare(values[name], values[best]))]
+    adjusted = iter(stats.holm([pair.p for _, pair in pairs if pair.p is not None]))
+    lines = [
+        {
+            "method": name,
+            f"difference to {best}": difference(pair),
+            "probability of improvement": number(pair.improvement, "{:.2f}"),
+            "p (Holm)": NONE if pair.p is None else f"{next(adjusted):.3f}",
+            "pairs of seeds": str(pair.n),
+        }
+        for name, pair in pairs
+    ]
+    return pd.DataFrame(lines) if lines else None
+
+
+def numbers(boards: Sequence[Leaderboard]) -> pd.DataFrame:
+    """Every row of every leaderboard with its numbers, accuracies and interval ends as fractions."""
+    return pd.DataFrame([_numbers(board, row) for board in boards for row in board.rows])
+
+
+def _numbers(board: Leaderboard, row: Row) -> dict[str, Any]:
+    standing = board.standings[HEADLINE].get(row.method) if row in board.ranked else None
+    line: dict[str, Any] = {
+        "track": board.track,
+        "backbone": board.backbone,
+        "budget": board.budget,
+        "method": row.method,
+        "role": row.role,
+        "uses_labels": row.uses_labels,
+        "stale": "; ".join(row.stale),
+        "n": len(row.values[HEADLINE]),
+        "not_ok": sum(row.failed.values()),
+        "rank": standing.rank if standing else None,
+        "rank_best": standing.best if standing else None,
+        "rank_worst": standing.worst if standing else None,
+    }
+    samples = [list(row.values[metric].values()) for metric in METRICS]
+    for metric, resampled in zip(METRICS, stats.bootstrap(samples), strict=True):
+        found = row.interval(metric)
+        line[metric] = found.mean if found else None
+        line[f"{metric}_half"] = found.half if found else None
+        line[f"{metric}_bca_low"], line[f"{metric}_bca_high"] = resampled or (None, None)
+        line[f"{metric}_top"] = board.bold(row, metric)
+    test, equal = row.test_interval(HEADLINE), board.at_equal_time(row) if row in board.ranked else None
+    line["test_split_low"], line["test_split_high"] = test or (None, None)
+    return line | row.cost | {"held_out_knn_at_equal_time": equal.mean if equal else None, "pareto": row.method in board.front}
+
+
+def pair_numbers(boards: Sequence[Leaderboard]) -> pd.DataFrame:
+    """Every pair of methods of every leaderboard: difference, interval, p, probability of improvement."""
+    return pd.DataFrame(
+        [
+            {
+                "track": board.track,
+                "backbone": board.backbone,
+                "budget": board.budget,
+                "metric": metric,
+                "a": a,
+                "b": b,
+                **pair._asdict(),
+            }
+            for board in boards
+            for metric in COMPARED
+            for (a, b), pair in board.pairs[metric].items()
+        ]
+    )
+
+
+def percent(found: Interval | None) -> str:
+    if found is None:
+        return NONE
+    return f"{100 * found.mean:.2f}" + (f" ± {100 * found.half:.2f}" if found.half is not None else "")
+
+
+def difference(pair: Pair) -> str:
+    return f"{100 * pair.difference:+.2f}" + (f" ± {100 * pair.half:.2f}" if pair.half is not None else "")
+
+
+def number(value: float | None, form: str, unit: float = 1) -> str:
+    return NONE if value is None else form.format(value / unit)
+
+
+def _ends(bounds: stats.Bounds | None) -> str:
+    return NONE if bounds is None else f"{100 * bounds.low:.1f}–{100 * bounds.high:.1f}"
+
+
+def _share(part: float | None, whole: float | None) -> str:
+    return f"{100 * part / whole:.1f}%" if part and whole else NONE
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return NONE
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

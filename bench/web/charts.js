@@ -1,0 +1,107 @@
+// Charts by Plotly, in the page's own colours, each with a text for those who do not see it.
+
+const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B8860B", "#56B4E9", "#7F7F7F"];
+const DASHES = ["solid", "dash", "dot", "dashdot"];
+const SYMBOLS = ["circle", "square", "diamond", "triangle-up"];
+const COSTS = {
+  train_seconds: ["training time [min]", 60],
+  detect_seconds: ["time in detection [min]", 60],
+  peak_memory_bytes: ["peak memory [GiB]", 2 ** 30],
+  energy_joules: ["energy [kJ]", 1000],
+};
+
+// A method looks the same in every chart, whatever the filter hides.
+function look(row) {
+  const i = board().rows.indexOf(row);
+  const turn = Math.floor(i / COLOURS.length);
+  return { color: COLOURS[i % COLOURS.length], dash: DASHES[turn % DASHES.length], symbol: SYMBOLS[turn % SYMBOLS.length] };
+}
+
+function draw(id, traces, x, y, said) {
+  const style = getComputedStyle(document.body), text = style.color, line = resolved("--line");
+  const narrow = window.innerWidth < 640;
+  const axis = (title) => ({ title: { text: title }, gridcolor: line, zerolinecolor: line, linecolor: line, automargin: true });
+  const layout = {
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    font: { color: text, family: style.fontFamily, size: 13 },
+    margin: { l: 56, r: 12, t: 12, b: 48 },
+    xaxis: axis(x), yaxis: axis(y), showlegend: true, hovermode: "closest",
+    hoverlabel: { bgcolor: resolved("--raised"), font: { color: text } },
+    legend: narrow ? { orientation: "h", x: 0, xanchor: "left", y: -0.2, yanchor: "top" } : { x: 1.02, y: 1 },
+  };
+  const element = at(id);
+  element.setAttribute("role", "img");
+  element.setAttribute("aria-label", said);
+  Plotly.react(element, traces, layout, { responsive: true, displaylogo: false, displayModeBar: false });
+}
+
+// A colour of the style sheet as Plotly reads it.
+function resolved(name) {
+  const probe = make("span", { style: `color: var(${name})` });
+  document.body.append(probe);
+  const colour = getComputedStyle(probe).color;
+  probe.remove();
+  return colour;
+}
+
+function drawCost() {
+  const key = at("cost-key").value, metric = at("cost-metric").value, [title, unit] = COSTS[key];
+  const rows = shownRows().filter((row) => row.kind !== "stale" && row.metrics[metric] && row.cost[key]);
+  const contestants = rows.filter((row) => row.kind === "contestant");
+  const place = (row) => [row.cost[key] / unit, 100 * row.metrics[metric].mean];
+  const front = contestants.filter((row) => !contestants.some((other) => dominates(place(other), place(row))));
+  const points = rows.map((row) => {
+    const [x, y] = place(row), half = row.metrics[metric].half, style = look(row);
+    const symbol = style.symbol + (front.includes(row) ? "" : "-open");
+    return { x: [x], y: [y], name: row.method, mode: "markers", error_y: { array: [100 * (half ?? 0)], visible: half !== null, thickness: 1 }, marker: { color: style.color, size: 11, symbol, line: { width: 2, color: style.color } } };
+  });
+  const ends = front.map(place).sort((a, b) => a[0] - b[0]);
+  const line = { x: ends.map((end) => end[0]), y: ends.map((end) => end[1]), name: "Pareto front", mode: "lines", line: { shape: "hv", color: resolved("--quiet"), width: 1 }, hoverinfo: "skip" };
+  const said = `${data.metrics[metric]} against ${title}. On the Pareto front: ${front.map((row) => row.method).join(", ") || "none"}.`;
+  draw("cost", [line, ...points], title, `${data.metrics[metric]} top-1 [%]`, said);
+}
+
+const dominates = (a, b) => a[0] <= b[0] && a[1] >= b[1] && (a[0] < b[0] || a[1] > b[1]);
+
+function curveKeys(detection) {
+  const isDetection = (key) => key.startsWith("detect") || key.startsWith("accepted");
+  const keys = [...new Set(board().rows.flatMap((row) => Object.keys(row.curves)))].filter((key) => isDetection(key) === detection);
+  return keys.sort((a, b) => (b === "held_out_knn_top1") - (a === "held_out_knn_top1") || (a < b ? -1 : 1));
+}
+
+const scale = (key) => (key.includes("top1") ? 100 : 1);
+const unitOf = (key) => (key.includes("top1") ? `${words(key)} [%]` : words(key));
+
+function drawLines(id, key, axis) {
+  const rows = shownRows().filter((row) => row.kind !== "stale" && row.curves[key]?.values.length);
+  const [title, unit] = axis === "seconds" ? ["training time [min]", 60] : ["budget spent [%]", 0.01];
+  const traces = rows.map((row) => ({
+    x: row.curves[key][axis].map((x) => x / unit), y: row.curves[key].values.map((y) => y * scale(key)),
+    name: row.method, mode: row.curves[key].values.length < 3 ? "lines+markers" : "lines", line: { ...look(row), width: 2 },
+  }));
+  draw(id, traces, title, unitOf(key), `${words(key)} of ${rows.length} methods against ${title}; the table below has the numbers.`);
+  tabulate(`${id}-table`, rows, key);
+}
+
+// The curve in words: its value at four places of the budget.
+function tabulate(id, rows, key) {
+  const places = [0.25, 0.5, 0.75, 1];
+  const head = make("tr", {}, make("th", { scope: "col", class: "name" }, "method"), ...places.map((p) => make("th", { scope: "col" }, `${100 * p}% of the budget`)));
+  const lines = rows.map((row) => {
+    const { progress, values } = row.curves[key];
+    const near = (p) => progress.reduce((best, x, i) => (Math.abs(x - p) < Math.abs(progress[best] - p) ? i : best), 0);
+    return make("tr", {}, make("th", { scope: "row", class: "name" }, row.method), ...places.map((p) => make("td", {}, (values[near(p)] * scale(key)).toPrecision(4))));
+  });
+  at(id).replaceChildren(make("thead", {}, head), make("tbody", {}, ...lines));
+}
+
+function drawCurves() {
+  if (at("curve-key").value) drawLines("curves", at("curve-key").value, at("curve-axis").value);
+}
+
+function drawDetection() {
+  const some = curveKeys(true).length > 0;
+  at("detection-body").hidden = !some;
+  at("detection-none").hidden = some;
+  if (some) drawLines("detection", at("detection-key").value, "progress");
+}

@@ -1,0 +1,83 @@
+// Start, and what follows from each choice.
+
+const THEMES = { "": "automatic", light: "light", dark: "dark" };
+const RELOAD = 5000; // milliseconds between two loads of a live page
+
+function drawAll() {
+  drawTable();
+  drawCost();
+  drawCurves();
+  drawDetection();
+  drawMatrix();
+  drawPublished();
+}
+
+function chooseBoard(index) {
+  keep({ board: index });
+  const costs = Object.entries(COSTS).filter(([key]) => board().rows.some((row) => row.cost[key]));
+  fill(at("cost-key"), costs.map(([key, [title]]) => [key, title]), "train_seconds");
+  for (const detection of [false, true]) {
+    const select = at(detection ? "detection-key" : "curve-key");
+    fill(select, curveKeys(detection).map((key) => [key, words(key)]), select.value);
+  }
+  drawAll();
+}
+
+function chooseTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  at("theme").textContent = `Theme: ${THEMES[theme]}`;
+  try {
+    localStorage.setItem("theme", theme);
+  } catch {
+    // a browser may refuse storage to a page from disk; then the choice lasts until the page is left
+  }
+  if (data?.boards.length) drawAll();
+}
+
+function storedTheme() {
+  try {
+    return localStorage.getItem("theme") ?? "";
+  } catch {
+    return "";
+  }
+}
+
+function listen() {
+  at("board").addEventListener("change", (event) => chooseBoard(Number(event.target.value)));
+  at("filter").addEventListener("input", (event) => { keep({ filter: event.target.value }); drawAll(); });
+  for (const id of ["anchors", "stale"]) at(id).addEventListener("change", (event) => { keep({ [id]: event.target.checked ? "1" : "" }); drawAll(); });
+  for (const id of ["cost-key", "cost-metric"]) at(id).addEventListener("change", drawCost);
+  for (const id of ["curve-key", "curve-axis"]) at(id).addEventListener("change", drawCurves);
+  at("detection-key").addEventListener("change", drawDetection);
+  at("matrix-metric").addEventListener("change", drawMatrix);
+  at("close").addEventListener("click", () => at("record").close());
+  at("record").addEventListener("close", closeRecord);
+  at("theme").addEventListener("click", () => {
+    const names = Object.keys(THEMES);
+    chooseTheme(names[(names.indexOf(document.documentElement.dataset.theme) + 1) % names.length]);
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+}
+
+async function start() {
+  chooseTheme(storedTheme() in THEMES ? storedTheme() : "");
+  data = await unpack("data");
+  if (data.live) setInterval(() => at("record").open || document.activeElement === at("filter") || location.reload(), RELOAD);
+  if (!data.boards.length) {
+    at("status").textContent = "No record yet.";
+    return;
+  }
+  state.board = Math.min(Number(state.board) || 0, data.boards.length - 1);
+  fill(at("board"), data.boards.map((found, i) => [i, found.title]), state.board);
+  fill(at("cost-metric"), Object.entries(data.metrics), data.headline);
+  fill(at("matrix-metric"), data.compared.map((key) => [key, data.metrics[key]]), data.headline);
+  at("filter").value = state.filter;
+  for (const id of ["anchors", "stale"]) at(id).checked = Boolean(state[id]);
+  listen();
+  chooseBoard(state.board);
+  const asked = state.method && board().rows.find((row) => row.method === state.method);
+  if (asked) openRecord(asked, state.seed);
+  document.body.dataset.ready = "yes";
+}
+
+start();

@@ -1,0 +1,67 @@
+// The dialog behind every number: a method's seeds, and the record of one of them.
+
+function openRecord(row, seed) {
+  const chosen = row.records.find((record) => String(record.seed) === String(seed)) ?? row.records[0];
+  keep({ method: row.method, seed: chosen.seed });
+  at("record-title").textContent = `${row.method} on ${board().title}`;
+  at("record-body").replaceChildren(
+    ...row.stale.map((why) => make("p", { class: "note" }, `Stale: ${why}`)),
+    make("h3", {}, "Seeds"), seedTable(row, chosen), ...recordParts(chosen));
+  if (!at("record").open) at("record").showModal();
+  drawRecordCurve(chosen);
+}
+
+function closeRecord() {
+  keep({ method: "", seed: "" });
+}
+
+function seedTable(row, chosen) {
+  const metrics = Object.entries(data.metrics);
+  const head = make("tr", {}, ...["seed", "status", ...metrics.map(([, title]) => title), "train"].map((name) => make("th", { scope: "col", class: name === "seed" ? "name" : "" }, name)));
+  const lines = row.records.map((record) => {
+    const press = () => {
+      openRecord(row, record.seed);
+      document.querySelector(`[data-seed="${record.seed}"]`).focus();
+    };
+    const button = make("button", { type: "button", class: "link", "data-seed": record.seed, onclick: press }, `seed ${record.seed}`);
+    return make("tr", { "aria-current": String(record === chosen) }, make("th", { scope: "row", class: "name" }, button), make("td", {}, record.status),
+      ...metrics.map(([key]) => make("td", {}, percent(record.metrics[key]))), make("td", {}, duration(record.cost.train_seconds)));
+  });
+  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Seeds" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...lines)));
+}
+
+function recordParts(record) {
+  const shared = (name) => data.shared[name][record[name]];
+  return [
+    make("h3", {}, `Seed ${record.seed}: ${record.status}`),
+    record.error ? make("pre", {}, `${record.error.exception}\n\n${record.error.traceback ?? ""}`.trim()) : null,
+    record.points ? make("div", { class: "controls" }, make("label", {}, "Curve ", make("select", { id: "record-key", onchange: () => drawRecordCurve(record) }))) : null,
+    record.points ? make("div", { id: "record-curve", class: "chart" }) : null,
+    make("h3", {}, "Cost"), definitions(record.cost),
+    make("h3", {}, `Recipe ${record.hash}, protocol ${record.protocol}`), make("pre", { tabindex: "0" }, pretty(shared("recipe"))),
+    make("h3", {}, "Evaluation and data"), definitions({ ...shared("evaluation"), ...shared("data") }),
+    make("h3", {}, "Environment"), make("pre", { tabindex: "0" }, pretty(shared("environment"))),
+  ].filter(Boolean);
+}
+
+const pretty = (value) => JSON.stringify(value, null, 1).replace(/^ {1}/gm, "").replace(/^\{\n|\n\}$/g, "");
+
+function definitions(values) {
+  const pairs = Object.entries(values).map(([key, value]) => make("div", {}, make("dt", {}, words(key)), make("dd", {}, value === null ? NONE : short(value))));
+  return make("dl", {}, ...pairs);
+}
+
+const short = (value) => (typeof value === "number" ? value.toLocaleString("en", { maximumSignificantDigits: 5 }) : String(value).slice(0, 16));
+
+function drawRecordCurve(record) {
+  if (!record.points) return;
+  const keys = Object.keys(record.curve).filter((key) => !["progress", "seconds"].includes(key) && record.curve[key].some((value) => typeof value === "number"));
+  const select = at("record-key");
+  if (!select.options.length) fill(select, keys.map((key) => [key, words(key)]), keys.includes("held_out_knn_top1") ? "held_out_knn_top1" : keys[0]);
+  const key = select.value;
+  const points = record.curve.progress.map((x, i) => [100 * x, record.curve[key][i]]).filter(([, y]) => typeof y === "number");
+  const trace = { x: points.map(([x]) => x), y: points.map(([, y]) => y * scale(key)), name: words(key), mode: "lines+markers", line: { color: COLOURS[0] } };
+  draw("record-curve", [trace], "budget spent [%]", unitOf(key), `${words(key)} of seed ${record.seed}, ${points.length} points`);
+  const more = record.points > record.curve.progress.length ? `${record.curve.progress.length} of ${record.points} points are shown; the record's file has them all.` : "";
+  if (more && !at("record-thinned")) at("record-curve").after(make("p", { id: "record-thinned", class: "note" }, more));
+}
