@@ -95,7 +95,7 @@ def _markdown_files(out: Path, boards: list[Leaderboard], figures: dict[str, dic
 
     marked = re.compile(SECTION.format(folder=re.escape(out.absolute().name)), re.DOTALL)
     for path in sorted(out.absolute().parent.glob("*.md")):
-        text = path.readText()
+        text = path.read_text()
         if marked.search(text):
             files[path] = Text(marked.sub(section, text))
     return files

@@ -30,7 +30,7 @@ class Trainer:
 
     ``tell(event)`` hears of progress; ``measure(method)`` gives further values for some points of the curve, off
     the clock; ``save(trainer)`` is called at the end of a step whenever ``save_due(trainer)``. ``judge``, where there
-    is one, rates the method's detections, off the clock too; the next point of the curve keeps what it says.
+    is one, rates the method's detections, off the clock too; the epoch that follows ends with a point that keeps it.
     """
 
     def __init__(self, method: Method, loader: Loader, training: Training, budget: Budget, device: torch.device):
@@ -52,7 +52,7 @@ class Trainer:
         self.save: Callable[[Trainer], None] = lambda trainer: None
         self.save_due: Callable[[Trainer], bool] = lambda trainer: False
         self.judge: Judge | None = None
-        self._detections: list[Detection] = []
+        self._verdict: Detection = {}
         self._loss = method.loss
         self._told = 0.0
         self._last_detection = 0.0
@@ -125,7 +125,8 @@ class Trainer:
             with self.clock.paused("eval"):
                 verdict = self.judge.verdict()
             if verdict is not None:
-                self._detections.append({"progress": progress, "seconds": spent, **verdict})
+                rated = {"progress": progress, "seconds": spent, **verdict}
+                self._verdict = {f"detect_{key}": value for key, value in rated.items()}
 
     def _embed(self, network: nn.Module) -> Tensor:
         def check() -> None:
@@ -140,13 +141,13 @@ class Trainer:
         if self.step % self.loader.steps_per_epoch and self.budget.seconds is None:
             return False
         last = self.curve[-1]["progress"] if self.curve else 0.0
-        return self.progress - last >= 1 / POINTS and self.progress < 1
+        return (self.progress - last >= 1 / POINTS or bool(self._verdict)) and self.progress < 1
 
     def _point(self) -> None:
         """Add a point to the curve."""
         seconds, steps = self.clock.seconds(), self.step
         elapsed = max(1e-9, seconds - self._point_seconds)
-        point: dict[str, Any] = {
+        point = {
             "progress": self.progress,
             "step": steps,
             "epoch": steps / self.loader.steps_per_epoch,
@@ -156,10 +157,9 @@ class Trainer:
             "images_per_second": (steps - self._point_step) * self.training.batch_size / elapsed,
         }
         self._point_step, self._point_seconds = steps, seconds
-        if self._detections:
-            point["detections"], self._detections = self._detections, []
+        verdict, self._verdict = self._verdict, {}
         with self.clock.paused("eval"):
-            self.curve.append(point | self.method.extras() | self.measure(point["progress"]))
+            self.curve.append(point | verdict | self.method.extras() | self.measure(point["progress"]))
 
     def _last(self, key: str) -> float | None:
         return self.curve[-1].get(key) if self.curve else None
@@ -205,7 +205,7 @@ class Trainer:
             "curve": self.curve,
             "point": [self._point_step, self._point_seconds],
             "last_detection": self._last_detection,
-            "detections": list(self._detections),
+            "verdict": self._verdict,
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
         }
@@ -219,7 +219,7 @@ class Trainer:
         self.meter.restore(state["meter"])
         self._point_step, self._point_seconds = state["point"]
         self._last_detection = state["last_detection"]
-        self._detections = list(state["detections"])
+        self._verdict = state["verdict"]
         torch.set_rng_state(state["rng"])
         if state["cuda_rng"] is not None:
             torch.cuda.set_rng_state(state["cuda_rng"], self.device)
