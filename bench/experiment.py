@@ -42,7 +42,7 @@ class Experiment:
     metric: str = "linear_top1"
     backbone: str | None = None
     batch_size: int | None = None
-    set: tuple[str, ...] = ()
+    set: Sequence[str] = ()
 
     def spec(self, classes: int) -> str:
         return f"{self.track}:classes={classes}"
@@ -63,7 +63,7 @@ def load(name: str) -> Experiment:
     """The experiment ``name``, such as class-count, or the one in a file; `UserError` where there is none or it is wrong."""
     path = Path(name) if name.endswith(".toml") else _find(name)
     try:
-        content = tomllib.loads(path.read_text())
+        content: dict[str, Any] = tomllib.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is no readable experiment: {error}") from None
     known = {field.name for field in fields(Experiment)}
@@ -71,7 +71,7 @@ def load(name: str) -> Experiment:
         if key not in known:
             raise UserError(f"{path}: unknown key {key!r}; {nearest(key, known)}")
     try:
-        experiment = Experiment(**{key: tuple(value) if key == "set" else value for key, value in content.items()})
+        experiment = Experiment(**content)
     except TypeError as error:
         raise UserError(f"{path}: {error}") from None
     _check(experiment, path)
@@ -127,7 +127,7 @@ def _options(experiment: Experiment, place: Place) -> session.Options:
         out=place.out,
         runs=place.runs,
         on_existing=place.on_existing,
-        sets=experiment.set,
+        sets=tuple(experiment.set),
         data_root=place.data_root,
     )
 
@@ -163,8 +163,8 @@ def summary(experiment: Experiment, tasks: Sequence[Task]) -> list[Outcome]:
         base, oracle, method = (
             values.get((experiment.spec(count), name), {}) for name in (experiment.base, experiment.oracle, experiment.method)
         )
-        spread = [_interval(list(of.values())) for of in (base, oracle, method)]
-        outcomes.append(Outcome(count, *spread, _difference(oracle, base), _difference(method, base)))
+        mean = [_interval(list(of.values())) for of in (base, oracle, method)]
+        outcomes.append(Outcome(count, mean[0], mean[1], mean[2], _difference(oracle, base), _difference(method, base)))
     return outcomes
 
 

@@ -151,7 +151,7 @@ def _edge(distance: Field) -> Field:
 
 def _colours(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Background, ink and paper, float32 [count, 3, 1, 1] each: random hues, in three well separated brightnesses."""
-    levels = rng.permuted(np.tile(np.float32([0.15, 0.5, 0.85]), (count, 1)), axis=1)
+    levels = rng.permuted(np.tile(np.array([0.15, 0.5, 0.85], np.float32), (count, 1)), axis=1)
     colours = levels[..., None] + rng.uniform(-0.2, 0.2, (count, 3, 3)).astype(np.float32)
     ground, ink, paper = np.moveaxis(colours[..., None, None], 1, 0)
     return ground, ink, paper

@@ -2,19 +2,21 @@
 
 | what | whose |
 | --- | --- |
-| k-means on the embeddings, again and again as training goes on | the paper states it |
+| k-means on the embeddings, repeated as training goes on | the paper states it |
 | the most confident pseudo labels are trusted first, more of them later | the paper states it |
 | several numbers of clusters at once (hierarchical) | the paper states it |
 | false negatives are eliminated, or attracted | the paper states it |
 | base MoCo v2 | the paper states it; `base=simclr` is ours |
 | the momentum encoder's projections of un-augmented images are clustered | our reading; on a SimCLR base the encoder's own |
-| confidence: softmax over centroids of cosine / temperature | our reading; cosine and margin are ours, and so is the temperature |
+| confidence: softmax over centroids of cosine / temperature | our reading; the temperature, cosine and margin are ours |
 | the accepted share grows linearly from 0 to 1 | our reading; step, constant, warm-up and end value are ours |
 | the loss is the mean over the label sets | our reading |
 | cluster counts N/500, N/200, N/100 | our choice; the paper's are not known here |
 | detection every 2% of the budget, before an epoch | our choice; "about every epoch" is a recollection |
 | MoCo's CIFAR settings | our choice; the paper's CIFAR settings are not known here |
-| `features=bank`: cluster what training saw, free of cost | ours: older networks, augmented views; an image not yet seen is never accepted |
+| `features=bank`: cluster what training saw, at no cost | ours: older networks, augmented views |
+
+With the bank, an image that training has not seen yet is in no cluster and is never accepted.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ from .parts.pairs import Pairs
 from .parts.pseudo_labels import Confidence, PseudoLabels, Schedule, acceptance, cluster_counts
 from .parts.timer import Timer
 
+OFTEN = Interval("0.02")
+
 
 @dataclass(frozen=True)
 class Config(either_base.Config):
@@ -43,7 +47,7 @@ class Config(either_base.Config):
     schedule: Schedule = "linear"  # our reading
     warmup: Fraction = 0.0  # share of the budget before the first acceptance; our choice
     accept_end: Fraction = 1.0  # accepted share at the end of the budget; our reading
-    detect_every: Interval = Interval("0.02")  # share of the budget, or epochs as in 2ep; our choice
+    detect_every: Interval = OFTEN  # share of the budget, or epochs as in 2ep; our choice
     features: Literal["pass", "bank"] = "pass"  # a pass over the train images: our reading; bank: ours
 
     def resolved(self, images: int) -> Self:

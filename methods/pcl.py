@@ -21,11 +21,13 @@ from .parts.prototypes import Prototypes
 from .parts.pseudo_labels import cluster_counts
 from .parts.timer import Timer
 
+EVERY_EPOCH = Interval("1ep")
+
 
 @dataclass(frozen=True)
 class Config(moco.Config):
     clusters: Counts = ()  # none: N/500, N/200, N/100, as IFND; the author advises 100 to 1000 on CIFAR
-    cluster_every: Interval = Interval("1ep")  # the paper's
+    cluster_every: Interval = EVERY_EPOCH  # the paper's
     warmup: Fraction = 0.1  # share of the budget before the first clustering: 20 of 200 epochs, the authors'
     prototype_temperature: Positive = 0.2  # mean of the clusters' own; the authors' code
     alpha: NonNegative = 10.0  # smooths the concentration of small clusters; the paper's

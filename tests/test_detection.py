@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from bench.methods.base import PseudoLabelView
 from sklearn import metrics
 
 from bench.evaluation import detection
 from bench.evaluation.detection import Judge, Table
-from bench.methods.base import PseudoLabelView
 
 
 def random_labels(seed: int, images: int = 60, clusters: int = 7, classes: int = 4):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
-
-from bench import checker
-from bench.errors import UserError
 from bench.methods import registry
 from bench.methods.base import Interval
 from bench.methods.parts import kmeans as kmeans_module
 from bench.methods.parts.kmeans import kmeans
 from bench.methods.parts.pseudo_labels import PseudoLabels
 from bench.methods.parts.timer import Timer
+
+from bench import checker
+from bench.errors import UserError
 from bench.settings import convert
 
 CONFIG = registry()["ifnd_elim"].config_type

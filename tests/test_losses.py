@@ -6,16 +6,16 @@ import math
 
 import pytest
 import torch
-from lightly.loss import DCLLoss, NTXentLoss
-from lightly.loss.dcl_loss import DCLWLoss
-
-from bench.checker import TinyEncoder
 from bench.methods import TrainData, registry
 from bench.methods.decoupled import decoupled
 from bench.methods.parts.debiased import debiased
 from bench.methods.parts.info_nce import attract, eliminate, info_nce
 from bench.methods.parts.pairs import Pairs, project
 from bench.methods.parts.prototypes import Prototypes
+from lightly.loss import DCLLoss, NTXentLoss
+from lightly.loss.dcl_loss import DCLWLoss
+
+from bench.checker import TinyEncoder
 
 IMAGES, T = 12, 0.3
 LABELS = torch.arange(IMAGES) % 3
@@ -235,7 +235,5 @@ def test_prototypes_pull_a_query_to_its_own_centroid():
     assert float(near) < 0.2 < float(far)
     centroids, spread = prototypes.get_buffer("centroids0"), prototypes.get_buffer("temperatures0")
     assert float(spread.mean()) == pytest.approx(0.2)
-    by_hand = [
-        -torch.log_softmax(query[i] @ centroids.T / spread, 0)[prototypes.assignments[0, i]] for i in range(30)
-    ]
+    by_hand = [-torch.log_softmax(query[i] @ centroids.T / spread, 0)[prototypes.assignments[0, i]] for i in range(30)]
     torch.testing.assert_close(near, sum(by_hand) / 30)

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
 from bench.datasets import shapes
 from bench.datasets.registry import open_splits
 from bench.datasets.spec import parse_spec
+
 from bench.evaluation.knn import Setting, knn_predict
 
 

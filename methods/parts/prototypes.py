@@ -72,7 +72,8 @@ def concentration(points: Tensor, clustering: Clustering, alpha: float) -> Tenso
     """
     centroids, assignment = clustering
     k = len(centroids)
-    distance = torch.cat([(p - centroids[a]).norm(dim=1) for p, a in zip(points.split(8192), assignment.split(8192), strict=True)])
+    parts = zip(points.split(8192), assignment.split(8192), strict=True)
+    distance = torch.cat([(part - centroids[own]).norm(dim=1) for part, own in parts])
     size = points.new_zeros(k).index_add_(0, assignment, torch.ones_like(distance))
     total = points.new_zeros(k).index_add_(0, assignment, distance)
     spread = total / (size * (size + alpha).log()).clamp(min=1e-12)
