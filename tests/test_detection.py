@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from bench.methods import registry
 from bench.methods.base import PseudoLabelView
 from sklearn import metrics
 
+from bench import checker, plots
 from bench.evaluation import detection
 from bench.evaluation.detection import Judge, Table
+from bench.records import Record
 
 
 def random_labels(seed: int, images: int = 60, clusters: int = 7, classes: int = 4):
@@ -104,3 +108,42 @@ def test_a_million_images_are_judged_without_a_table_of_all_pairs():
     clusters = rng.integers(10_000, size=(1, 200_000))
     found = detection.quality(clusters, clusters, clusters[:, ::-1], truth)
     assert found["precision"] == pytest.approx(1e-3, rel=0.1) and found["drift"] == pytest.approx(1, abs=1e-3)
+
+
+def test_the_figure_has_a_line_for_each_detecting_method_and_measure():
+    def row(method, points):
+        return SimpleNamespace(method=method, good=[Record("t", "b", "1ep", method, 0, "ok", curve=points)])
+
+    point = {"progress": 0.5, "detect_precision": 0.5, "detect_recall": 0.25, "detect_nmi": 0.1, "detect_accepted": 1.0}
+    lines = plots._detection_lines([row("detects", [{"progress": 0.2}, point]), row("does not", [{"progress": 0.5}])])
+    assert [(line["method"], line["key"], line["percent"]) for line in lines] == [
+        ("detects", "precision", [50.0]),
+        ("detects", "recall", [25.0]),
+        ("detects", "nmi", [10.0]),
+        ("detects", "accepted", [100.0]),
+    ]
+
+
+def test_a_curve_keeps_the_quality_of_every_detection_and_a_resume_loses_none():
+    kind = registry()["ifnd_elim"]
+
+    def trainer():
+        run = checker.trainer(kind, "6ep")
+        run.judge = Judge(run.method, torch.arange(checker.IMAGES) % checker.CLASSES)
+        return run
+
+    states: list = []
+    whole = trainer()
+    whole.fit()
+    half = trainer()  # only now: all draw from the global generator
+    half.save_due = lambda t: t.step == 10  # in the middle of an epoch that began with a detection
+    half.save = lambda t: states.append(copy.deepcopy(t.state()))
+    half.fit()
+    resumed = trainer()
+    resumed.restore(states[0])
+    resumed.fit()
+    rated = [{k: v for k, v in p.items() if k.startswith("detect_") and k != "detect_seconds"} for p in whole.curve]
+    assert [p.get("detect_detection") for p in rated] == [None, 1, 2, 3, 4, 5]
+    assert "detect_drift" not in rated[1] and all(0 <= p["detect_drift"] <= 2 for p in rated[2:])
+    again = [{k: v for k, v in p.items() if k.startswith("detect_") and k != "detect_seconds"} for p in resumed.curve]
+    assert again == rated

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from bench import experiment as module
-from bench import plots
+from bench import plots, report
 from bench.errors import UserError
 from bench.experiment import Experiment
 
@@ -81,3 +81,14 @@ def test_a_wrong_file_is_told_in_one_line(tmp_path: Path, text, message):
 def test_an_unknown_experiment_offers_the_known_ones():
     with pytest.raises(UserError, match="class-count"):
         module.load("class-cuont")
+
+
+def test_report_fills_the_sections_of_pages_in_docs(tmp_path):
+    page = tmp_path / "docs" / "page.md"
+    page.parent.mkdir()
+    (tmp_path / "results").mkdir()
+    page.write_text("<!-- leaderboard results/digits -->\nold\n<!-- end leaderboard -->\n")
+    files, problems = report.render(tmp_path / "results")
+    assert not problems and page in files
+    report.write(files)
+    assert "old" not in page.read_text() and report.outdated(report.render(tmp_path / "results")[0]) == []

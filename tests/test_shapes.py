@@ -11,6 +11,7 @@ from bench.datasets import shapes
 from bench.datasets.registry import open_splits
 from bench.datasets.spec import parse_spec
 
+from bench.cell import Job, run
 from bench.evaluation.knn import Setting, knn_predict
 
 
@@ -47,3 +48,11 @@ def test_raw_pixels_fail_on_twenty_classes(twenty):
     bank, queries = (part.images.flatten(1).float() / 255 - policy.mean[0] for part in (train, test))
     (predicted,) = knn_predict(queries, bank, train.labels, 20, [Setting(20, 0.07)])
     assert 0.1 < float((predicted == test.labels).float().mean()) < 0.4
+
+
+@pytest.mark.slow
+def test_a_minute_of_simclr_does_twice_as_well_as_raw_pixels(tmp_path):
+    raw, learned = (
+        run(Job("shapes:classes=20", method, "60kimg", runs=tmp_path)).metrics["knn_top1"] for method in ("raw_pixels", "simclr")
+    )
+    assert raw < 0.4 and learned > 2 * raw
