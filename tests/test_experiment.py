@@ -87,8 +87,8 @@ def test_report_fills_the_sections_of_pages_in_docs(tmp_path):
     page = tmp_path / "docs" / "page.md"
     page.parent.mkdir()
     (tmp_path / "results").mkdir()
-    page.write_text("<!-- leaderboard results/digits -->\nold\n<!-- end leaderboard -->\n")
+    page.write_text("<!-- leaderboard results/digits -->\nbygone\n<!-- end leaderboard -->\n")
     files, problems = report.render(tmp_path / "results")
     assert not problems and page in files
     report.write(files)
-    assert "old" not in page.read_text() and report.outdated(report.render(tmp_path / "results")[0]) == []
+    assert "bygone" not in page.read_text() and report.outdated(report.render(tmp_path / "results")[0]) == []
