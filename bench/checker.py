@@ -60,7 +60,7 @@ def make(kind: type[Method]) -> Method:
     return kind(TinyEncoder(), config, TrainData(IMAGES, CLASSES, labels))
 
 
-def trainer(kind: type[Method], budget: str) -> Trainer:
+def trainer(kind: type[Method], budget: str, device: torch.device = CPU) -> Trainer:
     """A trainer on images whose class shows in their colour."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(IMAGES) % CLASSES
@@ -68,9 +68,9 @@ def trainer(kind: type[Method], budget: str) -> Trainer:
     noise = torch.rand(IMAGES, 3, SIDE, SIDE, generator=generator)
     images = (255 * (0.7 * colours + 0.3 * noise)).to(torch.uint8)
     torch.manual_seed(0)
-    method = make(kind)
-    loader = Loader(Store(images, labels), POLICY, SIDE, BATCH, seed=0, device=CPU, views=method.views)
-    return Trainer(method, loader, TRAINING, parse_budget(budget), CPU)
+    method = make(kind).to(device)
+    loader = Loader(Store(images, labels), POLICY, SIDE, BATCH, seed=0, device=device, views=method.views)
+    return Trainer(method, loader, TRAINING, parse_budget(budget), device)
 
 
 def _require(holds: bool, what: str) -> None:

@@ -36,6 +36,7 @@ class OnExisting(str, Enum):
     skip = "skip"
     rerun = "rerun"
     failed = "failed"
+    stale = "stale"
 
 
 class Listed(str, Enum):
@@ -69,13 +70,14 @@ def run(
     out: Out = Path("results"),
     runs: Annotated[Path | None, typer.Option(help="Folder of checkpoints and encoders; else runs, beside --out.")] = None,
     on_existing: Annotated[
-        OnExisting, typer.Option(help="Cells that have a record: skip, rerun, or rerun the failed ones.")
+        OnExisting, typer.Option(help="Cells that have a record: skip, rerun, or rerun those that failed or are stale.")
     ] = OnExisting.skip,
     sets: Annotated[
         list[str] | None,
         typer.Option("--set", help="key=value for every method that has the key, method.key=value for one. Repeatable."),
     ] = None,
     data_dir: DataDir = None,
+    log: Annotated[str, typer.Option(help="Also send the curves to tensorboard, wandb, or both with a comma.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
 ) -> None:
     """Train and evaluate every chosen method under one budget, then print the leaderboard."""
@@ -94,6 +96,7 @@ def run(
         on_existing=on_existing.value,
         sets=tuple(sets or ()),
         data_root=data_root(data_dir),
+        log=log,
     )
     raise typer.Exit(session.run(options, console, dry_run))
 
@@ -103,20 +106,25 @@ def list_(
     what: Annotated[Listed, typer.Argument(help="methods, datasets or results.")],
     pattern: Annotated[str, typer.Argument(help="Only names that match, with * as wildcard.")] = "*",
     out: Out = Path("results"),
+    stale: Annotated[bool, typer.Option("--stale", help="Of results, those that are stale, and why.")] = False,
     data_dir: DataDir = None,
 ) -> None:
     """List methods, datasets or results."""
     from . import listing
 
+    if stale and what is not Listed.results:
+        raise UserError(f"--stale goes with `list results`, not with {what.value}")
     rows = {
         Listed.methods: listing.methods,
         Listed.datasets: lambda: listing.datasets(data_root(data_dir)),
-        Listed.results: lambda: listing.results(out, warn),
+        Listed.results: lambda: (listing.stale_results if stale else listing.results)(out, warn),
     }[what]()
     chosen = [row for row in rows if fnmatchcase(row[0], pattern)]
     if not chosen and pattern != "*":
         raise UserError(f"no {what.value} match {pattern!r}")
-    console.print(listing.columns(chosen) if chosen else f"no {what.value} yet", markup=False, soft_wrap=True)
+    console.print(
+        listing.columns(chosen) if chosen else f"no {what.value} {'are stale' if stale else 'yet'}", markup=False, soft_wrap=True
+    )
 
 
 @data_app.command("list")
@@ -144,24 +152,68 @@ def data_get(
 @app.command()
 def report(
     out: Out = Path("results"),
-    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 where a table is out of date.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 where a file is out of date.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on: renew the files whenever a record changes, until Ctrl-C.")
+    ] = False,
+    png: Annotated[bool, typer.Option("--png", help="The figures as PNG too.")] = False,
 ) -> None:
-    """Rebuild every Markdown table from the records alone."""
+    """Rebuild tables, figures and the page (index.html) from the records alone."""
     from . import report as report_module
 
     if not out.is_dir():
         raise UserError(f"--out {out} is not a folder")
-    files, problems = report_module.render(out)
+    if watch and check:
+        raise UserError("--watch writes and --check does not: give one of them")
+    if watch:
+        from . import live
+
+        console.print(f"watching {out}; open {out / report_module.PAGE} in a browser, Ctrl-C ends", markup=False, soft_wrap=True)
+        live.watch(out, lambda on: _renew(out, png, on))
+        return
+    if not check:
+        _renew(out, png)
+        return
+    files, problems = report_module.render(out, png=png)
     for problem in problems:
         warn(problem)
-    if check:
-        old = report_module.outdated(files)
-        for path in old:
-            console.print(f"out of date: {path}", markup=False, soft_wrap=True)
-        console.print("run `python -m bench report`" if old else "every table is up to date", markup=False)
-        raise typer.Exit(1 if old else 0)
+    old = report_module.outdated(files)
+    for path in old:
+        console.print(f"out of date: {path}", markup=False, soft_wrap=True)
+    console.print("run `python -m bench report`" if old else "every file is up to date", markup=False)
+    raise typer.Exit(1 if old else 0)
+
+
+def _renew(out: Path, png: bool, live: bool = False) -> None:
+    from . import report as report_module
+
+    files, problems = report_module.render(out, live, png)
+    for problem in problems:
+        warn(problem)
     for path in report_module.write(files):
-        console.print(f"wrote {path}", markup=False, soft_wrap=True)
+        console.print(f"{'wrote' if path.exists() else 'removed'} {path}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="A method, or a folder of records: before.")],
+    b: Annotated[str, typer.Argument(help="Another one of the same kind: after.")],
+    out: Out = Path("results"),
+    track: Annotated[str, typer.Option(help="Only these tracks; * is a wildcard.")] = "*",
+    backbone: Annotated[str, typer.Option(help="Only these backbones.")] = "*",
+    budget: Annotated[str, typer.Option(help="Only these budgets.")] = "*",
+) -> None:
+    """Compare two methods or two result folders, paired by seed.
+
+    Exit code: 0 where B is nowhere significantly worse than A (5%, Holm over the table), 1 where it is or where
+    all its cells failed, 2 where there is nothing to compare.
+    """
+    from . import compare as compare_module
+
+    found = compare_module.compare(a, b, out, (track, backbone, budget))
+    text = compare_module.table(found).to_markdown(index=False, disable_numparse=True)
+    console.print(f"A: {a}\nB: {b}\n\n{text}", markup=False, soft_wrap=True)
+    raise typer.Exit(1 if compare_module.is_worse(found) else 0)
 
 
 @app.command()
@@ -196,6 +248,36 @@ def check(method: Annotated[str, typer.Argument(help="A method; see `list method
 
     for line in checker.check(selection.find_method(method)):
         console.print(f"ok  {line}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def throughput(
+    figures: Annotated[
+        str, typer.Option(help="all, or names with commas: augment, end_to_end, knn, linear, kmeans, detection.")
+    ] = "all",
+    track: Annotated[str | None, typer.Option(help="Instead: input, model and both of a method on this track.")] = None,
+    method: Annotated[str | None, typer.Option(help="The method for --track.")] = None,
+    device: Annotated[Device, typer.Option(help="The device for --track; the other figures are the CPU's.")] = Device.auto,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Measure lightly's and scikit-learn's in the same run, in turn.")
+    ] = False,
+    against: Annotated[str | None, typer.Option(help="Compare with this git revision; exit 1 where this one is slower.")] = None,
+    small: Annotated[bool, typer.Option("--small", help="Small sizes, seconds in all.")] = False,
+    repeats: Annotated[int, typer.Option(min=1, max=1000, help="Measurements of each figure.")] = 5,
+    json: Annotated[Path | None, typer.Option(help="Write the rows to this file.")] = None,
+) -> None:
+    """Measure speed, as ratios to peers or to another revision."""
+    from .datasets.registry import find
+    from .environment import choose_device
+    from .selection import find_method
+    from .throughput import command
+    from .throughput.figures import baseline
+
+    if against is not None:
+        raise typer.Exit(command.check_against(console, against, command.QUICK if figures == "all" else figures))
+    chosen = find_method(method) if method else baseline()
+    where = choose_device(device.value)
+    command.measure(console, figures, find(track) if track else None, chosen, where, small, peers, repeats, json)
 
 
 def warn(line: str) -> None:

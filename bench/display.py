@@ -11,10 +11,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from .leaderboard import METRICS, Leaderboard
-from .tables import table
 from .plan import Cell
 from .records import Record
 from .runner import Task
+from .tables import table
 
 PLAIN_EVERY = 10.0  # seconds between two lines about the same cell where there is no terminal
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pandas as pd
 
 from . import tables
-from .leaderboard import HEADLINE, METRICS, Leaderboard
+from .leaderboard import METRICS, Leaderboard
 
-SPELLING = {sign: "\\" + sign for sign in "&%#_${}"} | {
+SPELLING: dict[str, Any] = {sign: "\\" + sign for sign in "&%#_${}"} | {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "\\": r"\textbackslash{}",
     "±": r"$\pm$",
     "–": "--",
 }
+CAPTION = (
+    r"accuracy in percent, mean $\pm$ half of the 95\% interval over seeds. "
+    r"Bold: not significantly different from the best. Rank by linear accuracy, with its 95\% interval."
+)
 COLUMNS = ["rank", "method", *METRICS.values(), "n", "images/s", "train", "published"]
 
 
@@ -34,8 +39,7 @@ def _table(board: Leaderboard) -> str:
     lines = [
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{escape(board.title)}: {escape(METRICS[HEADLINE])} and kNN top-1 in percent, mean $\pm$ 95\% interval over seeds."
-        r" Bold: not significantly different from the best.}",
+        rf"\caption{{{escape(board.title)}: {CAPTION}}}",
         rf"\begin{{tabular}}{{{align}}}",
         r"\toprule",
         " & ".join(escape(name) for name in frame) + r" \\",

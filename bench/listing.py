@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import records
+from . import records, stale
 from .datasets.base import DataError
 from .datasets.registry import is_ready, tracks
 from .leaderboard import HEADLINE
@@ -54,9 +54,20 @@ def results(out: Path, warn: Callable[[str], None]) -> list[Row]:
             warn(str(error))
             continue
         score = f"{100 * record.metrics[HEADLINE]:.2f}" if HEADLINE in record.metrics else ""
-        name = "/".join([record.track, record.backbone, record.budget, record.method, f"seed{record.seed}"])
-        rows.append((name, record.status, score))
+        rows.append((_name(record), record.status, score))
     return rows
+
+
+def stale_results(out: Path, warn: Callable[[str], None]) -> list[Row]:
+    """Path of every stale record below ``out``, and why it is stale."""
+    found, problems = records.read_all(out)
+    for problem in problems:
+        warn(problem)
+    return [(_name(record), "; ".join(why)) for record, why in zip(found, stale.reasons(found), strict=True) if why]
+
+
+def _name(record: records.Record) -> str:
+    return "/".join([record.track, record.backbone, record.budget, record.method, f"seed{record.seed}"])
 
 
 def columns(rows: Sequence[Row]) -> str:

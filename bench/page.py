@@ -37,8 +37,8 @@ class Pool:
         return self._places[key]
 
 
-def html(boards: Sequence[Leaderboard], live: bool = False) -> str:
-    """The whole page; a ``live`` one loads itself again every few seconds."""
+def html(boards: Sequence[Leaderboard], running: dict[str, Any] | None = None) -> str:
+    """The whole page. One that tells what is ``running``, be it nothing, loads itself again every few seconds."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
@@ -48,7 +48,7 @@ def html(boards: Sequence[Leaderboard], live: bool = False) -> str:
         style=(web / "page.css").read_text(),
         plotly=get_plotlyjs(),
         script="\n".join((web / name).read_text() for name in SCRIPTS),
-        data=_packed(content(boards, live)),
+        data=_packed(content(boards, running)),
     )
 
 
@@ -57,13 +57,13 @@ def _packed(value: Any) -> str:
     return base64.b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()
 
 
-def content(boards: Sequence[Leaderboard], live: bool = False) -> dict[str, Any]:
-    """What the page shows, as plain values. Letters of keys are spelled out in ``web/state.js``."""
+def content(boards: Sequence[Leaderboard], running: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What the page shows, as plain values."""
     shared = {name: Pool() for name in ("recipe", "environment", "data", "evaluation")}
     most = _points_per_record(boards)
     shown = [_board(board, shared, most) for board in boards]
     return {
-        "live": live,
+        "running": running,
         "metrics": METRICS,
         "headline": HEADLINE,
         "compared": COMPARED,
@@ -84,8 +84,13 @@ def _board(board: Leaderboard, shared: dict[str, Pool], most: int) -> dict[str, 
         "shortest": rounded(board.shortest),
         "published": [vars(row) for row in board.published],
         "rows": [_row(board, row, shared, most) for row in board.rows],
-        "pairs": {metric: [[*key, *map(rounded, pair)] for key, pair in pairs.items()] for metric, pairs in board.pairs.items()},
+        "pairs": {metric: _pairs(pairs) for metric, pairs in board.pairs.items()},
     }
+
+
+def _pairs(pairs: dict[tuple[str, str], stats.Pair]) -> list[list[Any]]:
+    adjusted = stats.adjusted(pairs)
+    return [[*key, *map(rounded, pair), rounded(adjusted.get(key))] for key, pair in pairs.items()]
 
 
 def _row(board: Leaderboard, row: Row, shared: dict[str, Pool], most: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from .recipe import Recipe
 
-OnExisting = Literal["skip", "rerun", "failed"]
+OnExisting = Literal["skip", "rerun", "failed", "stale"]
 
 
 @dataclass(frozen=True)

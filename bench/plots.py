@@ -13,9 +13,16 @@ from . import curves
 from .leaderboard import HEADLINE, METRICS, Leaderboard, Row
 
 STYLE = 1  # changes whenever the look of a figure does
-SETTINGS = {"svg.hashsalt": "bench", "svg.fonttype": "path", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+SETTINGS: Any = {
+    "svg.hashsalt": "bench",
+    "svg.fonttype": "path",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
 # Okabe and Ito's colours, which stay apart for most eyes, then line styles
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = "osD^"
 DASHES = ("-", "--", ":", "-.")
 # what a detection figure shows of the curve's detect_ keys
 DETECTION = {"precision": "precision of pairs", "recall": "recall of pairs", "nmi": "NMI", "accepted": "accepted"}
@@ -40,17 +47,16 @@ class Figure:
     def save(self, path: Path) -> None:
         """Draw as SVG or PNG, by the suffix of ``path``; no dates, no random names."""
         import matplotlib
+        from matplotlib.figure import Figure as Canvas
 
-        matplotlib.use("agg")
-        from matplotlib import pyplot
-
+        partial = path.with_name(f".partial-{path.name}")
         with matplotlib.rc_context(SETTINGS):
-            figure, axes = pyplot.subplots(figsize=(6.4, 3.8), layout="constrained")
-            self.draw(axes, self.shows)
+            figure = Canvas(figsize=(6.4, 3.8), layout="constrained")
+            self.draw(figure.subplots(), self.shows)
             nothing = {"Date": None} if path.suffix == ".svg" else {"Software": None}
             path.parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(path, dpi=150, metadata={"Description": f"shows {self.digest}", **nothing})
-            pyplot.close(figure)
+            figure.savefig(partial, dpi=150, metadata={"Description": f"shows {self.digest}", **nothing})
+        partial.replace(path)
 
 
 def of_board(board: Leaderboard) -> dict[str, Figure]:
@@ -112,8 +118,8 @@ def accuracy_against_cost(axes: Any, points: list[dict[str, Any]]) -> None:
     axes.step(*zip(*front, strict=True), where="post", color="#999999", linewidth=1, zorder=1)
     for i, p in enumerate(points):
         colour = COLOURS[i % len(COLOURS)]
-        fill = colour if p["front"] else "white"
-        axes.errorbar(p["minutes"], p["percent"], yerr=p["half"], fmt="o", color=colour, mfc=fill, capsize=2, label=p["method"])
+        fill, marker = colour if p["front"] else "white", MARKERS[i // len(COLOURS) % len(MARKERS)]
+        axes.errorbar(p["minutes"], p["percent"], p["half"], fmt=marker, color=colour, mfc=fill, capsize=2, label=p["method"])
     axes.set(xlabel="training time [min]", ylabel=f"{METRICS[HEADLINE]} top-1 [%]")
     _legend(axes, len(points))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import latex, leaderboard, page, plots, published, records, tables
+from . import latex, leaderboard, live, page, plots, published, records, tables
 from .leaderboard import Leaderboard
 
 SECTION = r"(<!-- leaderboard {folder}/(?P<track>\S+) -->\n).*?(<!-- end leaderboard -->)"
@@ -50,13 +50,24 @@ class Drawing:
         self.figure.save(path)
 
 
-Files = dict[Path, Text | Drawing]
+@dataclass(frozen=True)
+class Gone:
+    """A figure of a leaderboard that has no records any more."""
+
+    def is_current(self, path: Path) -> bool:
+        return not path.exists()
+
+    def write(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
 
 
-def render(out: Path, live: bool = False, png: bool = False) -> tuple[Files, list[str]]:
+Files = dict[Path, Text | Drawing | Gone]
+
+
+def render(out: Path, following: bool = False, png: bool = False) -> tuple[Files, list[str]]:
     """Every file that follows from the records in ``out``, and a line for each unreadable record.
 
-    A ``live`` page loads itself again from time to time; ``png`` adds the figures as PNG.
+    ``following`` a run, the page shows what it does now and loads itself again; ``png`` adds the figures as PNG.
     """
     found, problems = records.read_all(out)
     boards = leaderboard.build(found, published.read(out))
@@ -70,7 +81,8 @@ def render(out: Path, live: bool = False, png: bool = False) -> tuple[Files, lis
         for name, figure in figures[board.title].items():
             for suffix in ("svg", "png") if png else ("svg",):
                 files[out / "figures" / f"{_slug(board)}-{name}.{suffix}"] = Drawing(figure)
-    files[out / PAGE] = Text(page.html(boards, live))
+    files |= {path: Gone() for path in sorted((out / "figures").glob("*.svg")) if path not in files}
+    files[out / PAGE] = Text(page.html(boards, live.running(out) or {} if following else None))
     return files, problems
 
 
@@ -109,7 +121,10 @@ def _markdown(board: Leaderboard) -> str:
 
 def _details(board: Leaderboard) -> list[str]:
     lines: list[str] = []
-    for title, frame in (("At equal time", tables.equal_time(board)), ("Against the best, by linear accuracy", tables.to_best(board))):
+    for title, frame in (
+        ("At equal time", tables.equal_time(board)),
+        ("Against the best, by linear accuracy", tables.to_best(board)),
+    ):
         if frame is not None:
             lines += [f"**{title}**", "", _table(frame), ""]
     for row in board.stale:

@@ -25,10 +25,13 @@ class Task:
     cell: Cell
     job: Job
     existing: Record | None
+    stale: tuple[str, ...] = ()  # why the existing record is not what this cell would give today
 
     def due(self, on_existing: OnExisting) -> bool:
         if self.existing is None or on_existing == "rerun":
             return True
+        if on_existing == "stale":
+            return bool(self.stale)
         return on_existing == "failed" and self.existing.status != "ok"
 
 

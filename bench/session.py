@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from . import leaderboard, records, report
+from . import leaderboard, published, records, report, stale
 from .backbone import build_backbone
 from .budget import parse_budget
 from .cell import Job
@@ -17,11 +19,15 @@ from .datasets.spec import Spec
 from .display import Display, show_boards
 from .environment import choose_device
 from .errors import UserError
+from .live import Running
 from .plan import OnExisting, order
 from .recipe import Recipe, check_assignments
 from .runner import Task, run_all
 from .selection import choose_datasets, choose_methods
 from .settings import parse_assignments
+from .sinks import Sink, open_sinks
+
+Hear = Callable[[Task, dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,7 @@ class Options:
     on_existing: OnExisting
     sets: tuple[str, ...]
     data_root: Path
+    log: str = ""
 
 
 def run(options: Options, console: Console, dry_run: bool) -> int:
@@ -51,17 +58,31 @@ def run(options: Options, console: Console, dry_run: bool) -> int:
     _show_plan(console, tasks, due, options)
     if dry_run:
         return 0
+    sinks: list[Sink] = [*open_sinks(options.log, options.runs), Running(options.out)]
     check_writable(options.out)
     check_writable(options.runs)
     with Display(console, len(due)) as display:
-        run_all(due, options.out, display.hear)
+        try:
+            run_all(due, options.out, _all([display.hear, *(sink.hear for sink in sinks)]))
+        finally:
+            for sink in sinks:
+                sink.close()
     found, problems = records.read_all(options.out)
     for problem in problems:
         console.print(f"warning: {problem}", markup=False, soft_wrap=True)
     report.write(report.render(options.out)[0])
     boards = {task.cell.board for task in tasks}
-    show_boards(console, [board for board in leaderboard.build(found) if (board.track, board.backbone, board.budget) in boards])
+    made = leaderboard.build(found, published.read(options.out))
+    show_boards(console, [board for board in made if (board.track, board.backbone, board.budget) in boards])
     return 1 if any(records.read(options.out / task.cell.record_path).status != "ok" for task in tasks) else 0
+
+
+def _all(followers: Sequence[Hear]) -> Hear:
+    def hear(task: Task, event: dict[str, Any]) -> None:
+        for follower in followers:
+            follower(task, event)
+
+    return hear
 
 
 def plan(options: Options) -> tuple[list[Task], list[str]]:
@@ -72,16 +93,20 @@ def plan(options: Options) -> tuple[list[Task], list[str]]:
     specs, said = choose_datasets(options.datasets, options.data_root)
     check_assignments(parse_assignments(options.sets), methods)
     recipes: list[Recipe] = []
+    fingerprints: dict[str, str] = {}
     for spec in specs:
         splits = open_splits(spec, options.data_root)
         jobs = [_job(options, spec, method.name, str(budget), str(device)) for method in methods]
         recipes += [job.recipe(splits) for job in jobs]
+        fingerprints[str(spec)] = splits.fingerprint
         build_backbone(recipes[-1].backbone, splits.train.channels, recipes[-1].track.size)
     tasks = []
     for cell in order(recipes, options.seeds):
         job = _job(options, cell.recipe.spec, cell.recipe.method.name, str(budget), str(device), cell.seed)
         path = options.out / cell.record_path
-        tasks.append(Task(cell, job, records.read(path) if path.exists() else None))
+        existing = records.read(path) if path.exists() else None
+        why = stale.against(existing, cell.recipe, fingerprints[str(cell.recipe.spec)]) if existing else []
+        tasks.append(Task(cell, job, existing, tuple(why)))
     return tasks, said
 
 
@@ -120,10 +145,10 @@ def _show_plan(console: Console, tasks: list[Task], due: list[Task], options: Op
     failed = [t for t in tasks if t not in due and t.existing and t.existing.status != "ok"]
     if failed:
         console.print(f"note: {len(failed)} of the skipped cells failed; --on-existing failed tries them again", markup=False)
-    stale = [t for t in tasks if t not in due and t.existing and t.existing.recipe_hash != t.cell.recipe.hash()]
-    if stale:
+    old = [t for t in tasks if t not in due and t.stale]
+    if old:
         console.print(
-            f"note: {len(stale)} of the skipped records were made with other settings; --on-existing rerun renews them",
+            f"note: {len(old)} of the skipped records are stale ({old[0].stale[0]}); --on-existing stale renews them",
             markup=False,
             soft_wrap=True,
         )

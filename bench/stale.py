@@ -42,7 +42,9 @@ def against(record: Record, recipe: Recipe, fingerprint: str) -> list[str]:
 def _of_code(record: Record) -> list[str]:
     why = _versions(record)
     try:
-        today = _today(json.dumps([record.track, record.backbone, record.budget, record.method, record.given, record.data.get("train")]))
+        today = _today(
+            json.dumps([record.track, record.backbone, record.budget, record.method, record.given, record.data.get("train")])
+        )
     except (UserError, DataError) as error:
         return [*why, f"cannot be run today: {error}"]
     told = record.given is not None and record.data.get("train")
@@ -55,7 +57,7 @@ def _today(key: str) -> dict[str, Any]:
     track, backbone, budget, method, given, images = json.loads(key)
     if method not in registry():
         raise UserError(f"there is no method {method!r}")
-    given = given or {"batch_size": 2, "sets": []}
+    given = {"batch_size": 2, "sets": []} | (given or {})
     spec = parse_spec(track)
     recipe = resolve(
         spec,
@@ -73,7 +75,8 @@ def _today(key: str) -> dict[str, Any]:
 def _take_over(recorded: dict[str, Any], today: dict[str, Any]) -> dict[str, Any]:
     """For a record that tells too little, such as that of a cell that failed early: take its settings as given."""
     sections = {
-        name: {key: recorded.get(name, {}).get(key, value) for key, value in today[name].items()} for name in ("config", "training")
+        name: {key: recorded.get(name, {}).get(key, value) for key, value in today[name].items()}
+        for name in ("config", "training")
     }
     return today | sections
 

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from scipy import special, stats
@@ -24,6 +24,7 @@ RESAMPLES = 2000
 BOOTSTRAP_SEED = 20211017  # one set of resamples for everybody: same records, same numbers
 
 Values = Mapping[int, float]  # by seed
+Key = TypeVar("Key")
 
 
 class Interval(NamedTuple):
@@ -136,6 +137,16 @@ def holm(p: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
+def adjusted(pairs: Mapping[Key, Pair]) -> dict[Key, float]:
+    """Holm's p of every pair that has one."""
+    tested = {key: pair.p for key, pair in pairs.items() if pair.p is not None}
+    return dict(zip(tested, holm(list(tested.values())), strict=True))
+
+
+def is_significant(p: float) -> bool:
+    return p <= 1 - LEVEL + 1e-12  # 1 - 0.95 is a little less than 0.05
+
+
 def wilson(accuracy: float, images: int) -> Bounds:
     """Wilson's 95% interval of an accuracy measured on so many test images: what another test split might have given."""
     found = stats.binomtest(round(accuracy * images), images).proportion_ci(LEVEL, method="wilson")
@@ -182,7 +193,6 @@ def _comparable(pairs: Mapping[tuple[str, str], Pair | None], best: str, name: s
 
 def _significant(pairs: Mapping[tuple[str, str], Pair | None]) -> set[tuple[str, str]]:
     """Pairs that differ after Holm's correction, the better method first."""
-    tested = {key: pair for key, pair in pairs.items() if pair is not None and pair.p is not None}
-    adjusted = holm([pair.p for pair in tested.values() if pair.p is not None])
-    differing = [(key, pair) for (key, pair), p in zip(tested.items(), adjusted, strict=True) if p <= 1 - LEVEL + 1e-12]
-    return {key if pair.difference > 0 else (key[1], key[0]) for key, pair in differing}
+    known = {key: pair for key, pair in pairs.items() if pair is not None}
+    differing = [key for key, p in adjusted(known).items() if is_significant(p)]
+    return {key if known[key].difference > 0 else (key[1], key[0]) for key in differing}

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from . import stats
-from .leaderboard import COMPARED, HEADLINE, METRICS, Leaderboard, Row
+from .leaderboard import HEADLINE, METRICS, Leaderboard, Row
 from .stats import Interval, Pair
 
 RULE = "*not ranked: anchors and oracles*"
@@ -95,13 +95,13 @@ def to_best(board: Leaderboard) -> pd.DataFrame | None:
     values = {row.method: row.values[HEADLINE] for row in board.ranked}
     best, *others = sorted(standings, key=lambda name: standings[name].rank)
     pairs = [(name, pair) for name in others if (pair := stats.compare(values[name], values[best]))]
-    adjusted = iter(stats.holm([pair.p for _, pair in pairs if pair.p is not None]))
+    adjusted = stats.adjusted(dict(pairs))
     lines = [
         {
             "method": name,
             f"difference to {best}": difference(pair),
             "probability of improvement": number(pair.improvement, "{:.2f}"),
-            "p (Holm)": NONE if pair.p is None else f"{next(adjusted):.3f}",
+            "p (Holm)": number(adjusted.get(name), "{:.3f}"),
             "pairs of seeds": str(pair.n),
         }
         for name, pair in pairs
@@ -154,10 +154,12 @@ def pair_numbers(boards: Sequence[Leaderboard]) -> pd.DataFrame:
                 "a": a,
                 "b": b,
                 **pair._asdict(),
+                "p_holm": adjusted.get((a, b)),
             }
             for board in boards
-            for metric in COMPARED
-            for (a, b), pair in board.pairs[metric].items()
+            for metric, pairs in board.pairs.items()
+            for adjusted in [stats.adjusted(pairs)]
+            for (a, b), pair in pairs.items()
         ]
     )
 

@@ -75,7 +75,7 @@ class Trainer:
             while self.progress < 1:
                 if self.step % self.loader.steps_per_epoch == 0:
                     self._before_epoch()
-                self._step()
+                self.train_step()
                 self._after_step()
         except BudgetSpent:
             pass
@@ -83,7 +83,8 @@ class Trainer:
             self._point()
         self.clock.stop()
 
-    def _step(self) -> None:
+    def train_step(self) -> None:
+        """One batch, one step of the optimizer."""
         lr = learning_rate(self.training.lr, self.training.lr_warmup, self.progress)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
@@ -118,7 +119,7 @@ class Trainer:
                 self.judge.look()
         progress, begun = self.progress, self.clock.apart.get("detect", 0.0)
         with self.clock.part("detect"):
-            self.method.before_epoch(progress, self._embed)
+            self.method.before_epoch(progress, self.embed)
         spent = self.clock.apart["detect"] - begun
         self._last_detection = max(self._last_detection, spent)
         if self.judge is not None:
@@ -128,7 +129,9 @@ class Trainer:
                 rated = {"progress": progress, "seconds": spent, **verdict}
                 self._verdict = {f"detect_{key}": value for key, value in rated.items()}
 
-    def _embed(self, network: nn.Module) -> Tensor:
+    def embed(self, network: nn.Module) -> Tensor:
+        """Features [N, D] of the un-augmented train images in order. Raises `BudgetSpent` when time runs out."""
+
         def check() -> None:
             if self.budget.seconds is not None and self.progress >= 1:
                 raise BudgetSpent

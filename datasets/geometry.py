@@ -1,8 +1,8 @@
 """Crops, flips, resizes and blurs of a batch, each image with parameters of its own.
 
-All of them are linear and separable, so each is two small matrix products, ``rows @ image @ columns^T``:
-one code path for CPU and GPU, static shapes, and PIL's antialiased bilinear filter exactly, whether a
-region is enlarged or reduced. B images, C channels, H x W pixels in, h x w pixels out.
+All of them are linear and separable, so each is two small matrix products, ``rows @ image @ columns^T``: static
+shapes, and PIL's antialiased bilinear filter exactly, whether a region is enlarged or reduced.
+B images, C channels, H x W pixels in, h x w pixels out.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import grid_sample
 
 TRIES = 10  # as torchvision's RandomResizedCrop, before it falls back to a central crop
 
@@ -62,10 +63,8 @@ def resize_matrix(start: Tensor, extent: Tensor, source: int, target: int, flip:
     factor of reduction where it is reduced, normalised over the pixels of the segment. ``flip`` bool [B]
     mirrors the result.
     """
+    centre = _centres(start, extent, target, flip)
     scale = (extent / target)[:, None]
-    steps = torch.arange(target, device=start.device) + 0.5
-    place = steps[None] if flip is None else torch.where(flip[:, None], target - steps, steps)
-    centre = start[:, None] + place * scale
     pixels = torch.arange(source, device=start.device) + 0.5
     weights = (1 - (pixels - centre[:, :, None]).abs() / scale.clamp(min=1)[:, :, None]).clamp_(min=0)
     inside = (pixels > start[:, None]) & (pixels < (start + extent)[:, None])
@@ -77,16 +76,38 @@ def separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """``rows @ image @ columns^T`` of every channel: [B, C, H, W], [B, h, H], [B, w, W] -> [B, C, h, w]."""
     count, channels, height, width = images.shape
     across = torch.bmm(images.reshape(count, channels * height, width), columns.transpose(1, 2))
-    across = across.view(count, channels, height, -1).transpose(1, 2).reshape(count, height, -1)
-    down = torch.bmm(rows, across)
-    return down.view(count, rows.shape[1], channels, -1).transpose(1, 2)
+    return torch.matmul(rows[:, None], across.view(count, channels, height, -1))
 
 
 def crop_resize(images: Tensor, boxes: Boxes, size: int, flip: Tensor | None = None) -> Tensor:
     """Regions ``boxes`` of float images [B, C, H, W], resized to [B, C, size, size], mirrored where ``flip``."""
+    if size >= max(images.shape[2:]):
+        return _enlarge(images, boxes, size, flip)
     rows = resize_matrix(boxes.top, boxes.height, images.shape[2], size)
     columns = resize_matrix(boxes.left, boxes.width, images.shape[3], size, flip)
     return separable(images, rows, columns)
+
+
+def _enlarge(images: Tensor, boxes: Boxes, size: int, flip: Tensor | None) -> Tensor:
+    """`crop_resize` where every box is at most ``size``: two pixels a side count then, and sampling is quicker."""
+    y = _sample_places(boxes.top, boxes.height, images.shape[2], size, None)
+    x = _sample_places(boxes.left, boxes.width, images.shape[3], size, flip)
+    grid = torch.stack(torch.broadcast_tensors(x[:, None, :], y[:, :, None]), dim=-1)
+    return grid_sample(images, grid, align_corners=False)
+
+
+def _sample_places(start: Tensor, extent: Tensor, source: int, target: int, flip: Tensor | None) -> Tensor:
+    """Centres of ``target`` pixels in the segment, [B, target], no nearer to its ends than half a pixel, in [-1, 1]."""
+    centre = _centres(start, extent, target, flip)
+    low, high = start[:, None] + 0.5, (start + extent)[:, None] - 0.5
+    return torch.minimum(torch.maximum(centre, low), high) * (2 / source) - 1
+
+
+def _centres(start: Tensor, extent: Tensor, target: int, flip: Tensor | None) -> Tensor:
+    """Centres of ``target`` equal parts of the segment [start, start + extent), mirrored where ``flip``: [B, target]."""
+    steps = torch.arange(target, device=start.device) + 0.5
+    place = steps[None] if flip is None else torch.where(flip[:, None], target - steps, steps)
+    return start[:, None] + place * (extent / target)[:, None]
 
 
 def blur_matrix(sigma: Tensor, size: int, radius: int) -> Tensor:

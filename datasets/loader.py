@@ -32,36 +32,37 @@ class Loader:
         self.seed, self.device = seed, device
         self.steps_per_epoch = len(store) // batch_size
         self._generator = torch.Generator(device)
+        self._shuffler = torch.Generator(self.store.images.device)  # the order lies where it is looked up: nothing waits
         self._epoch, self._order = -1, torch.empty(0)
 
     def batch(self, step: int) -> tuple[list[Tensor], Tensor]:
         """The batch of ``step``: a list of views, float [B, C, size, size] each, and the images' index int64 [B]."""
-        index = self.index(step)
-        images, sizes = self.fetch(index)
+        rows = self.index(step)
+        images, sizes = self.fetch(rows)
         self._generator.manual_seed(derived_seed("views", self.seed, step))
         many = images.repeat(self.views, 1, 1, 1)
         many_sizes = None if sizes is None else sizes.repeat(self.views, 1)
         order_seed = derived_seed("order", self.seed, step)
         augmented = augment(self.policy, many, many_sizes, self.size, self._generator, order_seed)
         augmented = augmented.contiguous(memory_format=torch.channels_last)
-        return list(augmented.split(self.batch_size)), index
+        return list(augmented.split(self.batch_size)), rows.to(self.device, non_blocking=True)
 
     def index(self, step: int) -> Tensor:
-        """Positions in the train split, int64 [B], of the images of ``step``; no image twice in an epoch."""
+        """Positions in the train split, int64 [B] where the store lies, of the images of ``step``; none twice an epoch."""
         epoch, place_in_epoch = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
-            self._generator.manual_seed(derived_seed("epoch", self.seed, epoch))
-            self._order = torch.randperm(len(self.store), generator=self._generator, device=self.device)
+            self._shuffler.manual_seed(derived_seed("epoch", self.seed, epoch))
+            self._order = torch.randperm(len(self.store), generator=self._shuffler, device=self._shuffler.device)
             self._epoch = epoch
         start = place_in_epoch * self.batch_size
         return self._order[start : start + self.batch_size]
 
-    def fetch(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Raw images uint8 [B, C, H, W] and original sizes (or None) at ``index``, on the device."""
-        if self.store.images.device == self.device:
-            return self.store.take(index)
-        images, sizes = self.store.take(index.cpu())
-        moved = None if sizes is None else sizes.to(self.device)
+    def fetch(self, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Raw images uint8 [B, C, H, W] and original sizes (or None) of ``rows``, on the device."""
+        images, sizes = self.store.take(rows)
+        if images.device == self.device:
+            return images, sizes
+        moved = None if sizes is None else sizes.pin_memory().to(self.device, non_blocking=True)
         return images.pin_memory().to(self.device, non_blocking=True), moved
 
 

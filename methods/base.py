@@ -95,6 +95,7 @@ class Method(nn.Module):
     role: ClassVar[Role] = "contestant"
     uses_labels: ClassVar[bool] = False
     trains: ClassVar[bool] = True
+    baseline: ClassVar[bool] = False  # of one method: speed is measured with it where none is named
     config_type: ClassVar[type[Config]] = Config
 
     encoder: nn.Module

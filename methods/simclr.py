@@ -22,6 +22,7 @@ class SimCLR(Method):
     name = "simclr"
     summary = "SimCLR: in-batch InfoNCE (Chen et al. 2020)"
     config_type = Config
+    baseline = True
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)

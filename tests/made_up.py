@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from bench.datasets.registry import tracks
+from bench.datasets.spec import Spec
+from bench.methods import Method, registry
 
 from bench import records
 from bench.budget import parse_budget
 from bench.cell import blank
-from bench.datasets.registry import tracks
-from bench.datasets.spec import Spec
-from bench.methods import Method, registry
 from bench.plan import Cell
 from bench.recipe import resolve
 from bench.records import Record
@@ -69,7 +69,12 @@ def record(c: Contestant, seed: int, track: str = TRACK, budget: str = "10ep", p
         return made
     seconds = 10 * TRAIN / c.speed
     linear = c.accuracy + 0.003 * math.sin(seed) + draw.gauss(0, c.spread)
-    made.metrics = {"linear_top1": linear, "linear_top5": min(1.0, linear + 0.2), "knn_top1": linear - 0.05, "knn200_top1": linear - 0.06}
+    made.metrics = {
+        "linear_top1": linear,
+        "linear_top5": min(1.0, linear + 0.2),
+        "knn_top1": linear - 0.05,
+        "knn200_top1": linear - 0.06,
+    }
     made.cost = {
         "train_seconds": seconds,
         "detect_seconds": 0.05 * seconds if c.detects else 0.0,

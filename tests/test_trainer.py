@@ -108,10 +108,10 @@ def test_a_batch_depends_on_seed_and_step_only():
 def test_embed_sees_the_train_images_in_order_and_in_eval_mode():
     run = checker.trainer(registry()["simclr"], "1ep")
     run.method.train()
-    features = run._embed(run.method.encoder)
+    features = run.embed(run.method.encoder)
     assert features.shape == (checker.IMAGES, 16)
     assert run.method.encoder.training
-    again = run._embed(run.method.encoder)
+    again = run.embed(run.method.encoder)
     assert torch.equal(features, again)
 
 

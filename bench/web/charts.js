@@ -25,7 +25,7 @@ function draw(id, traces, x, y, said) {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: text, family: style.fontFamily, size: 13 },
     margin: { l: 56, r: 12, t: 12, b: 48 },
-    xaxis: axis(x), yaxis: axis(y), showlegend: true, hovermode: "closest",
+    xaxis: axis(x), yaxis: axis(y), showlegend: traces.length > 1, hovermode: "closest",
     hoverlabel: { bgcolor: resolved("--raised"), font: { color: text } },
     legend: narrow ? { orientation: "h", x: 0, xanchor: "left", y: -0.2, yanchor: "top" } : { x: 1.02, y: 1 },
   };

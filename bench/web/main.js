@@ -59,10 +59,20 @@ function listen() {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 }
 
+// What a run in progress does; only a page that `report --watch` made knows of one.
+function drawRunning() {
+  const now = data.running ?? {};
+  at("running").hidden = !now.cell;
+  if (!now.cell) return;
+  const facts = [now.cell, `${Math.round(100 * now.progress)}%`, now.phase, now.loss === undefined ? null : `loss ${now.loss.toFixed(3)}`];
+  at("running").replaceChildren(`Running: ${facts.filter(Boolean).join(", ")} `, make("progress", { max: 1, value: now.progress, "aria-label": "budget spent" }));
+}
+
 async function start() {
   chooseTheme(storedTheme() in THEMES ? storedTheme() : "");
   data = await unpack("data");
-  if (data.live) setInterval(() => at("record").open || document.activeElement === at("filter") || location.reload(), RELOAD);
+  drawRunning();
+  if (data.running) setInterval(() => at("record").open || document.activeElement === at("filter") || location.reload(), RELOAD);
   if (!data.boards.length) {
     at("status").textContent = "No record yet.";
     return;

@@ -5,7 +5,7 @@ function drawMatrix() {
   const known = new Map(board().pairs[metric].map(([a, b, ...pair]) => [`${a}\n${b}`, pair]));
   const names = shownRows().filter((row) => row.kind !== "stale" && row.metrics[metric]).map((row) => row.method);
   const head = make("tr", {}, make("th", { class: "name", scope: "col" }, "row − column"), ...names.map((name) => make("th", { scope: "col" }, name)));
-  const lines = names.map((a) => make("tr", {}, make("th", { scope: "row", class: "name" }, a), ...names.map((b) => pairCell(a, b, known))));
+  const lines = names.map((a) => make("tr", {}, make("th", { scope: "row", class: "name" }, ...breakable(a)), ...names.map((b) => pairCell(a, b, known))));
   at("matrix").replaceChildren(make("thead", {}, head), make("tbody", {}, ...lines));
 }
 
@@ -13,11 +13,11 @@ function pairCell(a, b, known) {
   if (a === b) return make("td", {}, "");
   const straight = known.get(`${a}\n${b}`), turned = known.get(`${b}\n${a}`);
   if (!straight && !turned) return make("td", {}, NONE);
-  const [difference, half, p, improvement, n] = straight ?? [-turned[0], turned[1], turned[2], turned[3] === null ? null : 1 - turned[3], turned[4]];
+  const [difference, half, , improvement, n, p] = straight ?? [-turned[0], turned[1], turned[2], turned[3] === null ? null : 1 - turned[3], ...turned.slice(4)];
   const sign = difference > 0 ? "+" : "";
   if (half === null) return make("td", { title: `${n} pairs of seeds: too few to claim anything` }, sign + percent(difference));
-  const verdict = Math.abs(difference) <= half ? "" : difference > 0 ? "better" : "worse";
-  const told = `p = ${p.toPrecision(2)}, ${n} pairs of seeds${verdict ? `: ${a} is ${verdict} than ${b}` : ""}`;
+  const verdict = p > 0.05 ? "" : difference > 0 ? "better" : "worse";
+  const told = `p = ${p.toPrecision(2)} (Holm), ${n} pairs of seeds${verdict ? `: ${a} is ${verdict} than ${b}` : ""}`;
   return make("td", { class: verdict, title: told }, `${sign}${percent(difference)} ± ${percent(half)}`, make("br"), make("span", { class: "tag" }, `P = ${improvement.toFixed(2)}`));
 }
 

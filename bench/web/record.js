@@ -6,9 +6,20 @@ function openRecord(row, seed) {
   at("record-title").textContent = `${row.method} on ${board().title}`;
   at("record-body").replaceChildren(
     ...row.stale.map((why) => make("p", { class: "note" }, `Stale: ${why}`)),
-    make("h3", {}, "Seeds"), seedTable(row, chosen), ...recordParts(chosen));
+    meanTable(row), make("h3", {}, "Seeds"), seedTable(row, chosen), ...recordParts(chosen));
   if (!at("record").open) at("record").showModal();
   drawRecordCurve(chosen);
+}
+
+// The row's means with every interval there is, which the leaderboard has no room for.
+function meanTable(row) {
+  const heads = ["metric", "mean ± half (Student)", "bootstrap (BCa)", "test split (Wilson)", "seeds"];
+  const ends = (pair) => (pair ? `${percent(pair[0])} to ${percent(pair[1])}` : NONE);
+  const lines = Object.entries(row.metrics).map(([key, found]) =>
+    make("tr", {}, make("th", { scope: "row", class: "name" }, data.metrics[key]), make("td", {}, plusMinus(found.mean, found.half)),
+      make("td", {}, ends(found.bca)), make("td", {}, ends(row.test[key])), make("td", {}, found.n)));
+  const head = make("tr", {}, ...heads.map((name, i) => make("th", { scope: "col", class: i ? "" : "name" }, name)));
+  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Means" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...lines)));
 }
 
 function closeRecord() {

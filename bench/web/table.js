@@ -23,7 +23,7 @@ function columns() {
     { key: "test", title: "test split", number: (row) => row.test[data.headline]?.[0], text: testSplit, down: true },
     ...metrics.slice(1),
     { key: "n", title: "n", number: (row) => row.metrics[data.headline]?.n ?? 0, text: seeds, down: true },
-    { key: "equal", title: `kNN at ${duration(board().shortest)}`, number: (row) => row.equal?.[0], text: (row) => (row.equal ? plusMinus(...row.equal) : NONE), down: true },
+    { key: "equal", title: `held-out kNN at ${duration(board().shortest)}`, number: (row) => row.equal?.[0], text: (row) => (row.equal ? plusMinus(...row.equal) : NONE), down: true },
     cost("images_per_second", "images/s", (row) => amount(row.cost.images_per_second), true),
     cost("train_seconds", "train", (row) => duration(row.cost.train_seconds)),
     cost("detect_seconds", "detection", (row) => duration(row.cost.detect_seconds)),
@@ -61,9 +61,12 @@ const noteOf = (found) => `${found.metric} at ${found.budget}; ${found.protocol}
 const notes = () => [...new Set(board().rows.flatMap(published).map(noteOf))];
 const noteNumber = (found) => notes().indexOf(noteOf(found)) + 1;
 
+// A long name may break after an underscore.
+const breakable = (text) => text.split(/(?<=_)/).flatMap((part, i) => (i ? [make("wbr"), part] : [part]));
+
 function name(row) {
   const tags = [row.labels ? "uses labels" : "", row.kind === "stale" ? "stale" : ""].filter(Boolean).join(", ");
-  const open = make("button", { type: "button", class: "link", "aria-haspopup": "dialog", onclick: () => openRecord(row) }, row.method);
+  const open = make("button", { type: "button", class: "link", "aria-haspopup": "dialog", onclick: () => openRecord(row) }, ...breakable(row.method));
   return make("span", { title: row.stale.join("; ") || null }, open, tags ? make("span", { class: "tag" }, ` (${tags})`) : null);
 }
 
@@ -77,7 +80,8 @@ function drawTable() {
     if (group.length && rule) body.append(make("tr", { class: "rule" }, make("td", { colspan: shown.length }, make("span", {}, rule))));
     body.append(...sorted(group, sort).map((row) => line(row, shown)));
   }
-  at("board-table").replaceChildren(make("caption", { hidden: "" }, board().title), make("thead", {}, head), body);
+  at("board-table").replaceChildren(make("thead", {}, head), body);
+  at("board-table").setAttribute("aria-label", board().title);
   at("status").textContent = `${rows.length} of ${board().rows.length} methods, sorted by ${sort.title}`;
   at("notes").replaceChildren(...notes().map((note, i) => make("p", { class: "note" }, `[${i + 1}] published: ${note}`)));
 }

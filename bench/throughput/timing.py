@@ -1,0 +1,57 @@
+"""Interleaved measurement: two things in turn, medians, and a ratio with its spread."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median, quantiles
+
+Work = Callable[[], float]  # does the work once and returns how much it was, in the figure's unit
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure. ``ratio`` says how many times better ours is; ``low`` and ``high`` are its quartiles."""
+
+    figure: str
+    unit: str
+    ours: float
+    peer: float | None = None
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def rate(work: Work) -> float:
+    """How much of the work is done in a second."""
+    gc.collect()
+    begun = time.perf_counter()
+    amount = work()
+    return amount / (time.perf_counter() - begun)
+
+
+def compare(figure: str, unit: str, ours: Work, peer: Work | None, repeats: int) -> Row:
+    """Rates of ``ours`` and ``peer``, in turn, after one run of each to warm up."""
+    rate(ours)
+    if peer is None:
+        return Row(figure, unit, median(rate(ours) for _ in range(repeats)))
+    rate(peer)
+    pairs = [(rate(ours), rate(peer)) for _ in range(repeats)]
+    return from_pairs(figure, unit, pairs)
+
+
+def from_pairs(figure: str, unit: str, pairs: list[tuple[float, float]]) -> Row:
+    """A row of paired measurements where larger is better."""
+    ours, theirs = median(a for a, _ in pairs), median(b for _, b in pairs)
+    low, high = spread([a / b for a, b in pairs])
+    return Row(figure, unit, ours, theirs, ours / theirs, low, high)
+
+
+def spread(ratios: list[float]) -> tuple[float, float]:
+    """First and third quartile; the extremes where there are fewer than four."""
+    if len(ratios) < 4:
+        return min(ratios), max(ratios)
+    quarters = quantiles(ratios, n=4)
+    return quarters[0], quarters[2]

@@ -1,0 +1,94 @@
+"""`compare A B`: tables, verdicts and exit codes."""
+
+import shutil
+
+import pytest
+
+from bench import compare
+from bench.cli import main
+from bench.errors import UserError
+from tests import made_up
+
+ALL = ("*", "*", "*")
+
+
+@pytest.fixture
+def out(tmp_path, monkeypatch):
+    made_up.install(monkeypatch)
+    made_up.write(tmp_path / "before", made_up.few())
+    return tmp_path / "before"
+
+
+@pytest.fixture
+def after(out, tmp_path):
+    """A copy of the records, to be changed."""
+    shutil.copytree(out, tmp_path / "after")
+    return tmp_path / "after"
+
+
+def change(folder, method, by, seeds=range(5)):
+    for record in made_up.read(folder):
+        if record.method == method and record.seed in seeds and record.status == "ok":
+            record.metrics["linear_top1"] += by + 0.0001 * record.seed
+            made_up.write(folder, [record])
+
+
+def verdicts(found):
+    return {(one.subject, one.metric): one.verdict for one in found}
+
+
+def run(*arguments) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main([str(a) for a in arguments])
+    return ended.value.code
+
+
+def test_two_methods(out, capsys):
+    found = compare.compare("alpha", "gamma", out, ALL)
+    assert verdicts(found) == {("gamma against alpha", "linear_top1"): "worse", ("gamma against alpha", "knn_top1"): "worse"}
+    assert found[0].pair.difference == pytest.approx(-0.06, abs=0.01)
+    assert run("compare", "alpha", "gamma", "--out", out) == 1
+    assert run("compare", "gamma", "alpha", "--out", out) == 0
+    assert run("compare", "alpha", "beta", "--out", out) == 0
+    assert "no difference shown" in capsys.readouterr().out
+
+
+def test_equal_folders_show_no_difference(out, after):
+    found = compare.compare(str(out), str(after), out, ALL)
+    assert set(verdicts(found).values()) == {"no difference shown"}
+    assert run("compare", out, after) == 0
+
+
+def test_a_change_for_the_worse_fails(out, after):
+    change(after, "beta", -0.01)
+    found = verdicts(compare.compare(str(out), str(after), out, ALL))
+    assert found["beta", "linear_top1"] == "worse" and found["beta", "knn_top1"] == "no difference shown"
+    assert run("compare", out, after) == 1
+    assert run("compare", after, out) == 0
+
+
+def test_a_method_that_fails_now_is_gone(out, after):
+    for seed in range(5):
+        made_up.write(after, [made_up.record(made_up.FEW[1], seed, status="failed")])
+    assert verdicts(compare.compare(str(out), str(after), out, ALL))["beta", "linear_top1"] == "gone"
+    assert run("compare", out, after) == 1
+
+
+def test_too_few_seeds(tmp_path, out):
+    made_up.write(tmp_path / "few", made_up.few(seeds=2))
+    found = compare.compare(str(out), str(tmp_path / "few"), out, ALL)
+    assert set(verdicts(found).values()) == {"too few seeds"}
+    assert not compare.is_worse(found)
+
+
+def test_a_record_that_cannot_be_read_is_an_error(out, after):
+    next(after.glob("*/*/*/*/seed0.json")).write_text("{")
+    assert run("compare", out, after) == 2
+
+
+def test_filters_and_mistakes(out):
+    assert compare.compare("alpha", "beta", out, ("made_*", "*", "10ep"))
+    with pytest.raises(UserError, match="nothing to compare"):
+        compare.compare("alpha", "beta", out, ("*", "*", "20ep"))
+    with pytest.raises(UserError, match="'alhpa' is neither a folder nor a method"):
+        compare.compare("alhpa", "beta", out, ALL)

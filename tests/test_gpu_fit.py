@@ -1,0 +1,69 @@
+"""What a GPU would say: fake tensors on a pretended device, graphs without breaks, and the real thing where there is one."""
+
+import pytest
+import torch
+from bench.datasets import augment
+from bench.datasets.augment import Policy
+from bench.methods import registry
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from bench import checker
+
+POLICY = Policy(mean=(0.5,) * 3, std=(0.25,) * 3, blur=0.5)
+TRAINING = [name for name, kind in registry().items() if kind.trains]
+
+
+@pytest.mark.parametrize(("side", "size"), [(32, 32), (64, 48)])
+@pytest.mark.parametrize("squashed", [False, True])
+def test_augmentation_waits_for_nothing_and_mixes_no_devices(side, size, squashed):
+    with FakeTensorMode(), torch.device("cuda"):
+        images = torch.empty(16, 3, side, side, dtype=torch.uint8)
+        sizes = torch.full((16, 2), 80) if squashed else None
+        view = augment.augment(POLICY, images, sizes, size, torch.Generator("cpu"), 0)
+        still = augment.evaluation_view(POLICY, images, sizes, size)
+        assert view.shape == still.shape == (16, 3, size, size)
+        assert view.device.type == still.device.type == "cuda"
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_a_loss_is_one_graph(name):
+    """`fullgraph` raises at the first break; the cheap backend runs the graph as it is."""
+    torch._dynamo.reset()
+    method = checker.make(registry()[name]).train()
+    views = [torch.randn(checker.BATCH, 3, checker.SIDE, checker.SIDE) for _ in range(2)]
+    compiled = torch.compile(method.loss, backend="eager", fullgraph=True)
+    for step in range(2):
+        loss = compiled(views, torch.arange(checker.BATCH) + step)
+        loss.backward()
+        assert loss.isfinite()
+
+
+def test_augmentation_is_one_graph():
+    torch._dynamo.reset()
+    images = torch.randint(0, 256, (16, 3, 32, 32), dtype=torch.uint8)
+    size = torch.full((16,), 32.0)
+    parameters = augment.draw(POLICY, size, size, torch.Generator().manual_seed(0), 0)
+    compiled = torch.compile(augment.apply, backend="eager", fullgraph=True)
+    assert torch.allclose(compiled(POLICY, images, parameters, 32), augment.apply(POLICY, images, parameters, 32), atol=1e-6)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", TRAINING)
+def test_a_method_trains_on_a_gpu(name):
+    run = checker.trainer(registry()[name], "4ep", torch.device("cuda"))
+    run.fit()
+    assert run.progress == 1
+    assert all(torch.tensor(point["loss"]).isfinite() for point in run.curve)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", TRAINING)
+def test_an_epoch_never_waits_for_the_gpu(name):
+    run = checker.trainer(registry()[name], "2ep", torch.device("cuda"))
+    run.train_step()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(2):
+            run.train_step()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

@@ -1,0 +1,287 @@
+"""What `report` makes of made-up records."""
+
+import json
+import re
+import time
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from bench import cell, curves, leaderboard, live, plots, published, records, report, session, stale, tables
+from bench.cli import main
+from bench.errors import UserError
+from tests import made_up
+from tests.made_up import Contestant
+
+PUBLISHED = """dataset,backbone,budget,method,metric,value,protocol,source
+made_up_track,resnet18,10ep,alpha,linear_top1,70.9,online linear probe,somebody's README
+made_up_track,resnet18,10ep,unknown_here,linear_top1,71.9,online linear probe,somebody's README
+"""
+
+
+@pytest.fixture
+def out(tmp_path, monkeypatch):
+    """A folder with a few records on one leaderboard."""
+    made_up.install(monkeypatch)
+    folder = tmp_path / "results"
+    made_up.write(folder, made_up.few())
+    return folder
+
+
+def board(out):
+    return leaderboard.build(made_up.read(out), published.read(out))[0]
+
+
+def run(*arguments) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main([str(a) for a in arguments])
+    return ended.value.code
+
+
+def test_same_records_same_bytes(out):
+    files = report.write(report.render(out, png=True)[0])
+    first = {path: path.read_bytes() for path in files}
+    for path in files:
+        path.unlink()
+    assert {path: path.read_bytes() for path in report.write(report.render(out, png=True)[0])} == first
+    assert {path.suffix for path in first} == {".md", ".csv", ".tex", ".svg", ".png", ".html"}
+
+
+def test_check_is_exact(out, capsys):
+    assert run("report", "--out", out, "--check") == 1
+    assert run("report", "--out", out) == 0
+    assert run("report", "--out", out, "--check") == 0
+    path = next(out.glob("*/*/*/beta/seed1.json"))
+    changed = json.loads(path.read_text())
+    changed["metrics"]["linear_top1"] += 0.01
+    path.write_text(json.dumps(changed))
+    assert run("report", "--out", out, "--check") == 1
+    said = capsys.readouterr().out
+    for name in ("leaderboard.md", "leaderboard.csv", "pairs.csv", "leaderboard.tex", "cost.svg", "index.html"):
+        assert name in said
+
+
+def test_a_missing_page_is_not_out_of_date_but_an_old_one_is(out):
+    report.write(report.render(out)[0])
+    (out / "index.html").unlink()
+    assert report.outdated(report.render(out)[0]) == []
+    (out / "index.html").write_text("old")
+    assert report.outdated(report.render(out)[0]) == [out / "index.html"]
+
+
+def test_ranks_have_intervals_and_the_top_group_is_bold(out):
+    table = tables.table(board(out)).set_index("method")
+    assert list(table["rank"][:3]) == ["1 (1–2)", "2 (1–2)", "3"]
+    assert [text.startswith("**") for text in table["linear"][:3]] == [True, True, False]
+    assert table["n"]["gamma"] == "5; 1 diverged"
+    assert "±" in table["linear"]["supervised_made_up (uses labels)"] and "**" not in table["linear"].iloc[-1]
+
+
+def test_nothing_is_claimed_of_two_seeds(out, tmp_path):
+    made_up.write(tmp_path / "two", made_up.few(seeds=2))
+    table = tables.table(board(tmp_path / "two"))
+    assert set(table["rank"][:3]) == {"–"}
+    assert not table.to_string().count("±") and not table.to_string().count("**")
+
+
+def test_test_split_interval_only_where_the_split_is_small(out, monkeypatch):
+    assert re.fullmatch(r"\d\d\.\d–\d\d\.\d", tables.table(board(out))["test split"][0])
+    monkeypatch.setattr(leaderboard, "SMALL_TEST", made_up.TEST - 1)
+    assert "test split" not in tables.table(board(out))
+
+
+def test_published_numbers_stand_apart(out):
+    assert "published" not in tables.table(board(out))
+    (out / "published.csv").write_text(PUBLISHED)
+    table = tables.table(board(out)).set_index("method")
+    assert table["published"]["alpha"] == "70.9 [1]" and table["published"]["beta"] == "–"
+    assert "unknown_here" not in table.index
+    text = report.render(out)[0][out / "leaderboard.md"].content
+    assert "[1] published, not ranked: linear_top1 at 10ep; online linear probe; somebody's README" in text
+
+
+def test_a_bad_published_line_is_named(out):
+    (out / "published.csv").write_text(PUBLISHED.replace("71.9", "about 72"))
+    with pytest.raises(UserError, match=r"published.csv, line 3"):
+        published.read(out)
+
+
+def test_pareto_front_and_equal_time():
+    rows = []
+    for name, accuracy, seconds in (("fast", 0.5, 10.0), ("good", 0.7, 20.0), ("slow", 0.6, 30.0)):
+        row = leaderboard.Row(name, "contestant", False, [])
+        row.__dict__["values"] = {metric: {0: accuracy} for metric in leaderboard.METRICS}
+        row.__dict__["cost"] = {"train_seconds": seconds}
+        rows.append(row)
+    found = leaderboard.Leaderboard("t", "b", "1ep", rows, [])
+    assert found.front == {"fast", "good"}
+    assert found.shortest == 10.0
+
+
+def test_accuracy_at_a_time_lies_between_the_points(out):
+    record = made_up.read(out)[0]
+    record.curve = [{"seconds": 1.0, curves.ACCURACY: 0.2}, {"seconds": 2.0}, {"seconds": 3.0, curves.ACCURACY: 0.4}]
+    assert curves.accuracy_at(record, 2.0) == pytest.approx(0.3)
+    assert curves.accuracy_at(record, 0.5) is None
+    assert curves.accuracy_at(record, 9.0) == pytest.approx(0.4)
+
+
+def test_mean_curve_of_seeds_with_other_points(out):
+    a, b = made_up.read(out)[:2]
+    a.curve = [{"progress": 0.0, "x": 0.0}, {"progress": 1.0, "x": 1.0}]
+    b.curve = [{"progress": 0.0, "x": 1.0}, {"progress": 0.5, "x": 1.0}, {"progress": 1.0, "x": 1.0}]
+    assert curves.mean([a, b], "x") == ([0.0, 0.5, 1.0], [0.5, 0.75, 1.0])
+
+
+def test_csv_has_every_number(out):
+    report.write(report.render(out)[0])
+    frame = pd.read_csv(out / "leaderboard.csv").set_index("method")
+    assert frame["rank"]["alpha"] == 1 and frame["linear_top1"]["alpha"] == pytest.approx(0.66, abs=0.01)
+    assert frame["not_ok"]["gamma"] == 1
+    pairs = pd.read_csv(out / "pairs.csv")
+    assert len(pairs) == 2 * 6  # metrics x pairs of four methods
+    assert pairs["difference"][0] == pytest.approx(frame["linear_top1"]["alpha"] - frame["linear_top1"]["beta"], abs=1e-4)
+
+
+def test_latex_is_booktabs_and_escaped(out):
+    text = report.render(out)[0][out / "leaderboard.tex"].content
+    assert r"\toprule" in text and r"\bottomrule" in text and r"\textbf{" in text and r"$\pm$" in text
+    assert r"supervised\_made\_up" in text and "±" not in text
+    assert not re.search(r"(?<!\\)[_%&](?![^\n]*\\\\)", text.split(r"\midrule")[1].split(r"\bottomrule")[0].replace(" & ", ""))
+
+
+def test_figures_know_what_they_show(out, tmp_path):
+    figure = plots.of_board(board(out))["curves"]
+    figure.save(tmp_path / "a.svg")
+    assert figure.is_drawn(tmp_path / "a.svg")
+    other = plots.Figure(figure.shows[:1], figure.draw)
+    assert not other.is_drawn(tmp_path / "a.svg")
+
+
+def test_sections_of_markdown_files_beside_the_records(out):
+    readme = out.parent / "README.md"
+    readme.write_text("before\n<!-- leaderboard results/made_up_track -->\nwhat was here\n<!-- end leaderboard -->\nafter\n")
+    report.write(report.render(out)[0])
+    text = readme.read_text()
+    assert text.startswith("before\n") and text.endswith("after\n") and "what was here" not in text and "alpha" in text
+
+
+class TestStale:
+    def test_fresh_records_are_not(self, out):
+        assert not any(stale.reasons(made_up.read(out)))
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            (lambda r: setattr(r, "protocol", "v0"), "protocol v0, today v1"),
+            (lambda r: setattr(r, "state_version", 0), "state version 0, today"),
+            (lambda r: r.data.update(fingerprint="other"), "data other, most records of this track have"),
+            (lambda r: r.recipe["training"].update(lr=9.0), r"recipe: training.lr 9.0, today 0\.06"),
+            (lambda r: r.recipe["policy"].pop("gray"), "policy.gray absent, today"),
+            (lambda r: r.recipe["config"].update(gone=1), "config.gone 1, today absent"),
+            (lambda r: setattr(r, "method", "renamed"), "cannot be run today: there is no method 'renamed'"),
+        ],
+    )
+    def test_reasons(self, out, change, reason):
+        found = made_up.read(out)
+        change(found[0])
+        first, *others = stale.reasons(found)
+        assert re.search(reason, "; ".join(first))
+        assert not any(others)
+
+    def test_settings_that_the_user_gave_are_not_stale(self, out):
+        record = made_up.read(out)[0]
+        record.given["sets"], record.recipe["training"]["lr"] = ["lr=9.0"], 9.0
+        assert stale.reasons([record]) == [[]]
+
+    def test_a_record_that_does_not_say_what_was_given(self, out):
+        record = made_up.read(out)[0]
+        record.given, record.recipe["training"]["lr"] = None, 9.0
+        assert stale.reasons([record]) == [[]]
+        record.recipe["policy"]["flip"] = 0.75
+        assert "policy.flip 0.75" in stale.reasons([record])[0][0]
+
+    def test_they_are_marked_kept_out_of_ranks_and_listed(self, out, capsys):
+        old = made_up.record(Contestant("alpha", 0.99), seed=7)
+        old.protocol = "v0"
+        made_up.write(out, [old])
+        table = tables.table(board(out))
+        assert table["method"].iloc[-1] == "alpha (stale)" and table["rank"].iloc[-1] == ""
+        assert table["linear"][0].startswith("**65.99")
+        assert run("list", "results", "--stale", "--out", out) == 0
+        assert "alpha/seed7  protocol v0, today v1" in capsys.readouterr().out
+
+
+def test_run_renews_what_is_stale(tmp_path):
+    options = session.Options(
+        methods="simclr",
+        datasets="digits",
+        budget="2ep",
+        seeds=2,
+        backbone=None,
+        batch_size=None,
+        device="cpu",
+        out=tmp_path,
+        runs=tmp_path,
+        on_existing="stale",
+        sets=(),
+        data_root=tmp_path,
+    )
+    for task, protocol in zip(session.plan(options)[0], ("v0", "v1"), strict=True):
+        assert task.due("stale")  # there is no record yet
+        record = cell.blank(task.cell)
+        record.status, record.protocol = "ok", protocol
+        records.write(record, tmp_path / task.cell.record_path)
+    old, fresh = session.plan(options)[0]
+    assert old.stale == ("protocol v0, today v1",) and old.due("stale") and not old.due("skip")
+    assert fresh.stale == () and not fresh.due("stale")
+
+
+def test_watch_renews_on_change_and_ends_with_a_page_that_stands_still(out):
+    renewed = []
+
+    def renew(on):
+        renewed.append(on)
+        if len(renewed) == 1:
+            made_up.write(out, [made_up.record(made_up.FEW[0], 9)])
+
+    live.watch(out, renew, rounds=4)
+    assert renewed == [True, True, False]
+
+
+def test_a_run_in_progress_shows_on_the_page_that_follows_it(out):
+    told = live.Running(out)
+    task = SimpleNamespace(cell="a made-up cell")
+    told.hear(task, {"phase": "start"})
+    assert live.running(out) is None
+    told.hear(task, {"progress": 0.25, "step": 3, "seconds": 1.0, "loss": 4.0})
+    assert live.running(out) == {"cell": "a made-up cell", "progress": 0.25, "loss": 4.0, "seconds": 1.0}
+    assert report.render(out, following=True)[0][out / "index.html"] != report.render(out)[0][out / "index.html"]
+    told.close()
+    assert live.running(out) is None
+
+
+def test_figures_of_a_leaderboard_without_records_go(out):
+    report.write(report.render(out)[0])
+    old = out / "figures" / "gone-cost.svg"
+    old.write_text("<svg/>")
+    assert report.outdated(report.render(out)[0]) == [old]
+    report.write(report.render(out)[0])
+    assert not old.exists()
+
+
+def test_watch_and_check_exclude_each_other(out, capsys):
+    assert run("report", "--out", out, "--watch", "--check") == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_check_of_a_thousand_records_is_quick(tmp_path, monkeypatch):
+    contestants = [Contestant(f"method_{i}", 0.5 + 0.01 * i, detects=i % 2 == 0) for i in range(10)]
+    made_up.install(monkeypatch, contestants, [f"track_{i}" for i in range(4)])
+    for track in range(4):
+        made_up.write(tmp_path, (made_up.record(c, s, f"track_{track}", points=60) for c in contestants for s in range(25)))
+    report.write(report.render(tmp_path)[0])
+    begun = time.process_time()  # of one thread: what a machine without other work would take
+    assert report.outdated(report.render(tmp_path)[0]) == []
+    assert time.process_time() - begun < 10

@@ -1,0 +1,61 @@
+"""The throughput command measures what it says, and judges revisions as it promises."""
+
+import json
+import random
+
+import pytest
+
+from bench.throughput import against, timing
+
+
+def test_rows_have_the_documented_fields(tmp_path, bench_command):
+    target = tmp_path / "rows.json"
+    arguments = ("--small", "--figures", "augment,kmeans", "--repeats", "1", "--peers", "--json", str(target))
+    code, out, _ = bench_command("throughput", *arguments)
+    content = json.loads(target.read_text())
+    assert code == 0 and "augment_32px" in out
+    assert set(content) == {"machine", "rows"}
+    assert [row["figure"] for row in content["rows"]] == ["augment_32px", "kmeans"]
+    for row in content["rows"]:
+        assert set(row) == {"figure", "unit", "ours", "peer", "ratio", "low", "high"}
+        assert row["ratio"] == pytest.approx(row["ours"] / row["peer"])
+
+
+def test_a_track_and_a_method(bench_command):
+    code, out, _ = bench_command("throughput", "--track", "digits", "--method", "moco", "--repeats", "1", "--device", "cpu")
+    assert code == 0 and "input_only_digits_moco" in out and "end_to_end_digits_moco" in out
+
+
+@pytest.mark.parametrize("arguments", [("--figures", "augmnt"), ("--track", "digit"), ("--track", "digits", "--method", "x")])
+def test_unknown_names(bench_command, arguments):
+    code, _, err = bench_command("throughput", *arguments)
+    assert code == 2 and err.count("\n") == 1
+
+
+def test_measurements_are_interleaved():
+    order = []
+    row = timing.compare("x", "1/s", lambda: order.append("a") or 1.0, lambda: order.append("b") or 1.0, repeats=3)
+    assert "".join(order) == "ab" + "ab" * 3
+    assert row.low <= row.ratio <= row.high or row.low == row.high
+
+
+def noisy(level, seed):
+    rng = random.Random(seed)
+    return [level * rng.uniform(0.95, 1.05) for _ in range(against.ROUNDS)]
+
+
+@pytest.mark.parametrize(("speed", "worse"), [(1.0, False), (0.9, False), (0.7, True), (1.5, False)])
+def test_slower_counts_beyond_a_fifth(speed, worse):
+    (verdict,) = against.judge({"x": noisy(100 * speed, 1)}, {"x": noisy(100, 2)})
+    assert verdict.worse is worse
+
+
+def test_noise_is_no_regression():
+    here = [100, 20, 90, 110, 15, 95, 105]
+    (verdict,) = against.judge({"x": here}, {"x": noisy(100, 2)})
+    assert not verdict.worse
+
+
+def test_an_unknown_revision_is_one_line(bench_command):
+    code, _, err = bench_command("throughput", "--against", "no-such-revision", "--figures", "augment")
+    assert code == 2 and err.count("\n") == 1 and "no-such-revision" in err
