@@ -18,6 +18,7 @@ from .datasets.registry import find, open_splits
 from .datasets.spec import parse_spec
 from .datasets.store import Splits, Store
 from .evaluation import protocol
+from .evaluation.detection import Judge
 from .evaluation.features import extract
 from .evaluation.protocol import Features
 from .keeper import Keeper
@@ -131,10 +132,12 @@ def _train(
 ) -> Spent:
     """Train to the end of the budget, from a checkpoint where there is one."""
     track, training = cell.recipe.track, cell.recipe.training
-    loader = Loader(splits.train, track.policy, track.size, training.batch_size, cell.seed, device)
+    loader = Loader(splits.train, track.policy, track.size, training.batch_size, cell.seed, device, method.views)
     trainer = Trainer(method, loader, training, cell.recipe.budget, device)
     trainer.tell = tell
     trainer.measure = _curve_measure(trainer, cell, splits)
+    if method.pseudo_labels() is not None:
+        trainer.judge = Judge(method, splits.train.labels)
     every = parse_budget(job.checkpoint_every) if job.checkpoint_every else None
     keeper = Keeper(trainer, job.runs / cell.checkpoint_path, cell.identity(splits.fingerprint), every, stop)
     resumed = keeper.resume(lambda line: tell({"warning": line}))

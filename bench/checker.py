@@ -68,8 +68,9 @@ def trainer(kind: type[Method], budget: str, device: torch.device = CPU) -> Trai
     noise = torch.rand(IMAGES, 3, SIDE, SIDE, generator=generator)
     images = (255 * (0.7 * colours + 0.3 * noise)).to(torch.uint8)
     torch.manual_seed(0)
-    loader = Loader(Store(images, labels), POLICY, SIDE, BATCH, seed=0, device=device)
-    return Trainer(make(kind).to(device), loader, TRAINING, parse_budget(budget), device)
+    method = make(kind).to(device)
+    loader = Loader(Store(images, labels), POLICY, SIDE, BATCH, seed=0, device=device, views=method.views)
+    return Trainer(method, loader, TRAINING, parse_budget(budget), device)
 
 
 def _require(holds: bool, what: str) -> None:
@@ -83,7 +84,7 @@ def _shapes(kind: type[Method]) -> str:
     _require(features.ndim == 2 and len(features) == 2, f"the encoder gives {tuple(features.shape)} for 2 images, not [2, D]")
     if kind.trains:
         method.train()
-        loss = method.loss([torch.randn(BATCH, 3, SIDE, SIDE) for _ in range(2)], torch.arange(BATCH))
+        loss = method.loss([torch.randn(BATCH, 3, SIDE, SIDE) for _ in range(method.views)], torch.arange(BATCH))
         _require(
             loss.ndim == 0 and loss.dtype == torch.float32, f"the loss is {loss.dtype} {tuple(loss.shape)}, not a float32 scalar"
         )
@@ -130,7 +131,7 @@ def _suits_a_gpu(kind: type[Method]) -> str:
     try:
         with FakeTensorMode():
             pretend_cuda(method)
-            views = [torch.randn(BATCH, 3, SIDE, SIDE, device="cuda") for _ in range(2)]
+            views = [torch.randn(BATCH, 3, SIDE, SIDE, device="cuda") for _ in range(method.views)]
             method.loss(views, torch.arange(BATCH, device="cuda"))
             method.after_step(0.5)
     except Exception as error:

@@ -241,6 +241,31 @@ def compare(
 
 
 @app.command()
+def experiment(
+    name: Annotated[str, typer.Argument(help="A file of the folder experiments, such as class-count, or a path to one.")],
+    device: Annotated[Device, typer.Option(help="Where to train.")] = Device.auto,
+    out: Out = Path("results"),
+    runs: Annotated[Path | None, typer.Option(help="Folder of checkpoints and encoders; else runs, beside --out.")] = None,
+    on_existing: Annotated[
+        OnExisting, typer.Option(help="Cells that have a record: skip, rerun, or rerun the failed ones.")
+    ] = OnExisting.skip,
+    data_dir: DataDir = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+) -> None:
+    """Run the cells of an experiment file, then draw its figure and write its table."""
+    from . import experiment as experiment_module
+
+    place = experiment_module.Place(
+        device=device.value,
+        out=out,
+        runs=runs or out.absolute().parent / "runs",
+        on_existing=on_existing.value,
+        data_root=data_root(data_dir),
+    )
+    raise typer.Exit(experiment_module.run(name, experiment_module.load(name), place, console, dry_run))
+
+
+@app.command()
 def check(method: Annotated[str, typer.Argument(help="A method; see `list methods`.")]) -> None:
     """Try a contestant's whole life on tiny made-up data, in seconds."""
     from . import checker, selection

@@ -24,6 +24,8 @@ SETTINGS: Any = {
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "osD^"
 DASHES = ("-", "--", ":", "-.")
+# what a detection figure shows of the curve's detect_ keys
+DETECTION = {"precision": "precision of pairs", "recall": "recall of pairs", "nmi": "NMI", "accepted": "accepted"}
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ def of_board(board: Leaderboard) -> dict[str, Figure]:
     found = {
         "cost": Figure(_cost_points(board), accuracy_against_cost),
         "curves": Figure(_curve_lines(board.ranked), learning_curves),
+        "detection": Figure(_detection_lines(board.ranked), detection_quality),
     }
     return {name: figure for name, figure in found.items() if figure.shows}
 
@@ -93,6 +96,18 @@ def _curve_lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return lines
 
 
+def _detection_lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    lines = []
+    for row in rows:
+        for key in DETECTION:
+            places, values = curves.mean(row.good, f"detect_{key}")
+            if places:
+                percent = [_rounded(100 * value) for value in values]
+                at = [_rounded(100 * place) for place in places]
+                lines.append({"method": row.method, "key": key, "progress": at, "percent": percent})
+    return lines
+
+
 def _rounded(value: float) -> float:
     return float(f"{value:.6g}")
 
@@ -115,6 +130,18 @@ def learning_curves(axes: Any, lines: list[dict[str, Any]]) -> None:
         dash = DASHES[i // len(COLOURS) % len(DASHES)]
         axes.plot(line["progress"], line["percent"], dash, color=COLOURS[i % len(COLOURS)], label=line["method"])
     axes.set(xlabel="budget spent [%]", ylabel="held-out kNN top-1 [%]")
+    _legend(axes, len(lines))
+
+
+def detection_quality(axes: Any, lines: list[dict[str, Any]]) -> None:
+    """How good each method's detections are over progress, mean over seeds: a colour a method, a style a measure."""
+    methods = list(dict.fromkeys(line["method"] for line in lines))
+    for line in lines:
+        colour = COLOURS[methods.index(line["method"]) % len(COLOURS)]
+        dash = DASHES[list(DETECTION).index(line["key"])]
+        label = f"{line['method']}: {DETECTION[line['key']]}"
+        axes.plot(line["progress"], line["percent"], dash, color=colour, label=label)
+    axes.set(xlabel="budget spent [%]", ylabel="detection [%]", ylim=(-2, 102))
     _legend(axes, len(lines))
 
 

@@ -106,7 +106,8 @@ def _markdown_files(out: Path, boards: list[Leaderboard], figures: dict[str, dic
         return f"{match[1]}\n{body}\n\n{legend}\n\n{match[3]}"
 
     marked = re.compile(SECTION.format(folder=re.escape(out.absolute().name)), re.DOTALL)
-    for path in sorted(out.absolute().parent.glob("*.md")):
+    beside = out.absolute().parent
+    for path in sorted([*beside.glob("*.md"), *beside.glob("docs/*.md")]):
         text = path.read_text()
         if marked.search(text):
             files[path] = Text(marked.sub(section, text))
@@ -132,7 +133,11 @@ def _details(board: Leaderboard) -> list[str]:
 
 
 def _images(board: Leaderboard, names: Sequence[str]) -> list[str]:
-    titles = {"cost": "accuracy against training time", "curves": "learning curves"}
+    titles = {
+        "cost": "accuracy against training time",
+        "curves": "learning curves",
+        "detection": "quality of detected false negatives",
+    }
     return [line for name in names for line in (f"![{board.title}: {titles[name]}](figures/{_slug(board)}-{name}.svg)", "")]
 
 

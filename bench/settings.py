@@ -80,7 +80,7 @@ def _describe(hint: Any, bounds: Any) -> str:
         return " or ".join(get_args(hint))
     if get_origin(hint) is tuple:
         return f"whole numbers {bounds}, with commas" if bounds else "numbers, with commas"
-    kind = {bool: "true or false", int: "a whole number", float: "a number"}[hint]
+    kind = {bool: "true or false", int: "a whole number", float: "a number"}.get(hint) or hint.meaning
     return f"{kind} {bounds}" if bounds else kind
 
 

@@ -14,6 +14,7 @@ from .budget import Budget
 from .clock import Clock
 from .datasets.loader import Loader, evaluation_batches
 from .errors import BudgetSpent
+from .evaluation.detection import Detection, Judge
 from .evaluation.features import extract
 from .meter import LossMeter
 from .methods import Method
@@ -28,7 +29,8 @@ class Trainer:
     """Trains ``method`` until the budget is spent.
 
     ``tell(event)`` hears of progress; ``measure(method)`` gives further values for some points of the curve, off
-    the clock; ``save(trainer)`` is called at the end of a step whenever ``save_due(trainer)``.
+    the clock; ``save(trainer)`` is called at the end of a step whenever ``save_due(trainer)``. ``judge``, where there
+    is one, rates the method's detections, off the clock too; the epoch that follows ends with a point that keeps it.
     """
 
     def __init__(self, method: Method, loader: Loader, training: Training, budget: Budget, device: torch.device):
@@ -49,6 +51,8 @@ class Trainer:
         self.measure: Callable[[float], dict[str, float]] = lambda progress: {}
         self.save: Callable[[Trainer], None] = lambda trainer: None
         self.save_due: Callable[[Trainer], bool] = lambda trainer: False
+        self.judge: Judge | None = None
+        self._verdict: Detection = {}
         self._loss = method.loss
         self._told = 0.0
         self._last_detection = 0.0
@@ -110,11 +114,20 @@ class Trainer:
         """Let the method look at the data. What it takes is on the clock, so it is left out where no time is left for it."""
         if self.budget.seconds is not None and self._last_detection > self.budget.seconds - self.clock.seconds():
             return
-        begun = self.clock.apart.get("detect", 0.0)
+        if self.judge is not None:
+            with self.clock.paused("eval"):
+                self.judge.look()
+        progress, begun = self.progress, self.clock.apart.get("detect", 0.0)
         with self.clock.part("detect"):
-            self.method.before_epoch(self.progress, self.embed)
+            self.method.before_epoch(progress, self.embed)
         spent = self.clock.apart["detect"] - begun
         self._last_detection = max(self._last_detection, spent)
+        if self.judge is not None:
+            with self.clock.paused("eval"):
+                verdict = self.judge.verdict()
+            if verdict is not None:
+                rated = {"progress": progress, "seconds": spent, **verdict}
+                self._verdict = {f"detect_{key}": value for key, value in rated.items()}
 
     def embed(self, network: nn.Module) -> Tensor:
         """Features [N, D] of the un-augmented train images in order. Raises `BudgetSpent` when time runs out."""
@@ -131,7 +144,7 @@ class Trainer:
         if self.step % self.loader.steps_per_epoch and self.budget.seconds is None:
             return False
         last = self.curve[-1]["progress"] if self.curve else 0.0
-        return self.progress - last >= 1 / POINTS and self.progress < 1
+        return (self.progress - last >= 1 / POINTS or bool(self._verdict)) and self.progress < 1
 
     def _point(self) -> None:
         """Add a point to the curve."""
@@ -147,8 +160,9 @@ class Trainer:
             "images_per_second": (steps - self._point_step) * self.training.batch_size / elapsed,
         }
         self._point_step, self._point_seconds = steps, seconds
+        verdict, self._verdict = self._verdict, {}
         with self.clock.paused("eval"):
-            self.curve.append(point | self.method.extras() | self.measure(point["progress"]))
+            self.curve.append(point | verdict | self.method.extras() | self.measure(point["progress"]))
 
     def _last(self, key: str) -> float | None:
         return self.curve[-1].get(key) if self.curve else None
@@ -194,6 +208,7 @@ class Trainer:
             "curve": self.curve,
             "point": [self._point_step, self._point_seconds],
             "last_detection": self._last_detection,
+            "verdict": self._verdict,
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
         }
@@ -207,6 +222,7 @@ class Trainer:
         self.meter.restore(state["meter"])
         self._point_step, self._point_seconds = state["point"]
         self._last_detection = state["last_detection"]
+        self._verdict = state["verdict"]
         torch.set_rng_state(state["rng"])
         if state["cuda_rng"] is not None:
             torch.cuda.set_rng_state(state["cuda_rng"], self.device)

@@ -31,6 +31,33 @@ Count = Annotated[int, Bounds(1)]
 CountOrAuto = Annotated[int, Bounds(0)]  # 0 means: chosen by the number of train images
 Counts = Annotated[tuple[int, ...], Bounds(2)]
 Embed = Callable[[nn.Module], Tensor]
+
+
+class Interval(str):
+    """How often something recurs: a share of the budget such as ``0.02``, or whole epochs such as ``2ep``.
+
+    It is the text itself, so that a recipe shows what was written. Raises ValueError on any other text.
+    """
+
+    meaning = "a share of the budget from 0 to 1, or whole epochs such as 2ep"
+
+    def __new__(cls, text: str) -> Self:
+        made = super().__new__(cls, text.strip())
+        if made.epochs < 1 if made.endswith("ep") else not 0 <= made.share <= 1:
+            raise ValueError(f"{text!r} is not {cls.meaning}")
+        return made
+
+    @property
+    def epochs(self) -> int:
+        """Whole epochs, or 0 where it is a share of the budget."""
+        return int(self.removesuffix("ep")) if self.endswith("ep") else 0
+
+    @property
+    def share(self) -> float:
+        """Share of the budget, or 0 where it is in epochs."""
+        return 0.0 if self.endswith("ep") else float(self)
+
+
 Role = Literal["contestant", "oracle", "anchor"]
 
 
@@ -72,13 +99,14 @@ class Method(nn.Module):
     config_type: ClassVar[type[Config]] = Config
 
     encoder: nn.Module
+    views: int = 2  # how many views `loss` takes; a method that needs more says so here or in its constructor
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__()
         self.encoder = encoder
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
-        """Scalar loss of two views, each float [B, C, H, W], of the train images ``index`` (int64 [B])."""
+        """Scalar loss of ``self.views`` views, each float [B, C, H, W], of the train images ``index`` (int64 [B])."""
         raise NotImplementedError
 
     def after_step(self, progress: float) -> None:
@@ -97,7 +125,8 @@ class Method(nn.Module):
 
 
 class PseudoLabelView(NamedTuple):
-    """Pseudo labels of S label sets: clusters int64 [S, N], and the trusted ones, -1 elsewhere, int64 [S, N]."""
+    """Pseudo labels of S label sets, int64 [S, N] each: clusters, -1 for an image without one, and the trusted ones,
+    -1 elsewhere."""
 
     clusters: Tensor
     labels: Tensor

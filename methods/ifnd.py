@@ -1,11 +1,22 @@
 """IFND: Incremental False Negative Detection for Contrastive Learning (Chen et al. 2022, arXiv 2106.03719).
 
-The paper states: k-means on the embeddings as training goes on; the most confident pseudo labels are
-trusted first and more of them later; several numbers of clusters; false negatives are eliminated or
-attracted. Our reading, where its text was not at hand: the momentum encoder's normalised projections of
-un-augmented images are clustered (the encoder's own on a SimCLR base); confidence is the softmax over
-centroids of cosine / temperature; the accepted share grows linearly from 0 to 1; the loss is the mean
-over the label sets. Our choice: the cluster counts, the interval between detections, MoCo's CIFAR settings.
+| what | whose |
+| --- | --- |
+| k-means on the embeddings, repeated as training goes on | the paper states it |
+| the most confident pseudo labels are trusted first, more of them later | the paper states it |
+| several numbers of clusters at once (hierarchical) | the paper states it |
+| false negatives are eliminated, or attracted | the paper states it |
+| base MoCo v2 | the paper states it; `base=simclr` is ours |
+| the momentum encoder's projections of un-augmented images are clustered | our reading; on a SimCLR base the encoder's own |
+| confidence: softmax over centroids of cosine / temperature | our reading; the temperature, cosine and margin are ours |
+| the accepted share grows linearly from 0 to 1 | our reading; step, constant, warm-up and end value are ours |
+| the loss is the mean over the label sets | our reading |
+| cluster counts N/500, N/200, N/100 | our choice; the paper's are not known here |
+| detection every 2% of the budget, before an epoch | our choice; "about every epoch" is a recollection |
+| MoCo's CIFAR settings | our choice; the paper's CIFAR settings are not known here |
+| `features=bank`: cluster what training saw, at no cost | ours: older networks, augmented views |
+
+With the bank, an image that training has not seen yet is in no cluster and is never accepted.
 """
 
 from __future__ import annotations
@@ -16,33 +27,34 @@ from typing import Literal, Self
 import torch
 from torch import Tensor
 
-from . import moco
-from .base import Counts, Embed, Encoder, Fraction, Method, Positive, PseudoLabelView, TrainData
+from .base import Counts, Embed, Encoder, Fraction, Interval, Positive, PseudoLabelView, TrainData
+from .parts import either_base
+from .parts.bank import Bank
+from .parts.either_base import EitherBase
 from .parts.info_nce import attract, eliminate
-from .parts.pairs import InBatch, Pairs, Queue
-from .parts.pseudo_labels import Confidence, PseudoLabels, Schedule, acceptance
+from .parts.pairs import Pairs
+from .parts.pseudo_labels import Confidence, PseudoLabels, Schedule, acceptance, cluster_counts
+from .parts.timer import Timer
+
+OFTEN = Interval("0.02")
 
 
 @dataclass(frozen=True)
-class Config(moco.Config):
-    base: Literal["moco", "simclr"] = "moco"  # the paper's is MoCo v2; the queue's settings then are MoCo's
-    clusters: Counts = ()  # none: (N/500, N/200, N/100), our choice: 100, 250, 500 on CIFAR
+class Config(either_base.Config):
+    clusters: Counts = ()  # none: N/500, N/200, N/100, our choice: 100, 250, 500 on CIFAR
     confidence: Confidence = "softmax"  # our reading
-    confidence_temperature: Positive = 0.1  # our choice: the loss's
+    confidence_temperature: Positive = 0.1  # our choice: MoCo's of the loss
     schedule: Schedule = "linear"  # our reading
     warmup: Fraction = 0.0  # share of the budget before the first acceptance; our choice
     accept_end: Fraction = 1.0  # accepted share at the end of the budget; our reading
-    detect_every: Fraction = 0.02  # share of the budget between detections, at least an epoch; our choice
+    detect_every: Interval = OFTEN  # share of the budget, or epochs as in 2ep; our choice
+    features: Literal["pass", "bank"] = "pass"  # a pass over the train images: our reading; bank: ours
 
     def resolved(self, images: int) -> Self:
-        default = tuple(max(2, images // n) for n in (500, 200, 100))
-        clusters = tuple(dict.fromkeys(self.clusters or default))
-        if max(clusters) > images:
-            raise ValueError(f"{max(clusters)} clusters exceed the {images} train images")
-        return replace(super().resolved(images), clusters=clusters)
+        return replace(super().resolved(images), clusters=cluster_counts(self.clusters, images))
 
 
-class Ifnd(Method):
+class Ifnd(EitherBase):
     """What elimination and attraction share: detection before some epochs, and the mean over label sets."""
 
     config_type = Config
@@ -50,43 +62,33 @@ class Ifnd(Method):
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
         self.config = config
-        self.source: InBatch | Queue
-        if config.base == "moco":
-            self.source = Queue(encoder, config.dimension, config.queue_size, config.momentum, config.symmetric)
-        else:
-            self.source = InBatch(encoder, config.dimension)
         self.labels = PseudoLabels(data.images, config.clusters)
-        self.next_detection = 0.0
+        self.timer = Timer(config.detect_every)
+        self.bank = Bank(data.images, config.dimension) if config.features == "bank" else None
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
         pairs = self.source.pairs(views, index)
+        if self.bank is not None:
+            self.bank.store(index, pairs.keys[: len(index)])  # one view of each image
         false = self.labels.same(pairs.anchors, pairs.images)
         return torch.stack([self.contrast(pairs, of_set) for of_set in false]).mean()
 
     def contrast(self, pairs: Pairs, false: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def after_step(self, progress: float) -> None:
-        self.source.after_step()
-
     def before_epoch(self, progress: float, embed: Embed) -> None:
         c = self.config
         rate = acceptance(c.schedule, progress, c.warmup, c.accept_end)
-        if rate > 0 and progress >= self.next_detection:
-            self.labels.detect(embed(self.source.target), rate, c.confidence, c.confidence_temperature)
-            self.next_detection = progress + c.detect_every
+        enough = self.bank is None or int(self.bank.seen.sum()) >= max(c.clusters)
+        if rate > 0 and enough and self.timer.due(progress):
+            features, seen = (self.bank.features, self.bank.seen) if self.bank else (embed(self.source.target), None)
+            self.labels.detect(features, rate, c.confidence, c.confidence_temperature, seen)
 
     def extras(self) -> dict[str, float]:
         return {"accepted": self.labels.accepted}
 
     def pseudo_labels(self) -> PseudoLabelView:
         return self.labels.view()
-
-    def get_extra_state(self) -> dict:
-        return {"next_detection": self.next_detection}
-
-    def set_extra_state(self, state: dict) -> None:
-        self.next_detection = state["next_detection"]
 
 
 class IfndElim(Ifnd):

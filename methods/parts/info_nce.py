@@ -16,10 +16,14 @@ def info_nce(pairs: Pairs, temperature: float) -> Tensor:
     return eliminate(pairs, temperature, None)
 
 
-def eliminate(pairs: Pairs, temperature: float, false: Tensor | None) -> Tensor:
-    """InfoNCE whose sum leaves out the candidates marked ``false`` (bool [A, M]; None marks none). Scalar."""
+def eliminate(pairs: Pairs, temperature: float, false: Tensor | None, rescale: bool = False) -> Tensor:
+    """InfoNCE whose sum leaves out the candidates marked ``false`` (bool [A, M]; None marks none). Scalar.
+
+    ``rescale`` multiplies the sum over the kept negatives by all / kept, so that it stays as large as it was.
+    """
     kept = pairs.negative if false is None else pairs.negative & ~false
-    return -(pairs.positive / temperature - log_partition(pairs, temperature, kept)).mean()
+    scale = pairs.negative.sum(1).to(pairs.positive.dtype) / kept.sum(1).clamp(min=1) if rescale else None
+    return -(pairs.positive / temperature - log_partition(pairs, temperature, kept, scale)).mean()
 
 
 def attract(pairs: Pairs, temperature: float, false: Tensor) -> Tensor:
@@ -35,7 +39,9 @@ def attract(pairs: Pairs, temperature: float, false: Tensor) -> Tensor:
     return -(total / (1 + pulled.sum(1))).mean()
 
 
-def log_partition(pairs: Pairs, temperature: float, negative: Tensor) -> Tensor:
-    """log(e^{s+/t} + sum over ``negative`` of e^{s/t}), [A]."""
+def log_partition(pairs: Pairs, temperature: float, negative: Tensor, scale: Tensor | None = None) -> Tensor:
+    """log(e^{s+/t} + scale * sum over ``negative`` of e^{s/t}), [A]; ``scale`` [A] is 1 unless given."""
     logits = (pairs.candidates / temperature).masked_fill(~negative, float("-inf"))
+    if scale is not None:
+        logits = logits + scale.log()[:, None]
     return torch.cat([pairs.positive[:, None] / temperature, logits], dim=1).logsumexp(1)

@@ -25,6 +25,8 @@ class Pairs(NamedTuple):
     negative: Tensor  # bool [A, M]: the candidates that are negatives; never a view of the anchor's own image
     anchors: Tensor  # int64 [A], positions in the train split
     images: Tensor  # int64 [M], likewise; -1 for a key that belongs to no image
+    queries: Tensor  # float [A, D], the anchors' projections, normalised
+    keys: Tensor  # float [A, D], without gradient: what the target network made of an anchor's image
 
 
 class InBatch(nn.Module):
@@ -48,7 +50,7 @@ class InBatch(nn.Module):
         similarity = cosine(z, z)
         count = len(index)
         positive = torch.cat([similarity.diagonal(count), similarity.diagonal(-count)])
-        return Pairs(positive, similarity, images[:, None] != images, images, images)
+        return Pairs(positive, similarity, images[:, None] != images, images, images, z, z.detach())
 
     def after_step(self) -> None:
         """Nothing follows the optimizer."""
@@ -93,7 +95,7 @@ class Queue(nn.Module):
         candidates = cosine(query, self.keys.clone())  # a copy: the queue moves on before the backward pass
         images = self.indices.clone()
         self._enqueue(key, anchors)
-        return Pairs((query * key).sum(1), candidates, anchors[:, None] != images, anchors, images)
+        return Pairs((query * key).sum(1), candidates, anchors[:, None] != images, anchors, images, query, key)
 
     def _enqueue(self, key: Tensor, index: Tensor) -> None:
         """Replace the oldest keys; a batch that does not divide the queue wraps around, and no key is lost."""

@@ -31,24 +31,32 @@ class PseudoLabels(nn.Module):
         self.register_buffer("labels", nobody.clone())
         self.detections, self.accepted = 0, 0.0
 
-    def detect(self, features: Tensor, rate: float, confidence: Confidence, temperature: float) -> None:
-        """Cluster ``features`` [N, D] anew and accept the most confident share ``rate`` of each label set."""
-        points = normalize(features.float(), dim=1)
+    def detect(
+        self, features: Tensor, rate: float, confidence: Confidence, temperature: float, seen: Tensor | None = None
+    ) -> None:
+        """Cluster ``features`` [N, D] anew and accept the most confident share ``rate`` of each label set.
+
+        Normalises ``features`` in place: a copy would double the memory. Images that are not ``seen`` (bool [N];
+        None: all are) belong to no cluster and are never accepted.
+        """
+        images = len(features)
+        places = torch.arange(images, device=features.device) if seen is None else seen.nonzero()[:, 0]
+        points = normalize_(features if len(places) == images else features[places])
         generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))  # follows the global generator
-        accepted = math.floor(rate * len(points) + 1e-9)
+        accepted = min(len(places), math.floor(rate * images + 1e-9))
+        self.clusters.fill_(-1)
+        self.labels.fill_(-1)
         for label_set, k in enumerate(self.counts):
             clustering = kmeans(points, k, ITERATIONS, generator)
             certain = certainty(points, clustering, confidence, temperature).topk(accepted).indices
-            self.clusters[label_set, :-1] = clustering.assignment
-            self.labels[label_set] = -1
-            self.labels[label_set, certain] = clustering.assignment[certain]
+            self.clusters[label_set, places] = clustering.assignment
+            self.labels[label_set, places[certain]] = clustering.assignment[certain]
         self.detections += 1
-        self.accepted = accepted / len(points)
+        self.accepted = accepted / images
 
     def same(self, anchors: Tensor, images: Tensor) -> Tensor:
         """Which images [M] bear the accepted label of which anchors [A], in each label set: bool [S, A, M]."""
-        ours, theirs = self.labels[:, anchors], self.labels[:, images]
-        return (ours[:, :, None] == theirs[:, None, :]) & (ours >= 0)[:, :, None]
+        return same_label(self.labels, anchors, images)
 
     def view(self) -> PseudoLabelView:
         """All of it, for the harness to judge."""
@@ -59,6 +67,31 @@ class PseudoLabels(nn.Module):
 
     def set_extra_state(self, state: dict) -> None:
         self.detections, self.accepted = state["detections"], state["accepted"]
+
+
+def same_label(labels: Tensor, anchors: Tensor, images: Tensor) -> Tensor:
+    """Which ``images`` [M] have the label of which ``anchors`` [A]: bool [S, A, M].
+
+    labels int64 [S, N + 1], -1 for none; the last column, none, answers for image -1, which is no image.
+    """
+    ours, theirs = labels[:, anchors], labels[:, images]
+    return (ours[:, :, None] == theirs[:, None, :]) & (ours >= 0)[:, :, None]
+
+
+def cluster_counts(chosen: tuple[int, ...], images: int) -> tuple[int, ...]:
+    """The ``chosen`` numbers of clusters, each once; where none are, (N/500, N/200, N/100), each at least 2.
+
+    Raises ValueError where there are more clusters than images.
+    """
+    counts = tuple(dict.fromkeys(chosen or (max(2, images // n) for n in (500, 200, 100))))
+    if max(counts) > images:
+        raise ValueError(f"{max(counts)} clusters exceed the {images} train images")
+    return counts
+
+
+def normalize_(points: Tensor) -> Tensor:
+    """``points`` float [N, D], each scaled to length 1 in place."""
+    return points.div_(torch.linalg.vector_norm(points, dim=1, keepdim=True).clamp_(min=1e-12))
 
 
 def certainty(points: Tensor, clustering: Clustering, kind: Confidence, temperature: float) -> Tensor:

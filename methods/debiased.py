@@ -1,0 +1,35 @@
+"""Debiased contrastive learning (Chuang et al. 2020, arXiv 2007.00224): negatives corrected for the anchor's own class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from torch import Tensor
+
+from . import simclr
+from .base import Bounds, Encoder, Method, Positive, TrainData
+from .parts.debiased import debiased
+from .parts.pairs import InBatch
+
+ClassPrior = Annotated[float, Bounds(0, 0.99)]  # the correction divides by 1 - tau
+
+
+@dataclass(frozen=True)
+class Config(simclr.Config):
+    temperature: Positive = 0.5  # Chuang, section 5
+    tau: ClassPrior = 0.1  # Chuang's on CIFAR-10: the chance that a negative is of the anchor's class
+
+
+class Debiased(Method):
+    name = "debiased"
+    summary = "in-batch InfoNCE, the negatives' sum corrected for false ones (Chuang et al. 2020)"
+    config_type = Config
+
+    def __init__(self, encoder: Encoder, config: Config, data: TrainData):
+        super().__init__(encoder, config, data)
+        self.config = config
+        self.source = InBatch(encoder, config.dimension)
+
+    def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
+        return debiased(self.source.pairs(views, index), self.config.temperature, self.config.tau)

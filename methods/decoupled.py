@@ -1,0 +1,45 @@
+"""Decoupled contrastive learning (Yeh et al. 2022, arXiv 2110.06848): the positive leaves InfoNCE's denominator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from . import simclr
+from .base import Encoder, Method, Positive, TrainData
+from .parts.pairs import InBatch, Pairs
+
+
+@dataclass(frozen=True)
+class Config(simclr.Config):
+    temperature: Positive = 0.1  # lightly's default
+    weighted: bool = False  # True: DCLW, positives that are near already weigh less
+    sigma: Positive = 0.5  # of the weights; Yeh, eq. 6
+
+
+class Decoupled(Method):
+    name = "decoupled"
+    summary = "in-batch InfoNCE without the positive in the denominator (Yeh et al. 2022)"
+    config_type = Config
+
+    def __init__(self, encoder: Encoder, config: Config, data: TrainData):
+        super().__init__(encoder, config, data)
+        self.config = config
+        self.source = InBatch(encoder, config.dimension)
+
+    def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
+        c = self.config
+        return decoupled(self.source.pairs(views, index), c.temperature, c.sigma if c.weighted else None)
+
+
+def decoupled(pairs: Pairs, temperature: float, sigma: float | None) -> Tensor:
+    """Mean over anchors of -w s+/t + log of the sum over negatives of e^{s/t}. Scalar.
+
+    w = 1, or with ``sigma`` 2 - A softmax(s+/sigma) over the A anchors, without gradient: its mean is 1.
+    """
+    positive = pairs.positive / temperature
+    if sigma is not None:
+        positive = positive * (2 - len(positive) * (pairs.positive.detach() / sigma).softmax(0))
+    negatives = (pairs.candidates / temperature).masked_fill(~pairs.negative, float("-inf"))
+    return (negatives.logsumexp(1) - positive).mean()

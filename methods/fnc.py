@@ -1,0 +1,63 @@
+"""FNC: False Negative Cancellation (Huynh et al. 2022, arXiv 2011.11765): look-alikes of an image's support views.
+
+The paper: candidates are scored by their cosine to each support view, the maximum counts; a false negative is
+among the top 10 and above 0.7; 8 support views; attraction works best. Our reading: the support views pass
+through the encoder without gradient; detection starts with the training (``start`` delays it).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from torch import Tensor
+
+from . import simclr
+from .base import Bounds, Count, Encoder, Fraction, Method, TrainData
+from .parts.info_nce import attract, eliminate
+from .parts.pairs import InBatch, Pairs, cosine, project
+
+Cosine = Annotated[float, Bounds(-1, 1)]
+
+
+@dataclass(frozen=True)
+class Config(simclr.Config):
+    strategy: Literal["attract", "eliminate"] = "attract"  # the paper's best
+    support_views: Count = 8  # the paper's; each costs a forward pass
+    top: Count = 10  # the paper's
+    threshold: Cosine = 0.7  # the paper's
+    start: Fraction = 0.0  # share of the budget before the first detection; our choice
+
+
+class Fnc(Method):
+    name = "fnc"
+    summary = "look-alikes of support views pulled in or dropped (Huynh et al. 2022)"
+    config_type = Config
+
+    active: Tensor
+
+    def __init__(self, encoder: Encoder, config: Config, data: TrainData):
+        super().__init__(encoder, config, data)
+        self.config = config
+        self.views = 2 + config.support_views
+        self.source = InBatch(encoder, config.dimension)
+        self.register_buffer("active", torch.tensor(config.start == 0))
+
+    def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
+        pairs = self.source.pairs(views[:2], index)
+        false = self.alike(pairs, views[2:]) & self.active
+        contrast = attract if self.config.strategy == "attract" else eliminate
+        return contrast(pairs, self.config.temperature, false)
+
+    @torch.no_grad()
+    def alike(self, pairs: Pairs, support: list[Tensor]) -> Tensor:
+        """The candidates that a support view of the anchor's image finds alike: bool [A, M]."""
+        z = [project(self.source.encoder, self.source.head, view) for view in support]
+        score = torch.stack([cosine(view, pairs.keys) for view in z]).amax(0).repeat(2, 1)
+        score = score.masked_fill(~pairs.negative, -2.0)
+        top = score.topk(min(self.config.top, score.shape[1]), dim=1).indices
+        return torch.zeros_like(pairs.negative).scatter_(1, top, True) & (score > self.config.threshold)
+
+    def after_step(self, progress: float) -> None:
+        self.active.fill_(progress >= self.config.start)

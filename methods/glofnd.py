@@ -1,0 +1,64 @@
+"""GloFND: global false negative discovery (Balmaseda et al. 2025, arXiv 2502.20612): a learned threshold an image.
+
+Each image's threshold lambda follows the (1 - alpha) quantile of its similarities to all images, seen a batch at a
+time: Adam on alpha - share of similarities above lambda. What lies above it is dropped, and the kept negatives
+make up for it. Learning and dropping begin together; from lambda = 1 nothing is dropped at first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from . import simclr
+from .base import Encoder, Fraction, Method, Positive, TrainData
+from .parts.info_nce import eliminate
+from .parts.pairs import InBatch
+from .parts.row_adam import RowAdam
+
+
+@dataclass(frozen=True)
+class Config(simclr.Config):
+    alpha: Fraction = 0.01  # share of images taken for false negatives; the authors' on ImageNet-100
+    threshold_lr: Positive = 0.05  # of Adam; the authors'
+    start: Fraction = 0.35  # share of the budget before it begins: epoch 70 of 200, the authors'
+
+
+class GloFnd(Method):
+    name = "glofnd"
+    summary = "negatives above a learned threshold an image dropped (Balmaseda et al. 2025)"
+    config_type = Config
+
+    thresholds: Tensor
+    active: Tensor
+
+    def __init__(self, encoder: Encoder, config: Config, data: TrainData):
+        super().__init__(encoder, config, data)
+        self.config = config
+        self.source = InBatch(encoder, config.dimension)
+        self.register_buffer("thresholds", torch.ones(data.images))
+        self.register_buffer("active", torch.tensor(config.start == 0))
+        self.adam = RowAdam(data.images, config.threshold_lr)
+
+    def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
+        pairs = self.source.pairs(views, index)
+        similarity = pairs.candidates.detach()
+        self.learn(similarity, pairs.negative, index)
+        above = similarity > self.thresholds[pairs.anchors][:, None]
+        return eliminate(pairs, self.config.temperature, above & self.active, rescale=True)
+
+    @torch.no_grad()
+    def learn(self, similarity: Tensor, negative: Tensor, index: Tensor) -> None:
+        """One step of the thresholds of the images ``index`` [B]; similarity, negative [2B, M]: both views' rows."""
+        above = (similarity > self.thresholds[index].repeat(2)[:, None]) & negative
+        share = (above.sum(1) / negative.sum(1)).view(2, -1).mean(0)
+        step = self.adam.step(index, self.config.alpha - share, self.active)
+        self.thresholds.index_add_(0, index, step).clamp_(-1, 1)
+
+    def after_step(self, progress: float) -> None:
+        self.active.fill_(progress >= self.config.start)
+
+    def extras(self) -> dict[str, float]:
+        return {"threshold": float(self.thresholds.mean())}

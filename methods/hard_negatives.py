@@ -1,0 +1,32 @@
+"""Hard negative sampling (Robinson et al. 2021, arXiv 2010.04592): the debiased loss, near negatives weighing more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from . import debiased
+from .base import Encoder, Method, NonNegative, TrainData
+from .parts.debiased import debiased as debiased_loss
+from .parts.pairs import InBatch
+
+
+@dataclass(frozen=True)
+class Config(debiased.Config):
+    beta: NonNegative = 1.0  # concentration of the weights e^{beta s / t}; Robinson's on CIFAR
+
+
+class HardNegatives(Method):
+    name = "hard_negatives"
+    summary = "in-batch InfoNCE, debiased, hard negatives weighing more (Robinson et al. 2021)"
+    config_type = Config
+
+    def __init__(self, encoder: Encoder, config: Config, data: TrainData):
+        super().__init__(encoder, config, data)
+        self.config = config
+        self.source = InBatch(encoder, config.dimension)
+
+    def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
+        c = self.config
+        return debiased_loss(self.source.pairs(views, index), c.temperature, c.tau, c.beta)

@@ -1,0 +1,45 @@
+"""Oracles: IFND's two losses with the true labels in place of pseudo labels. They bound what detection can gain."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from .base import Encoder, TrainData
+from .parts.either_base import Config, EitherBase
+from .parts.info_nce import attract, eliminate
+from .parts.pairs import Pairs
+from .parts.truth import Truth
+
+
+class Oracle(EitherBase):
+    """What both share: every candidate of the anchor's class is known."""
+
+    uses_labels = True
+
+    def __init__(self, encoder: Encoder, config: Config, data: TrainData):
+        super().__init__(encoder, config, data)
+        self.config = config
+        self.truth = Truth(data)
+
+    def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
+        pairs = self.source.pairs(views, index)
+        return self.contrast(pairs, self.truth.same(pairs.anchors, pairs.images))
+
+    def contrast(self, pairs: Pairs, false: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class OracleElim(Oracle):
+    name = "oracle_elim"
+    summary = "false negatives known by label and dropped: the bound of ifnd_elim"
+
+    def contrast(self, pairs: Pairs, false: Tensor) -> Tensor:
+        return eliminate(pairs, self.config.temperature, false)
+
+
+class OracleAttract(Oracle):
+    name = "oracle_attract"
+    summary = "false negatives known by label and pulled in: the bound of ifnd_attract"
+
+    def contrast(self, pairs: Pairs, false: Tensor) -> Tensor:
+        return attract(pairs, self.config.temperature, false)

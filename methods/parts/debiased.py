@@ -1,0 +1,35 @@
+"""Losses that correct the negatives' sum for false negatives by statistics, without saying which they are.
+
+A anchors, M candidates, t temperature; s are cosine similarities, n = e^{s/t} those of the negatives.
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from .pairs import Pairs
+
+
+def debiased(pairs: Pairs, temperature: float, tau: float, beta: float = 0.0) -> Tensor:
+    """Mean over anchors of -log p / (p + N_g), p = e^{s+/t}. Scalar; at tau = beta = 0 this is InfoNCE.
+
+    N_g = max((S - tau N p) / (1 - tau), N e^{-1/t}) estimates the sum over the N true negatives where a share
+    ``tau`` of the candidates is of the anchor's class (Chuang et al. 2020, eq. 7 and 8). S is the sum of n, with
+    ``beta`` the hard ones weighing more: sum(w n) / mean(w), w = n^beta (Robinson et al. 2021, eq. 4).
+    """
+    count = pairs.negative.sum(1).to(pairs.positive.dtype)
+    # everything is divided by e^{1/t}, the largest it can be: the ratio stays and nothing overflows
+    positive = ((pairs.positive - 1) / temperature).exp()
+    negatives = ((pairs.candidates - 1) / temperature).exp() * pairs.negative
+    total = hard_sum(pairs, negatives, temperature, beta) if beta else negatives.sum(1)
+    least = count * math.exp(-2 / temperature)
+    others = ((total - tau * count * positive) / (1 - tau)).clamp(min=least)
+    return -(positive / (positive + others)).log().mean()
+
+
+def hard_sum(pairs: Pairs, negatives: Tensor, temperature: float, beta: float) -> Tensor:
+    """sum(w n) / mean(w) over each anchor's ``negatives`` n [A, M], w = n^beta, [A]."""
+    weights = (beta * (pairs.candidates - 1) / temperature).exp() * pairs.negative
+    return (weights * negatives).sum(1) * pairs.negative.sum(1) / weights.sum(1)

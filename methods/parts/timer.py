@@ -1,0 +1,32 @@
+"""When something that recurs is due again, over epochs and over a resume."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from ..base import Interval
+
+
+class Timer(nn.Module):
+    """Counts the epochs and the progress since something was last done."""
+
+    def __init__(self, every: Interval):
+        super().__init__()
+        self.every = every
+        self.epochs, self.since = 0, 0.0
+        self.begun = False
+
+    def due(self, progress: float) -> bool:
+        """Call before each epoch: whether it is time; the first time is at once. The wait then begins anew."""
+        self.epochs += 1
+        waited = self.epochs >= self.every.epochs if self.every.epochs else progress >= self.since + self.every.share
+        if self.begun and not waited:
+            return False
+        self.epochs, self.since, self.begun = 0, progress, True
+        return True
+
+    def get_extra_state(self) -> dict:
+        return {"epochs": self.epochs, "since": self.since, "begun": self.begun}
+
+    def set_extra_state(self, state: dict) -> None:
+        self.epochs, self.since, self.begun = state["epochs"], state["since"], state["begun"]

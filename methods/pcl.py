@@ -1,0 +1,63 @@
+"""PCL: Prototypical Contrastive Learning (Li et al. 2021, arXiv 2005.04966): contrast with cluster centroids as well.
+
+The paper: MoCo's loss plus, over several clusterings, InfoNCE between a query and its cluster's centroid against
+the other centroids, each with a temperature of its own (ProtoNCE); clusters from the momentum encoder's view of
+un-augmented images, anew every epoch, after 20 of 200 epochs without. Our choices: the cluster counts are IFND's;
+all other centroids are negatives (the authors' code draws some of them).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from torch import Tensor
+
+from . import moco
+from .base import Counts, Embed, Encoder, Fraction, Interval, Method, NonNegative, Positive, PseudoLabelView, TrainData
+from .parts.info_nce import info_nce
+from .parts.pairs import Queue
+from .parts.prototypes import Prototypes
+from .parts.pseudo_labels import cluster_counts
+from .parts.timer import Timer
+
+EVERY_EPOCH = Interval("1ep")
+
+
+@dataclass(frozen=True)
+class Config(moco.Config):
+    clusters: Counts = ()  # none: N/500, N/200, N/100, as IFND; the author advises 100 to 1000 on CIFAR
+    cluster_every: Interval = EVERY_EPOCH  # the paper's
+    warmup: Fraction = 0.1  # share of the budget before the first clustering: 20 of 200 epochs, the authors'
+    prototype_temperature: Positive = 0.2  # mean of the clusters' own; the authors' code
+    alpha: NonNegative = 10.0  # smooths the concentration of small clusters; the paper's
+
+    def resolved(self, images: int) -> Self:
+        return replace(super().resolved(images), clusters=cluster_counts(self.clusters, images))
+
+
+class Pcl(Method):
+    name = "pcl"
+    summary = "MoCo plus contrast with the centroids of several clusterings (Li et al. 2021)"
+    config_type = Config
+
+    def __init__(self, encoder: Encoder, config: Config, data: TrainData):
+        super().__init__(encoder, config, data)
+        self.config = config
+        self.source = Queue(encoder, config.dimension, config.queue_size, config.momentum, config.symmetric)
+        self.prototypes = Prototypes(data.images, config.dimension, config.clusters)
+        self.timer = Timer(config.cluster_every)
+
+    def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
+        pairs = self.source.pairs(views, index)
+        return info_nce(pairs, self.config.temperature) + self.prototypes.loss(pairs.queries, pairs.anchors)
+
+    def after_step(self, progress: float) -> None:
+        self.source.after_step()
+
+    def before_epoch(self, progress: float, embed: Embed) -> None:
+        if progress >= self.config.warmup and self.timer.due(progress):
+            self.prototypes.cluster(embed(self.source.target), self.config.prototype_temperature, self.config.alpha)
+
+    def pseudo_labels(self) -> PseudoLabelView:
+        return self.prototypes.view()

@@ -1,0 +1,35 @@
+"""SupCon (Khosla et al. 2020, arXiv 2004.11362): every view of the anchor's class in the batch is a positive. Uses labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from . import simclr
+from .base import Encoder, Method, Positive, TrainData
+from .parts.info_nce import attract
+from .parts.pairs import InBatch
+from .parts.truth import Truth
+
+
+@dataclass(frozen=True)
+class Config(simclr.Config):
+    temperature: Positive = 0.1  # SupCon, section 4
+
+
+class SupCon(Method):
+    name = "supcon"
+    summary = "SupCon, L_out: all of the class in the batch pulled in (Khosla et al. 2020)"
+    uses_labels = True
+    config_type = Config
+
+    def __init__(self, encoder: Encoder, config: Config, data: TrainData):
+        super().__init__(encoder, config, data)
+        self.config = config
+        self.source = InBatch(encoder, config.dimension)
+        self.truth = Truth(data)
+
+    def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
+        pairs = self.source.pairs(views, index)
+        return attract(pairs, self.config.temperature, self.truth.same(pairs.anchors, pairs.images))

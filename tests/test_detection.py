@@ -1,0 +1,149 @@
+"""Detection quality against scikit-learn and against loops over all pairs."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from bench.methods import registry
+from bench.methods.base import PseudoLabelView
+from sklearn import metrics
+
+from bench import checker, plots
+from bench.evaluation import detection
+from bench.evaluation.detection import Judge, Table
+from bench.records import Record
+
+
+def random_labels(seed: int, images: int = 60, clusters: int = 7, classes: int = 4):
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(classes, size=images)
+    return rng, np.where(rng.random(images) < 0.6, truth, rng.integers(clusters, size=images)), truth
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_clusterings_are_measured_as_scikit_learn_measures_them(seed):
+    _, clusters, truth = random_labels(seed)
+    table = Table.of(clusters, truth)
+    assert detection.mutual_information(table) == pytest.approx(metrics.normalized_mutual_info_score(truth, clusters))
+    assert detection.adjusted_rand(table) == pytest.approx(metrics.adjusted_rand_score(truth, clusters))
+    matrix = metrics.cluster.contingency_matrix(truth, clusters)
+    assert detection.purity(table) == pytest.approx(matrix.max(0).sum() / matrix.sum())
+
+
+@pytest.mark.parametrize("labels", [np.zeros(5, int), np.arange(5)])
+def test_degenerate_clusterings_agree_with_themselves(labels):
+    table = Table.of(labels, labels)
+    assert detection.mutual_information(table) == pytest.approx(1)
+    assert detection.adjusted_rand(table) == 1
+
+
+def naive_pair_quality(accepted, truth):
+    images = range(len(truth))
+    same = {(i, j): truth[i] == truth[j] for i, j in itertools.permutations(images, 2)}
+    said = {(i, j): accepted[i] >= 0 and accepted[i] == accepted[j] for i, j in same}
+    hits = sum(same[p] and said[p] for p in same)
+    true_rates, stranger_rates = [], []
+    for i in images:
+        mates = [j for j in images if j != i and same[i, j]]
+        strangers = [j for j in images if j != i and not same[i, j]]
+        if mates:
+            true_rates.append(np.mean([said[i, j] for j in mates]))
+        if strangers:
+            stranger_rates.append(np.mean([not said[i, j] for j in strangers]))
+    return {
+        "precision": hits / sum(said.values()) if any(said.values()) else 1.0,
+        "recall": hits / sum(same.values()),
+        "mtpr": np.mean(true_rates),
+        "mtnr": np.mean(stranger_rates),
+    }
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("rate", [0.0, 0.4, 1.0])
+def test_pair_quality_is_what_a_loop_over_all_pairs_finds(seed, rate):
+    rng, clusters, truth = random_labels(seed, images=25)
+    truth[0] = 9  # an image that is alone in its class
+    accepted = np.where(rng.random(25) < rate, clusters, -1)
+    assert detection.pair_quality(accepted, truth) == pytest.approx(naive_pair_quality(accepted, truth))
+
+
+def test_perfect_labels_have_perfect_quality():
+    truth = np.arange(30) % 3
+    found = detection.quality(truth[None], truth[None], truth[None], truth)
+    assert all(found[key] == pytest.approx(1) for key in ("accepted", "precision", "recall", "mtpr", "mtnr", "nmi", "purity"))
+    assert found["drift"] == 0
+
+
+def test_images_without_a_cluster_are_left_out():
+    truth = np.arange(30) % 3
+    clusters = np.where(np.arange(30) < 20, truth, -1)
+    found = detection.quality(clusters[None], clusters[None], None, truth)
+    assert found["nmi"] == pytest.approx(1) and found["accepted"] == pytest.approx(2 / 3)
+    assert found["recall"] < 1 and "drift" not in found
+
+
+def test_a_judge_speaks_once_for_each_detection():
+    view = PseudoLabelView(torch.zeros(2, 6, dtype=torch.int64), torch.zeros(2, 6, dtype=torch.int64), 0)
+    method = SimpleNamespace(pseudo_labels=lambda: view)
+    judge = Judge(method, torch.tensor([0, 0, 0, 1, 1, 1]))
+    judge.look()
+    assert judge.verdict() is None
+    view = view._replace(detections=1)
+    first = judge.verdict()
+    assert first is not None and "drift" not in first and first["precision"] == pytest.approx(6 / 15)
+    judge.look()
+    view = view._replace(clusters=torch.tensor([[0, 0, 0, 1, 1, 1]] * 2), detections=2)
+    second = judge.verdict()
+    assert second is not None and second["drift"] == pytest.approx(1) and second["nmi"] == pytest.approx(1)
+
+
+def test_a_million_images_are_judged_without_a_table_of_all_pairs():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(1000, size=200_000)
+    clusters = rng.integers(10_000, size=(1, 200_000))
+    found = detection.quality(clusters, clusters, clusters[:, ::-1], truth)
+    assert found["precision"] == pytest.approx(1e-3, rel=0.1) and found["drift"] == pytest.approx(1, abs=1e-3)
+
+
+def test_the_figure_has_a_line_for_each_detecting_method_and_measure():
+    def row(method, points):
+        return SimpleNamespace(method=method, good=[Record("t", "b", "1ep", method, 0, "ok", curve=points)])
+
+    point = {"progress": 0.5, "detect_precision": 0.5, "detect_recall": 0.25, "detect_nmi": 0.1, "detect_accepted": 1.0}
+    lines = plots._detection_lines([row("detects", [{"progress": 0.2}, point]), row("does not", [{"progress": 0.5}])])
+    assert [(line["method"], line["key"], line["percent"]) for line in lines] == [
+        ("detects", "precision", [50.0]),
+        ("detects", "recall", [25.0]),
+        ("detects", "nmi", [10.0]),
+        ("detects", "accepted", [100.0]),
+    ]
+
+
+def test_a_curve_keeps_the_quality_of_every_detection_and_a_resume_loses_none():
+    kind = registry()["ifnd_elim"]
+
+    def trainer():
+        run = checker.trainer(kind, "6ep")
+        run.judge = Judge(run.method, torch.arange(checker.IMAGES) % checker.CLASSES)
+        return run
+
+    states: list = []
+    whole = trainer()
+    whole.fit()
+    half = trainer()  # only now: all draw from the global generator
+    half.save_due = lambda t: t.step == 10  # in the middle of an epoch that began with a detection
+    half.save = lambda t: states.append(copy.deepcopy(t.state()))
+    half.fit()
+    resumed = trainer()
+    resumed.restore(states[0])
+    resumed.fit()
+    rated = [{k: v for k, v in p.items() if k.startswith("detect_") and k != "detect_seconds"} for p in whole.curve]
+    assert [p.get("detect_detection") for p in rated] == [None, 1, 2, 3, 4, 5]
+    assert "detect_drift" not in rated[1] and all(0 <= p["detect_drift"] <= 2 for p in rated[2:])
+    again = [{k: v for k, v in p.items() if k.startswith("detect_") and k != "detect_seconds"} for p in resumed.curve]
+    assert again == rated

@@ -1,0 +1,90 @@
+"""Detection in IFND: when it happens, on which features, what is accepted; and k-means in bounded memory."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from bench.methods import registry
+from bench.methods.base import Interval
+from bench.methods.parts import kmeans as kmeans_module
+from bench.methods.parts.kmeans import kmeans
+from bench.methods.parts.pseudo_labels import PseudoLabels
+from bench.methods.parts.timer import Timer
+
+from bench import checker
+from bench.errors import UserError
+from bench.settings import convert
+
+CONFIG = registry()["ifnd_elim"].config_type
+
+
+def test_an_interval_is_a_share_or_whole_epochs():
+    assert Interval("2ep").epochs == 2 and Interval("0.02").share == 0.02
+    assert convert(CONFIG, "detect_every", "3ep") == "3ep"
+    for wrong in ("0ep", "1.5ep", "2", "-0.1", "nan", "soon", ""):
+        with pytest.raises(UserError, match=r"detect_every takes a share of the budget from 0 to 1, or whole epochs such as 2ep"):
+            convert(CONFIG, "detect_every", wrong)
+
+
+def test_a_timer_counts_epochs_or_progress_and_survives_a_resume():
+    by_epoch, by_share = Timer(Interval("3ep")), Timer(Interval("0.25"))
+    due = [(by_epoch.due(p), by_share.due(p)) for p in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)]
+    assert [d[0] for d in due] == [True, False, False, True, False, False]
+    assert [d[1] for d in due] == [True, False, False, True, False, False]
+    again = Timer(Interval("3ep"))
+    again.load_state_dict(by_epoch.state_dict())
+    assert again.due(0.6) is True
+
+
+def test_images_not_seen_are_never_accepted():
+    torch.manual_seed(0)
+    labels = PseudoLabels(20, (2, 3))
+    seen = torch.arange(20) < 12
+    labels.detect(torch.randn(20, 4), 1.0, "softmax", 0.1, seen)
+    view = labels.view()
+    assert (view.labels[:, 12:] == -1).all() and (view.clusters[:, 12:] == -1).all()
+    assert (view.labels[:, :12] >= 0).all() and labels.accepted == 12 / 20
+
+
+@pytest.mark.parametrize("name", ["ifnd_elim", "ifnd_attract"])
+@pytest.mark.parametrize("settings", [{"base": "simclr"}, {"features": "bank"}, {"features": "bank", "base": "simclr"}])
+def test_every_variant_lives_a_contestants_life(monkeypatch, name, settings):
+    kind = registry()[name]
+    variant = type("Variant", (kind,), {"config_type": lambda: CONFIG(detect_every=Interval("1ep"), **settings)})
+    lines = list(checker.check(variant))
+    assert any("killed and resumed" in line for line in lines)
+    run = checker.trainer(variant, "4ep")
+    run.fit()
+    assert run.method.pseudo_labels().detections == 3  # at r = 0 nothing is detected
+    assert run.method.labels.accepted == pytest.approx(0.75, abs=0.02)
+
+
+def test_a_bank_costs_no_pass_over_the_images():
+    kind = registry()["ifnd_elim"]
+    config = CONFIG(features="bank", clusters=(2,), schedule="constant").resolved(checker.IMAGES)
+    method = kind(checker.TinyEncoder(), config, checker.TrainData(checker.IMAGES, 4))
+
+    def embed(network):
+        raise AssertionError("the bank is there to save this")
+
+    method.before_epoch(0.0, embed)
+    assert method.pseudo_labels().detections == 0  # nothing has been seen yet
+    method.loss([torch.randn(16, 3, 8, 8) for _ in range(2)], torch.arange(16))
+    method.before_epoch(0.1, embed)
+    assert (method.pseudo_labels().labels[0] >= 0).tolist() == [i < 16 for i in range(checker.IMAGES)]
+
+
+def test_k_means_gives_the_same_in_small_chunks(monkeypatch):
+    points = torch.randn(300, 4, generator=torch.Generator().manual_seed(0))
+    whole = kmeans(points, 7, 5, torch.Generator().manual_seed(1))
+    monkeypatch.setattr(kmeans_module, "CHUNK_BYTES", 1000)
+    parts = kmeans(points, 7, 5, torch.Generator().manual_seed(1))
+    assert torch.equal(whole.assignment, parts.assignment)
+
+
+def test_k_means_finds_what_is_there():
+    centres = 5 * torch.eye(4)
+    truth = torch.arange(400) % 4
+    points = centres[truth] + 0.1 * torch.randn(400, 4, generator=torch.Generator().manual_seed(0))
+    found = kmeans(points, 4, 10, torch.Generator().manual_seed(0)).assignment
+    assert len(torch.stack([truth, found]).unique(dim=1).T) == 4
