@@ -6,12 +6,15 @@ the points, however many they are.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-CHUNK_BYTES = 64 * 2**20  # of distances held at a time
+CHUNK_BYTES = {"cpu": 2 * 2**20, "cuda": 64 * 2**20}  # of distances held at a time: what the cache holds, what fills a GPU
+LANES = 64  # centroids are compared so many at a time
 SAMPLE = 32  # points a centroid that k-means++ chooses from,
 SAMPLE_ALL = 2**16  # and at most so many in all, or twice k: beyond, its k passes over them would take the longest
 
@@ -42,16 +45,30 @@ def kmeans(points: Tensor, k: int, iterations: int, generator: torch.Generator, 
 
 def assign(points: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
     """The nearest centroid of each point, int64 [N], and its squared distance less the point's own norm, [N]."""
-    half_norm = centroids.square().sum(1) / 2
+    padding = -len(centroids) % LANES
+    half_norm = pad(centroids.square().sum(1) / 2, (0, padding), value=math.inf)
+    across = pad(centroids, (0, 0, 0, padding)).T
     nearest = torch.empty(len(points), dtype=torch.int64, device=points.device)
     distance = points.new_empty(len(points))
-    rows = max(1, CHUNK_BYTES // (4 * len(centroids)))
+    rows = chunk_rows(centroids)
     for start in range(0, len(points), rows):
         part = slice(start, start + rows)
-        score = torch.addmm(half_norm, points[part], centroids.T, beta=-1)
-        best, nearest[part] = score.max(1)
+        best, nearest[part] = _row_max(torch.addmm(half_norm, points[part], across, beta=-1))
         distance[part] = best.mul_(-2)
     return nearest, distance
+
+
+def chunk_rows(centroids: Tensor) -> int:
+    """How many points have their distances to ``centroids`` held at a time."""
+    return max(1, CHUNK_BYTES[centroids.device.type] // (4 * len(centroids)))
+
+
+def _row_max(score: Tensor) -> tuple[Tensor, Tensor]:
+    """``score.max(1)`` of [n, k], LANES dividing k, in two steps: three times as quick on a CPU."""
+    blocks = score.view(len(score), -1, LANES)
+    best, lane = blocks.amax(1).max(1)
+    block = blocks.gather(2, lane[:, None, None].expand(-1, blocks.shape[1], 1)).argmax(1)[:, 0]
+    return best, block * LANES + lane
 
 
 def _means(points: Tensor, nearest: Tensor, distance: Tensor, k: int) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from ..base import PseudoLabelView
-from .kmeans import CHUNK_BYTES, Clustering, kmeans
+from .kmeans import Clustering, chunk_rows, kmeans
 
 ITERATIONS = 20  # of Lloyd's algorithm, as PCL (Li et al. 2021)
 Confidence = Literal["softmax", "cosine", "margin"]
@@ -101,7 +101,7 @@ def certainty(points: Tensor, clustering: Clustering, kind: Confidence, temperat
     centroid; margin: that cosine less the largest one to another centroid.
     """
     centroids = normalize(clustering.centroids, dim=1)
-    rows = max(1, CHUNK_BYTES // (4 * len(centroids)))
+    rows = chunk_rows(centroids)
     parts = []
     for part, assigned in zip(points.split(rows), clustering.assignment.split(rows), strict=True):
         cosine = part @ centroids.T
