@@ -27,7 +27,7 @@ def trials(folder: Path, short: bool, seed: int) -> list[list[Callable[[], Tally
     here = [
         lambda: damage.of_records(folder / "records", 60 if short else 120, rng[0]),
         lambda: damage.of_checkpoints(folder / "checkpoints", 40 if short else 80, rng[1]),
-        lambda: kills.cells(folder / "cells", 4 if short else 60, rng[2], "40steps" if short else "120steps"),
+        lambda: kills.cells(folder / "cells", 4 if short else 60, rng[2], "40steps" if short else "80steps"),
     ]
     if short:
         return [here]

@@ -70,21 +70,22 @@ def cells(folder: Path, kills: int, rng: random.Random, budget: str = "40steps")
     os.environ.update(environment())
     forkserver.set_forkserver_preload(["eager"])
     forkserver.ensure_running()
-    tally, resumes = Tally("SIGKILL of a cell"), 0
+    tally, resumes, attempt = Tally("SIGKILL of a cell"), 0, 0
     methods = list(registry())
     expected: dict[str, Any] = {}
     typical: dict[str, Any] = {}
     while tally.tried < kills:
-        method = methods[tally.tried % len(methods)]
+        attempt += 1
+        method = methods[attempt % len(methods)]
         if method not in expected:
             typical[method] = run_once(options(folder / "whole" / method, method, budget))
             expected[method] = essences(folder / "whole" / method)
-        place = folder / f"{tally.tried}-{method}"
+        place = folder / f"{attempt}-{method}"
         chosen = options(place, method, budget)
         hits = 0
         since = rng.choice(["start", "train", "train"]) if "train" in typical[method] else "start"
         longest = typical[method]["done"] - typical[method][since]
-        while hits < 1 + tally.tried % 2:  # every other cell is killed twice
+        while hits < 1 + attempt % 2:  # every other cell is killed twice
             if run_once(chosen, rng.uniform(0, longest), since)["record"].status != "killed":
                 break
             hits += 1
