@@ -59,6 +59,14 @@ def essences(folder: Path) -> dict[str, Any]:
     return found
 
 
+def reference(folder: Path) -> dict[str, Any]:
+    """The essences that others are compared with: all of them good, as equal failures would prove nothing."""
+    found = essences(folder)
+    if not found or any(record["status"] != "ok" for record in found.values()):
+        raise RuntimeError(f"the cells in {folder} should have ended well: {found}")
+    return found
+
+
 def essence(folder: Path, path: Path) -> dict[str, Any]:
     record = json.loads(path.read_text())
     record["cost"] = {key: record["cost"].get(key) for key in ("images", "steps")}

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from common import ROOT, Tally, command, environment, essences
+from common import ROOT, Tally, command, environment, essences, reference
 
 FLAGS = ("--methods", "raw_pixels,simclr,moco", "--seeds", "1", "--checkpoint-every", "1steps")
 LIMITED = (
@@ -61,10 +61,10 @@ def _judge(tally: Tally, name: str, place: Path, broken: subprocess.CompletedPro
     one_line = len(said) == 1 and said[0].startswith("error: ")
     tally.hold(broken.returncode == 0 or (broken.returncode == 2 and one_line), f"{name}: {broken.stderr}")
     earlier = essences(place)
-    kept = all(earlier[key] == essences(whole)[key] for key in earlier)
+    kept = all(earlier[key] == reference(whole)[key] for key in earlier)
     tally.hold(kept, f"{name}: an earlier record was harmed")
     again = _run(place)
-    tally.hold(again.returncode == 0 and essences(place) == essences(whole), f"{name}: not the same afterwards: {again.stderr}")
+    tally.hold(again.returncode == 0 and essences(place) == reference(whole), f"{name}: not the same afterwards: {again.stderr}")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.methods import registry
-from common import Tally, command, environment, essences, start
+from common import Tally, command, environment, essences, reference, start
 
 from bench import runner, session
 from bench.signals import Stop
@@ -79,7 +79,7 @@ def cells(folder: Path, kills: int, rng: random.Random, budget: str = "40steps")
         method = methods[attempt % len(methods)]
         if method not in expected:
             typical[method] = run_once(options(folder / "whole" / method, method, budget))
-            expected[method] = essences(folder / "whole" / method)
+            expected[method] = reference(folder / "whole" / method)
         place = folder / f"{attempt}-{method}"
         chosen = options(place, method, budget)
         hits = 0
@@ -113,7 +113,7 @@ def groups(folder: Path, kills: int, rng: random.Random, methods: str = "all", b
         run.wait()
         hits += 1
     code = start(again, log).wait()
-    same = code == 0 and essences(folder / "killed") == essences(folder / "whole")
+    same = code == 0 and essences(folder / "killed") == reference(folder / "whole")
     for _ in range(hits):
         tally.hold(same, f"exit code {code}, or another result: {folder / 'killed'}")
     tally.note = f"{log.read_text().count('going on at')} cells went on from a checkpoint"
