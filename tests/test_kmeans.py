@@ -2,9 +2,8 @@
 
 import pytest
 import torch
-from sklearn.cluster import KMeans
-
 from bench.methods.parts.kmeans import assign, kmeans, plus_plus
+from sklearn.cluster import KMeans
 
 
 @pytest.mark.parametrize("k", [3, 64, 100])

@@ -1,0 +1,49 @@
+"""The command line: parsing and printing only. One file for each kind of command."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+
+from ..datasets.base import DataError
+from ..errors import Stopped, UserError
+from . import computing, data, results
+from .app import app
+
+__all__ = ["computing", "data", "main", "results"]
+
+USAGE_ERROR: Any = typer.BadParameter.__base__  # click's UsageError, whichever copy of click this Typer uses
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; every error that the user can mend is one line, with exit code 2."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(arguments or ["--help"], prog_name="python -m bench", standalone_mode=False)
+    except (UserError, DataError) as error:
+        _fail(str(error))
+    except USAGE_ERROR as error:
+        _fail(error.format_message())
+    except OSError as error:  # a disk or a path that no command could foresee
+        _fail(f"{error.filename or 'input or output'}: {error.strerror or error}")
+    except Stopped as stopped:
+        print(f"{stopped}; the same command goes on from the checkpoint", file=sys.stderr)
+        raise SystemExit(128 + stopped.number) from None
+    except (typer.Abort, KeyboardInterrupt):
+        _interrupted()
+    if code == 130:  # what some versions of Typer make of an interrupt
+        _interrupted()
+    raise SystemExit(code or 0)
+
+
+def _interrupted() -> None:
+    print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+    raise SystemExit(130) from None
+
+
+def _fail(message: str) -> None:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    raise SystemExit(2) from None

@@ -1,0 +1,125 @@
+"""Commands that compute: run, experiment, check, throughput."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .app import DataDir, Device, OnExisting, Out, app, console, data_root
+
+
+@app.command()
+def run(
+    methods: Annotated[str, typer.Option(help="all, or names with commas; * is a wildcard.")] = "all",
+    datasets: Annotated[str, typer.Option(help="auto, or specs with commas, such as cifar100:classes=20,fraction=0.1.")] = "auto",
+    budget: Annotated[str, typer.Option(help="What each may spend: 200ep, 50000steps, 10Mimg, 90s, 30min, 2h.")] = "200ep",
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Seeds 0 to N - 1 of every method.")] = 3,
+    backbone: Annotated[str | None, typer.Option(help="A timm name; else the dataset's default.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images a step; else the dataset's default. The learning rate scales with it.")
+    ] = None,
+    device: Annotated[Device, typer.Option(help="Where to train.")] = Device.auto,
+    out: Out = Path("results"),
+    runs: Annotated[Path | None, typer.Option(help="Folder of checkpoints and encoders; else runs, beside --out.")] = None,
+    on_existing: Annotated[
+        OnExisting, typer.Option(help="Cells that have a record: skip, rerun, or rerun those that failed or are stale.")
+    ] = OnExisting.skip,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="key=value for every method that has the key, method.key=value for one. Repeatable."),
+    ] = None,
+    checkpoint_every: Annotated[
+        str | None, typer.Option(help="1ep, 500steps, 5min; else the smaller of 5% of the budget and 10 minutes.")
+    ] = None,
+    cell_timeout: Annotated[str | None, typer.Option(help="A cell that runs longer than this (90s, 2h) has failed.")] = None,
+    data_dir: DataDir = None,
+    log: Annotated[str, typer.Option(help="Also send the curves to tensorboard, wandb, or both with a comma.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+) -> None:
+    """Train and evaluate every chosen method under one budget, then print the leaderboard."""
+    from .. import session
+
+    options = session.Options(
+        methods=methods,
+        datasets=datasets,
+        budget=budget,
+        seeds=seeds,
+        backbone=backbone,
+        batch_size=batch_size,
+        device=device.value,
+        out=out,
+        runs=runs or out.absolute().parent / "runs",
+        on_existing=on_existing.value,
+        sets=tuple(sets or ()),
+        data_root=data_root(data_dir),
+        log=log,
+        checkpoint_every=checkpoint_every,
+        cell_timeout=cell_timeout,
+    )
+    raise typer.Exit(session.run(options, console, dry_run))
+
+
+@app.command()
+def experiment(
+    name: Annotated[str, typer.Argument(help="A file of the folder experiments, such as class-count, or a path to one.")],
+    device: Annotated[Device, typer.Option(help="Where to train.")] = Device.auto,
+    out: Out = Path("results"),
+    runs: Annotated[Path | None, typer.Option(help="Folder of checkpoints and encoders; else runs, beside --out.")] = None,
+    on_existing: Annotated[
+        OnExisting, typer.Option(help="Cells that have a record: skip, rerun, or rerun the failed ones.")
+    ] = OnExisting.skip,
+    data_dir: DataDir = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+) -> None:
+    """Run the cells of an experiment file, then draw its figure and write its table."""
+    from .. import experiment as experiment_module
+
+    place = experiment_module.Place(
+        device=device.value,
+        out=out,
+        runs=runs or out.absolute().parent / "runs",
+        on_existing=on_existing.value,
+        data_root=data_root(data_dir),
+    )
+    raise typer.Exit(experiment_module.run(name, experiment_module.load(name), place, console, dry_run))
+
+
+@app.command()
+def check(method: Annotated[str, typer.Argument(help="A method; see `list methods`.")]) -> None:
+    """Try a contestant's whole life on tiny made-up data, in seconds."""
+    from .. import checker, selection
+
+    for line in checker.check(selection.find_method(method)):
+        console.print(f"ok  {line}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def throughput(
+    figures: Annotated[
+        str, typer.Option(help="all, or names with commas: augment, end_to_end, knn, linear, kmeans, detection.")
+    ] = "all",
+    track: Annotated[str | None, typer.Option(help="Instead: input, model and both of a method on this track.")] = None,
+    method: Annotated[str | None, typer.Option(help="The method for --track.")] = None,
+    device: Annotated[Device, typer.Option(help="The device for --track; the other figures are the CPU's.")] = Device.auto,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Measure lightly's and scikit-learn's in the same run, in turn.")
+    ] = False,
+    against: Annotated[str | None, typer.Option(help="Compare with this git revision; exit 1 where this one is slower.")] = None,
+    small: Annotated[bool, typer.Option("--small", help="Small sizes, seconds in all.")] = False,
+    repeats: Annotated[int, typer.Option(min=1, max=1000, help="Measurements of each figure.")] = 5,
+    json: Annotated[Path | None, typer.Option(help="Write the rows to this file.")] = None,
+) -> None:
+    """Measure speed, as ratios to peers or to another revision."""
+    from ..datasets.registry import find
+    from ..environment import choose_device
+    from ..selection import find_method
+    from ..throughput import command
+    from ..throughput.figures import baseline
+
+    if against is not None:
+        raise typer.Exit(command.check_against(console, against, command.QUICK if figures == "all" else figures))
+    chosen = find_method(method) if method else baseline()
+    where = choose_device(device.value)
+    command.measure(console, figures, find(track) if track else None, chosen, where, small, peers, repeats, json)

@@ -1,0 +1,112 @@
+"""Commands that show: list, report, compare."""
+
+from __future__ import annotations
+
+from enum import Enum
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import UserError
+from .app import DataDir, Out, app, console, data_root, warn
+
+
+class Listed(str, Enum):
+    methods = "methods"
+    datasets = "datasets"
+    results = "results"
+
+
+@app.command("list")
+def list_(
+    what: Annotated[Listed, typer.Argument(help="methods, datasets or results.")],
+    pattern: Annotated[str, typer.Argument(help="Only names that match, with * as wildcard.")] = "*",
+    out: Out = Path("results"),
+    stale: Annotated[bool, typer.Option("--stale", help="Of results, those that are stale, and why.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """List methods, datasets or results."""
+    from .. import listing
+
+    if stale and what is not Listed.results:
+        raise UserError(f"--stale goes with `list results`, not with {what.value}")
+    rows = {
+        Listed.methods: listing.methods,
+        Listed.datasets: lambda: listing.datasets(data_root(data_dir)),
+        Listed.results: lambda: (listing.stale_results if stale else listing.results)(out, warn),
+    }[what]()
+    chosen = [row for row in rows if fnmatchcase(row[0], pattern)]
+    if not chosen and pattern != "*":
+        raise UserError(f"no {what.value} match {pattern!r}")
+    console.print(
+        listing.columns(chosen) if chosen else f"no {what.value} {'are stale' if stale else 'yet'}", markup=False, soft_wrap=True
+    )
+
+
+@app.command()
+def report(
+    out: Out = Path("results"),
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 where a file is out of date.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on: renew the files whenever a record changes, until Ctrl-C.")
+    ] = False,
+    png: Annotated[bool, typer.Option("--png", help="The figures as PNG too.")] = False,
+) -> None:
+    """Rebuild tables, figures and the page (index.html) from the records alone."""
+    from .. import report as report_module
+
+    if not out.is_dir():
+        raise UserError(f"--out {out} is not a folder")
+    if watch and check:
+        raise UserError("--watch writes and --check does not: give one of them")
+    if watch:
+        from .. import live
+
+        console.print(f"watching {out}; open {out / report_module.PAGE} in a browser, Ctrl-C ends", markup=False, soft_wrap=True)
+        live.watch(out, lambda on: _renew(out, png, on))
+        return
+    if not check:
+        _renew(out, png)
+        return
+    files, problems = report_module.render(out, png=png)
+    for problem in problems:
+        warn(problem)
+    old = report_module.outdated(files)
+    for path in old:
+        console.print(f"out of date: {path}", markup=False, soft_wrap=True)
+    console.print("run `python -m bench report`" if old else "every file is up to date", markup=False)
+    raise typer.Exit(1 if old else 0)
+
+
+def _renew(out: Path, png: bool, live: bool = False) -> None:
+    from .. import report as report_module
+
+    files, problems = report_module.render(out, live, png)
+    for problem in problems:
+        warn(problem)
+    for path in report_module.write(files):
+        console.print(f"{'wrote' if path.exists() else 'removed'} {path}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="A method, or a folder of records: before.")],
+    b: Annotated[str, typer.Argument(help="Another one of the same kind: after.")],
+    out: Out = Path("results"),
+    track: Annotated[str, typer.Option(help="Only these tracks; * is a wildcard.")] = "*",
+    backbone: Annotated[str, typer.Option(help="Only these backbones.")] = "*",
+    budget: Annotated[str, typer.Option(help="Only these budgets.")] = "*",
+) -> None:
+    """Compare two methods or two result folders, paired by seed.
+
+    Exit code: 0 where B is nowhere significantly worse than A (5%, Holm over the table), 1 where it is or where
+    all its cells failed, 2 where there is nothing to compare.
+    """
+    from .. import compare as compare_module
+
+    found = compare_module.compare(a, b, out, (track, backbone, budget))
+    text = compare_module.table(found).to_markdown(index=False, disable_numparse=True)
+    console.print(f"A: {a}\nB: {b}\n\n{text}", markup=False, soft_wrap=True)
+    raise typer.Exit(1 if compare_module.is_worse(found) else 0)
