@@ -57,7 +57,7 @@ def solve(
     classes: int,
     strengths: Sequence[float],
     start: Heads | None = None,
-    tolerance: float = 1e-6,
+    tolerance: float = 1e-5,
     iterations: int = 300,
 ) -> Heads:
     """Fit one classifier for each of ``strengths`` on centred features float [N, D], labels int64 [N].
