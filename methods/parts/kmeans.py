@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-CHUNK_BYTES = {"cpu": 8 * 2**20, "cuda": 64 * 2**20}  # of distances held at a time: what the cache holds, what fills a GPU
+CHUNK_BYTES = {"cpu": 12 * 2**20, "cuda": 64 * 2**20}  # of distances held at a time: what the cache holds, what fills a GPU
 LANES = 64  # centroids are compared so many at a time
 SAMPLE = 32  # points a centroid that k-means++ chooses from,
 SAMPLE_ALL = 2**16  # and at most so many in all, or twice k: beyond, its k passes over them would take the longest
@@ -51,10 +51,12 @@ def assign(points: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
     nearest = torch.empty(len(points), dtype=torch.int64, device=points.device)
     distance = points.new_empty(len(points))
     rows = chunk_rows(centroids)
+    score = points.new_empty(min(rows, len(points)), across.shape[1])  # one for all chunks: new memory costs a tenth
     for start in range(0, len(points), rows):
-        part = slice(start, start + rows)
-        best, nearest[part] = _row_max(torch.addmm(half_norm, points[part], across, beta=-1))
-        distance[part] = best.mul_(-2)
+        part = points[start : start + rows]
+        torch.addmm(half_norm, part, across, beta=-1, out=score[: len(part)])
+        best, nearest[start : start + rows] = _row_max(score[: len(part)])
+        distance[start : start + rows] = best.mul_(-2)
     return nearest, distance
 
 
