@@ -119,7 +119,9 @@ def augment(
     """
     height, width = original_size(images, sizes)
     parameters = draw(policy, height, width, generator, order_seed)
-    return apply(policy, images, parameters._replace(boxes=to_store(parameters.boxes, images, height, width)), size)
+    if sizes is not None:
+        parameters = parameters._replace(boxes=to_store(parameters.boxes, images, height, width))
+    return apply(policy, images, parameters, size)
 
 
 def evaluation_view(policy: Policy, images: Tensor, sizes: Tensor | None, size: int) -> Tensor:
