@@ -1,4 +1,4 @@
-"""Everything that follows from the records alone: Markdown, CSV, LaTeX, figures and the page."""
+"""Everything that follows from the records (and measured speed) alone: Markdown, CSV, LaTeX, figures and the page."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pandas as pd
 
 from . import latex, leaderboard, live, page, plots, published, records, tables
 from .leaderboard import Leaderboard
+from .throughput import table as throughput
 
 SECTION = r"(<!-- leaderboard {folder}/(?P<track>\S+) -->\n).*?(<!-- end leaderboard -->)"
+SPEED = r"(<!-- throughput {folder}/(?P<file>\S+) -->\n).*?(<!-- end throughput -->)"
 PAGE = "index.html"  # large, so it is made where it is looked at and not kept under version control
 LEGEND = (
     "Accuracy in percent on the test split: mean over n seeds ± the half width of its 95% interval (Student). "
@@ -105,12 +107,15 @@ def _markdown_files(out: Path, boards: list[Leaderboard], figures: dict[str, dic
         body = "\n\n".join(f"**{b.title}**\n\n{texts[b.title]}" for b in chosen)
         return f"{match[1]}\n{body}\n\n{legend}\n\n{match[3]}"
 
-    marked = re.compile(SECTION.format(folder=re.escape(out.absolute().name)), re.DOTALL)
+    def speed(match: re.Match[str]) -> str:
+        return f"{match[1]}\n{throughput.markdown(out / match['file'])}\n\n{match[3]}"
+
+    marked, measured = (re.compile(p.format(folder=re.escape(out.absolute().name)), re.DOTALL) for p in (SECTION, SPEED))
     beside = out.absolute().parent
     for path in sorted([*beside.glob("*.md"), *beside.glob("docs/*.md")]):
         text = path.read_text()
-        if marked.search(text):
-            files[path] = Text(marked.sub(section, text))
+        if marked.search(text) or measured.search(text):
+            files[path] = Text(measured.sub(speed, marked.sub(section, text)))
     return files
 
 

@@ -21,6 +21,17 @@ def test_rows_have_the_documented_fields(tmp_path, bench_command):
         assert row["ratio"] == pytest.approx(row["ours"] / row["peer"])
 
 
+def test_the_readme_shows_what_was_measured(tmp_path, bench_command):
+    row = {"figure": "x", "unit": "views/s", "ours": 1234.5, "peer": 100.0, "ratio": 12.3, "low": 12.0, "high": 13.0}
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "cpu.json").write_text(json.dumps({"machine": "made up", "rows": [row]}))
+    (tmp_path / "README.md").write_text("<!-- throughput results/cpu.json -->\n<!-- end throughput -->\n")
+    assert bench_command("report", "--out", str(tmp_path / "results"))[0] == 0
+    text = (tmp_path / "README.md").read_text()
+    assert "1,234" in text and "12.30 (12.00 to 13.00)" in text and "made up" in text
+    assert bench_command("report", "--check", "--out", str(tmp_path / "results"))[0] == 0
+
+
 def test_a_track_and_a_method(bench_command):
     code, out, _ = bench_command("throughput", "--track", "digits", "--method", "moco", "--repeats", "1", "--device", "cpu")
     assert code == 0 and "input_only_digits_moco" in out and "end_to_end_digits_moco" in out
