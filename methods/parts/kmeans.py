@@ -1,6 +1,6 @@
 """Lloyd's k-means in plain torch: chunked, seeded, without a host wait. N points, D features, k centroids.
 
-Beside the points it holds two chunks of distances, a few numbers a point and the centroids: no second copy of
+Beside the points it holds a chunk of distances, a few numbers a point and the centroids: no second copy of
 the points, however many they are.
 """
 
