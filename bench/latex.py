@@ -42,7 +42,7 @@ def _table(board: Leaderboard) -> str:
         rf"\caption{{{escape(board.title)}: {CAPTION}}}",
         rf"\begin{{tabular}}{{{align}}}",
         r"\toprule",
-        " & ".join(escape(name) for name in frame) + r" \\",
+        " & ".join(escape(str(name)) for name in frame) + r" \\",
         r"\midrule",
         *body,
         r"\bottomrule",
