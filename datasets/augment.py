@@ -46,6 +46,16 @@ class Parameters(NamedTuple):
     sigma: Tensor  # float [B]
     blur: Tensor  # bool [B]
 
+    def groups(self) -> list[Parameters]:
+        """The parameters of each group of images, with its one order."""
+        boxes = zip(*[side.chunk(ORDER_GROUPS) for side in self.boxes], strict=True)
+        rest = (self.flip, self.factors, self.gray, self.sigma, self.blur)
+        parts = zip(*[values.chunk(ORDER_GROUPS, dim=-1) for values in rest], strict=True)
+        return [
+            Parameters(Boxes(*box), flip, factors, [order], gray, sigma, blur)
+            for box, (flip, factors, gray, sigma, blur), order in zip(boxes, parts, self.orders, strict=False)
+        ]
+
 
 OPERATIONS = (colour.brightness, colour.contrast, colour.saturation, colour.hue)
 
@@ -79,28 +89,28 @@ def draw(policy: Policy, height: Tensor, width: Tensor, generator: torch.Generat
 
 
 def apply(policy: Policy, images: Tensor, parameters: Parameters, size: int) -> Tensor:
-    """Views float [B, C, size, size], normalised, of images uint8 [B, C, H, W] under ``parameters``."""
+    """Views float [B, C, size, size], normalised, of images uint8 [B, C, H, W] under ``parameters``.
+
+    Goes from start to end with one group of images before the next: what lies between stays in the cache.
+    """
+    groups = zip(images.chunk(ORDER_GROUPS), parameters.groups(), strict=True)
+    return torch.cat([_apply(policy, group, part, size) for group, part in groups])
+
+
+def _apply(policy: Policy, images: Tensor, p: Parameters, size: int) -> Tensor:
+    """`apply` for one group, which has one order of operations; in the memory format that convolutions want."""
     views = images.float().mul_(1 / 255)
-    views = geometry.crop_resize(views, parameters.boxes, size, parameters.flip if policy.flip else None)
+    views = geometry.crop_resize(views, p.boxes, size, p.flip if policy.flip else None)
     if policy.jitter_probability:
-        views = _jitter(policy, views, parameters)
-    if policy.gray:
-        views = colour.grayscale(views, parameters.gray)
-    if policy.blur:
-        blurred = geometry.gaussian_blur(views, parameters.sigma, policy.blur_kernel)
-        views = torch.where(parameters.blur[:, None, None, None], blurred, views)
-    return normalise(policy, views)
-
-
-def _jitter(policy: Policy, views: Tensor, parameters: Parameters) -> Tensor:
-    groups = []
-    pairs = zip(views.chunk(ORDER_GROUPS), parameters.factors.chunk(ORDER_GROUPS, dim=1), parameters.orders, strict=False)
-    for group, factors, order in pairs:
-        for op in order:
+        for op in p.orders[0]:
             if policy.jitter[op]:
-                group = OPERATIONS[op](group, factors[op])
-        groups.append(group)
-    return torch.cat(groups)
+                views = OPERATIONS[op](views, p.factors[op])
+    if policy.gray:
+        views = colour.grayscale(views, p.gray)
+    if policy.blur:
+        blurred = geometry.gaussian_blur(views, p.sigma, policy.blur_kernel)
+        views = torch.where(p.blur[:, None, None, None], blurred, views)
+    return normalise(policy, views).contiguous(memory_format=torch.channels_last)
 
 
 def normalise(policy: Policy, views: Tensor) -> Tensor:

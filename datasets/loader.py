@@ -44,7 +44,6 @@ class Loader:
         many_sizes = None if sizes is None else sizes.repeat(self.views, 1)
         order_seed = derived_seed("order", self.seed, step)
         augmented = augment(self.policy, many, many_sizes, self.size, self._generator, order_seed)
-        augmented = augmented.contiguous(memory_format=torch.channels_last)
         return list(augmented.split(self.batch_size)), rows.to(self.device, non_blocking=True)
 
     def index(self, step: int) -> Tensor:
