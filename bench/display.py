@@ -28,7 +28,7 @@ class Display:
         self.finished: list[float] = []
         self.progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=10),
             TaskProgressColumn(),
             TextColumn("{task.fields[facts]}"),
             TimeElapsedColumn(),
@@ -64,7 +64,8 @@ class Display:
         self.number += 1
         self.cell_begun = self.said = time.monotonic()
         name = escape(f"[{self.number}/{self.total}] {cell}")
-        self.progress.update(self.bar, description=name, completed=0.0, facts="", visible=True)
+        short = escape(f"[{self.number}/{self.total}] {cell.recipe.method.name}")  # room for the facts on 80 columns
+        self.progress.update(self.bar, description=short, completed=0.0, facts="", visible=True)
         if not self.console.is_terminal:
             self.console.print(name, soft_wrap=True)
 

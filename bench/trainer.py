@@ -108,7 +108,8 @@ class Trainer:
         if time.perf_counter() - self._told > TELL_EVERY:
             self._told = time.perf_counter()
             seconds = self.clock.seconds()
-            self.tell({"progress": self.progress, "step": self.step, "seconds": seconds, "loss": self._last("loss")})
+            latest = {key: self._last(key) for key in ("loss", "images_per_second")}
+            self.tell({"progress": self.progress, "step": self.step, "seconds": seconds, **latest})
 
     def _before_epoch(self) -> None:
         """Let the method look at the data. What it takes is on the clock, so it is left out where no time is left for it."""
