@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
 
 import torch
 from torch import Tensor
 
 from .augment import Policy, augment, evaluation_view
+from .feed import Batch, feed
 from .store import Store
 
-FITS = 0.5  # a store moves to the device when it takes at most this share of its free memory
+FITS = 0.5  # a store moves to a GPU when it takes at most this share of its free memory
+HOLDS = 2**31  # bytes: a larger store stays a file on the CPU
 
 
 def derived_seed(*parts: object) -> int:
@@ -22,7 +26,7 @@ def derived_seed(*parts: object) -> int:
 class Loader:
     """Augmented batches of a train split.
 
-    The store lies on ``device`` where it fits, else it stays where it is and each batch is copied over.
+    The store lies on ``device`` where it fits, else it stays on disk and batches are fed from there.
     An epoch is one seeded permutation; the rest that does not fill a batch is left out.
     """
 
@@ -34,11 +38,13 @@ class Loader:
         self._generator = torch.Generator(device)
         self._shuffler = torch.Generator(self.store.images.device)  # the order lies where it is looked up: nothing waits
         self._epoch, self._order = -1, torch.empty(0)
+        self._feed: Iterator[Batch] = iter(())
+        self._fed = -1  # the step whose images the feed gives next
 
     def batch(self, step: int) -> tuple[list[Tensor], Tensor]:
         """The batch of ``step``: a list of views, float [B, C, size, size] each, and the images' index int64 [B]."""
         rows = self.index(step)
-        images, sizes = self.fetch(rows)
+        images, sizes = self.fetch(step)
         self._generator.manual_seed(derived_seed("views", self.seed, step))
         many = images.repeat(self.views, 1, 1, 1)
         many_sizes = None if sizes is None else sizes.repeat(self.views, 1)
@@ -56,27 +62,26 @@ class Loader:
         start = place_in_epoch * self.batch_size
         return self._order[start : start + self.batch_size]
 
-    def fetch(self, rows: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Raw images uint8 [B, C, H, W] and original sizes (or None) of ``rows``, on the device."""
-        images, sizes = self.store.take(rows)
-        if images.device == self.device:
-            return images, sizes
-        moved = None if sizes is None else sizes.pin_memory().to(self.device, non_blocking=True)
-        return images.pin_memory().to(self.device, non_blocking=True), moved
+    def fetch(self, step: int) -> Batch:
+        """Raw images uint8 [B, C, H, W] and original sizes (or None) of ``step``, on the device."""
+        if not self.store.mapped:
+            return self.store.take(self.index(step))
+        if step != self._fed:
+            self._feed = feed(self.store, map(self.index, count(step)), self.device)
+        self._fed = step + 1
+        return next(self._feed)
 
 
 def place(store: Store, device: torch.device) -> Store:
-    """The store on ``device`` where it fits there with room to spare; memory on the CPU is a file map already."""
-    if device.type == "cpu":
-        return store if store.nbytes > 2**31 else store.resident(device)
-    free, _ = torch.cuda.mem_get_info(device)
-    return store.resident(device) if store.nbytes < FITS * free else store
+    """The store in the memory of ``device`` where it fits there with room to spare, else as it is."""
+    room = HOLDS if device.type == "cpu" else FITS * torch.cuda.mem_get_info(device)[0]
+    return store.resident(device) if store.nbytes <= room else replace(store, mapped=True)
 
 
 def evaluation_batches(store: Store, policy: Policy, size: int, device: torch.device, batch_size: int = 512) -> Iterator[Tensor]:
     """The whole split in order, as evaluation sees it: float [<= batch_size, C, size, size]."""
-    for rows in torch.arange(len(store), device=store.images.device).split(batch_size):
-        images, sizes = store.take(rows)
+    parts = torch.arange(len(store), device=store.images.device).split(batch_size)
+    for images, sizes in feed(store, parts, device) if store.mapped else map(store.take, parts):
         sizes = None if sizes is None else sizes.to(device)
         view = evaluation_view(policy, images.to(device), sizes, size)
         yield view.contiguous(memory_format=torch.channels_last)

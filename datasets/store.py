@@ -25,13 +25,15 @@ ARRAYS = ("images", "labels", "sizes")  # of a split, each in its own file; the 
 class Store:
     """One split. images uint8 [N, C, H, W]; labels int64 [N]; sizes int32 [N, 2] (original h, w) or None.
 
-    ``rows`` int64 [n], where given, are the images of this (cut) split; N counts them.
+    ``rows`` int64 [n], where given, are the images of this (cut) split; N counts them. ``mapped``: the images are a
+    file, to be read through `feed`, and not memory.
     """
 
     images: Tensor
     labels: Tensor
     sizes: Tensor | None = None
     rows: Tensor | None = None
+    mapped: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -62,6 +64,12 @@ class Store:
         """Images uint8 [B, C, H, W] and sizes [B, 2] (or None) at ``index`` int64 [B]."""
         rows = index if self.rows is None else self.rows[index]
         return self.images[rows], None if self.sizes is None else self.sizes[rows]
+
+    def gather(self, index: Tensor, out: Tensor) -> tuple[Tensor, Tensor | None]:
+        """`take` from the CPU's memory into ``out``: NumPy moves whole images, several times as fast as torch's index."""
+        rows = index if self.rows is None else self.rows[index]
+        np.take(self.images.numpy(), rows.numpy(), axis=0, out=out.numpy(), mode="clip")  # other modes copy twice
+        return out, None if self.sizes is None else self.sizes[rows]
 
 
 @dataclass(frozen=True)
@@ -192,4 +200,4 @@ def _load_split(folder: Path, split: str, expected: dict, classes: int) -> Store
     if len(labels) and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
         path = folder / f"{split}_labels.npy"
         raise DataError(f"{path} is damaged: it has labels outside 0..{classes - 1}; prepare the dataset again")
-    return Store(images, labels, sizes)
+    return Store(images, labels, sizes, mapped=True)

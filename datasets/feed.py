@@ -1,0 +1,77 @@
+"""Images of a store that stays on disk: gathered ahead in the background, copied beside the work.
+
+Two buffers take turns. While one batch is used, a thread gathers the next one into the other buffer; on a GPU the
+buffers are pinned, and the copy runs on a stream of its own.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import cycle
+
+import torch
+from torch import Tensor
+
+from .store import Store
+
+Batch = tuple[Tensor, Tensor | None]
+
+
+def feed(store: Store, batches: Iterable[Tensor], device: torch.device) -> Iterator[Batch]:
+    """Images uint8 [B, C, H, W] on ``device`` and their original sizes [B, 2] (or None) for each of ``batches``.
+
+    ``batches`` are row numbers int64 [B] on the CPU; one more than was asked for is taken from it. On a CPU a batch is
+    valid until the next one is asked for.
+    """
+    buffers = cycle([_Buffer(store, device), _Buffer(store, device)])
+    ahead: deque[tuple[_Buffer, Future[None]]] = deque()
+    with ThreadPoolExecutor(1, "feed") as pool:
+        for rows in batches:
+            buffer = next(buffers)
+            ahead.append((buffer, pool.submit(buffer.gather, rows)))
+            if len(ahead) == 2:
+                yield _sent(*ahead.popleft())
+        while ahead:
+            yield _sent(*ahead.popleft())
+
+
+def _sent(buffer: _Buffer, gathered: Future[None]) -> Batch:
+    gathered.result()
+    return buffer.send()
+
+
+class _Buffer:
+    """Room for one batch in the host's memory, and its way to the device."""
+
+    def __init__(self, store: Store, device: torch.device):
+        self.store, self.device = store, device
+        self.on_gpu = device.type == "cuda"
+        self.room = torch.empty(0, dtype=torch.uint8)
+        self.images: Tensor = self.room
+        self.sizes: Tensor | None = None
+        self.stream = torch.cuda.Stream(device) if self.on_gpu else None
+
+    def gather(self, rows: Tensor) -> None:
+        """Read the images ``rows``, once the buffer's last copy is done."""
+        if self.stream is not None:
+            self.stream.synchronize()  # in the background: nobody else waits
+        shape = (len(rows), *self.store.images.shape[1:])
+        if len(self.room) < len(rows):
+            self.room = torch.empty(shape, dtype=torch.uint8, pin_memory=self.on_gpu)
+        self.images, self.sizes = self.store.gather(rows, self.room[: len(rows)])
+
+    def send(self) -> Batch:
+        """What was gathered, on the device."""
+        if self.stream is None:
+            return self.images, self.sizes
+        with torch.cuda.stream(self.stream):
+            images = self.images.to(self.device, non_blocking=True)
+            sizes = None if self.sizes is None else self.sizes.pin_memory().to(self.device, non_blocking=True)
+        work = torch.cuda.current_stream(self.device)
+        work.wait_stream(self.stream)
+        for moved in (images, sizes):
+            if moved is not None:
+                moved.record_stream(work)  # its memory is not given away while the work uses it
+        return images, sizes
