@@ -15,7 +15,7 @@ from typing import Any
 from . import checkpoint
 from .budget import parse_budget
 from .datasets.base import DataError
-from .datasets.registry import find
+from .datasets.registry import track_of
 from .datasets.spec import parse_spec
 from .errors import UserError
 from .evaluation import protocol
@@ -61,7 +61,7 @@ def _today(key: str) -> dict[str, Any]:
     spec = parse_spec(track)
     recipe = resolve(
         spec,
-        find(spec.name),
+        track_of(spec),
         images or MANY,
         registry()[method],
         parse_budget(budget),

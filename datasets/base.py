@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,3 +58,11 @@ class Track:
     batch_size: int = 512
     lr: float = 0.06  # at the batch size above; other batch sizes scale it linearly
     weight_decay: float = 5e-4
+
+    def at(self, px: int) -> Track:
+        """This track with inputs of ``px`` pixels a side, and a blur that covers the same share of them."""
+        if not self.policy.blur:
+            return replace(self, size=px)
+        low, high = (sigma * px / self.size for sigma in self.policy.blur_sigma)
+        kernel = max(3, self.policy.blur_kernel * px // self.size // 2 * 2 + 1)
+        return replace(self, size=px, policy=replace(self.policy, blur_sigma=(low, high), blur_kernel=kernel))

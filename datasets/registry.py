@@ -38,6 +38,12 @@ def find(name: str) -> Track:
     raise DataError(f"unknown dataset {name!r}: {hint}")
 
 
+def track_of(spec: Spec) -> Track:
+    """The track that ``spec`` names, at the input size that it asks for; `DataError` as `find`."""
+    track = find(spec.name)
+    return track if spec.px is None else track.at(spec.px)
+
+
 def is_ready(track: Track, root: Path) -> bool:
     """Whether ``run`` can use the track now; `DataError` where its folder is damaged."""
     return track.embedded or store.read_meta(root / track.name) is not None

@@ -13,21 +13,26 @@ from .base import DataError
 from .store import Splits, Store
 
 CUT_SEED = 20220501  # one choice for everybody, whatever the seed of a run: the data is part of the track
-MAKES = "a spec is NAME, NAME:classes=20, NAME:fraction=0.1 or NAME:classes=20,fraction=0.1"
+SIDES = (8, 1024)  # pixels a network's input may have a side
+MAKES = "a spec is NAME or NAME:classes=20,fraction=0.1,px=64, with any of the three"
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A track's name and how much of it is used; ``str()`` is its canonical form."""
+    """A track's name, how much of it is used, and at what input size; ``str()`` is its canonical form."""
 
     name: str
     classes: int | None = None
     fraction: float | None = None
+    px: int | None = None  # side of the network's input; None: the track's own
 
     def __str__(self) -> str:
-        cuts = [f"classes={self.classes}"] if self.classes is not None else []
-        cuts += [f"fraction={self.fraction:g}"] if self.fraction is not None else []
-        return ":".join([self.name, *([",".join(cuts)] if cuts else [])])
+        options = {key: getattr(self, key) for key in OPTIONS}
+        chosen = ",".join(f"{key}={value:g}" for key, value in options.items() if value is not None)
+        return f"{self.name}:{chosen}" if chosen else self.name
+
+
+OPTIONS = {"classes": int, "fraction": float, "px": int}
 
 
 def parse_spec(text: str) -> Spec:
@@ -39,17 +44,14 @@ def parse_spec(text: str) -> Spec:
         if not equals or key in options:
             raise DataError(f"cannot read {text!r}: {MAKES}")
         options[key] = value
-    unknown = set(options) - {"classes", "fraction"}
-    if not name or unknown:
+    if not name or set(options) - set(OPTIONS):
         raise DataError(f"cannot read {text!r}: {MAKES}")
-    return Spec(name, _number(text, options, "classes", int), _number(text, options, "fraction", float))
+    return Spec(name, **{key: _number(text, key, value) for key, value in options.items()})
 
 
-def _number(text: str, options: dict[str, str], key: str, kind: type):
-    if key not in options:
-        return None
+def _number(text: str, key: str, written: str):
     try:
-        value = kind(options[key])
+        value = OPTIONS[key](written)
     except ValueError:
         raise DataError(f"{key} in {text!r} must be a number; {MAKES}") from None
     if key == "fraction":
@@ -58,6 +60,8 @@ def _number(text: str, options: dict[str, str], key: str, kind: type):
             raise DataError(f"fraction in {text!r} must be above 0 and at most 1")
     if key == "classes" and value < 2:
         raise DataError(f"classes in {text!r} must be at least 2")
+    if key == "px" and not SIDES[0] <= value <= SIDES[1]:
+        raise DataError(f"px in {text!r} must be from {SIDES[0]} to {SIDES[1]}")
     return value
 
 

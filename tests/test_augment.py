@@ -165,3 +165,31 @@ def test_squashed_images_are_seen_in_their_own_geometry():
     view = augment.evaluation_view(POLICY, squashed, sizes, 112)
     expected = tv.center_crop(tv.resize(original, [128], antialias=True), [112, 112])
     assert (view * 0.25 + 0.5 - expected).abs().mean() < 0.01
+
+
+@pytest.mark.parametrize("original", [(375, 500), (500, 333), (120, 600)])
+def test_the_region_seen_of_a_squashed_image_is_torchvisions(original):
+    """In original pixels, by Kolmogorov-Smirnov on 20,000 draws; the store is 256 x 256, whatever the image was."""
+    count = 20_000
+    sizes = torch.tensor([original]).expand(count, 2)
+    stored = torch.empty(count, 0, 256, 256, dtype=torch.uint8)  # only its sides matter
+    height, width = augment.original_size(stored, sizes)
+    drawn = augment.draw(POLICY, height, width, torch.Generator().manual_seed(1), 0).boxes
+    seen = augment.to_store(drawn, stored, height, width)
+    unit = torch.tensor([original[0], original[1], original[0], original[1]]) / 256
+    blank = torch.zeros(1, *original)
+    theirs = torch.tensor([RandomResizedCrop.get_params(blank, [0.2, 1.0], [3 / 4, 4 / 3]) for _ in range(count)])
+    for mine, scale, reference in zip(seen, unit, theirs.T, strict=True):
+        assert ks_2samp((mine * scale).round().numpy(), reference.numpy()).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("original", [(375, 500), (500, 333), (256, 256), (90, 700)])
+def test_evaluation_sees_what_resize_and_center_crop_see(original):
+    """A view of an image whose pixels are their own coordinates tells which region it shows."""
+    y, x = (torch.linspace(0, 1, side) for side in original)
+    image = torch.stack(torch.meshgrid(y, x, indexing="ij"))[None]
+    squashed = (tv.resize(image, [256, 256], antialias=True) * 255).round().to(torch.uint8)
+    policy = Policy(mean=(0.0, 0.0), std=(1.0, 1.0))
+    view = augment.evaluation_view(policy, squashed, torch.tensor([original]), 224)
+    expected = tv.center_crop(tv.resize(image, [256], antialias=True), [224, 224])
+    assert (view - expected).abs().max() < 2 / 255 + 1 / min(original)

@@ -13,7 +13,7 @@ import torch
 from bench.datasets import cifar, store
 from bench.datasets.base import DataError, File, Raw
 from bench.datasets.prepare import get
-from bench.datasets.registry import find, open_splits, tracks
+from bench.datasets.registry import find, open_splits, track_of, tracks
 from bench.datasets.spec import Spec, cut, parse_spec, split_specs
 from bench.datasets.store import Splits, Store
 
@@ -187,6 +187,8 @@ def test_a_fraction_of_a_cut_is_a_cut_of_the_fraction(hundred):
         ("cifar100:fraction=0.1", Spec("cifar100", None, 0.1)),
         ("cifar100:fraction=0.1,classes=20", Spec("cifar100", 20, 0.1)),
         ("cifar100:classes=20:fraction=0.10", Spec("cifar100", 20, 0.1)),
+        ("imagenet100:px=64", Spec("imagenet100", px=64)),
+        ("imagenet100:px=112,classes=25,fraction=0.1", Spec("imagenet100", 25, 0.1, 112)),
     ],
 )
 def test_specs(text, spec):
@@ -199,7 +201,16 @@ def test_a_comma_list_of_specs_with_commas():
 
 
 MALFORMED = ("", ":", "x:", "x:classes", "x:classes=", "x:classes=1", "x:classes=2.5", "x:classes=2,classes=3")
-MALFORMED += ("x:fraction=0", "x:fraction=1.1", "x:fraction=nan", "x:size=3")
+MALFORMED += ("x:fraction=0", "x:fraction=1.1", "x:fraction=nan", "x:size=3", "x:px=7", "x:px=64.5", "x:px=2000")
+
+
+def test_a_smaller_input_has_a_narrower_blur():
+    track, small = find("imagenet100"), track_of(Spec("imagenet100", px=112))
+    assert small.size == 112
+    assert small.policy.blur_kernel == 11  # a tenth of the side, odd
+    assert small.policy.blur_sigma == (track.policy.blur_sigma[0] / 2, track.policy.blur_sigma[1] / 2)
+    assert track_of(Spec("imagenet100")) is track
+    assert track_of(Spec("digits", px=16)).policy == find("digits").policy
 
 
 @pytest.mark.parametrize("text", MALFORMED)
