@@ -56,7 +56,7 @@ def check(kind: type[Method]) -> Iterator[str]:
 def make(kind: type[Method]) -> Method:
     """The method with its default settings on a tiny encoder."""
     labels = torch.arange(IMAGES) % CLASSES if kind.uses_labels else None
-    config = kind.config_type().resolved(IMAGES)
+    config = kind.config_type().resolved(IMAGES, SIDE)
     return kind(TinyEncoder(), config, TrainData(IMAGES, CLASSES, labels))
 
 

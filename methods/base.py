@@ -29,6 +29,7 @@ NonNegative = Annotated[float, Bounds(0)]
 Fraction = Annotated[float, Bounds(0, 1)]
 Count = Annotated[int, Bounds(1)]
 CountOrAuto = Annotated[int, Bounds(0)]  # 0 means: chosen by the number of train images
+LARGE = 64  # pixels a side from which ImageNet's recipes hold instead of CIFAR's
 Counts = Annotated[tuple[int, ...], Bounds(2)]
 Embed = Callable[[nn.Module], Tensor]
 
@@ -65,8 +66,8 @@ Role = Literal["contestant", "oracle", "anchor"]
 class Config:
     """Settings of a method; every field can be set from outside, and is checked against its bounds."""
 
-    def resolved(self, images: int) -> Self:
-        """These settings with those that depend on the number of train images filled in.
+    def resolved(self, images: int, side: int) -> Self:
+        """These settings with those filled in that depend on the number of train images and their side in pixels.
 
         Raises ValueError, for the user to read, where a setting does not fit that number.
         """

@@ -50,8 +50,8 @@ class Config(either_base.Config):
     detect_every: Interval = OFTEN  # share of the budget, or epochs as in 2ep; our choice
     features: Literal["pass", "bank"] = "pass"  # a pass over the train images: our reading; bank: ours
 
-    def resolved(self, images: int) -> Self:
-        return replace(super().resolved(images), clusters=cluster_counts(self.clusters, images))
+    def resolved(self, images: int, side: int) -> Self:
+        return replace(super().resolved(images, side), clusters=cluster_counts(self.clusters, images))
 
 
 class Ifnd(EitherBase):

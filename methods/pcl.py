@@ -32,8 +32,8 @@ class Config(moco.Config):
     prototype_temperature: Positive = 0.2  # mean of the clusters' own; the authors' code
     alpha: NonNegative = 10.0  # smooths the concentration of small clusters; the paper's
 
-    def resolved(self, images: int) -> Self:
-        return replace(super().resolved(images), clusters=cluster_counts(self.clusters, images))
+    def resolved(self, images: int, side: int) -> Self:
+        return replace(super().resolved(images, side), clusters=cluster_counts(self.clusters, images))
 
 
 class Pcl(Method):

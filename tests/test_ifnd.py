@@ -61,7 +61,7 @@ def test_every_variant_lives_a_contestants_life(monkeypatch, name, settings):
 
 def test_a_bank_costs_no_pass_over_the_images():
     kind = registry()["ifnd_elim"]
-    config = CONFIG(features="bank", clusters=(2,), schedule="constant").resolved(checker.IMAGES)
+    config = CONFIG(features="bank", clusters=(2,), schedule="constant").resolved(checker.IMAGES, checker.SIDE)
     method = kind(checker.TinyEncoder(), config, checker.TrainData(checker.IMAGES, 4))
 
     def embed(network):
@@ -88,3 +88,11 @@ def test_k_means_finds_what_is_there():
     points = centres[truth] + 0.1 * torch.randn(400, 4, generator=torch.Generator().manual_seed(0))
     found = kmeans(points, 4, 10, torch.Generator().manual_seed(0)).assignment
     assert len(torch.stack([truth, found]).unique(dim=1).T) == 4
+
+
+@pytest.mark.parametrize(("side", "expected"), [(32, (0.1, 4096, 0.99)), (64, (0.2, 65_536, 0.999))])
+@pytest.mark.parametrize("name", ["moco", "ifnd_elim", "oracle_attract", "pcl"])
+def test_large_images_have_imagenets_recipe(name, side, expected):
+    """MoCo v2's from 64 pixels on, that of MoCo's CIFAR demo below; methods on MoCo take it over."""
+    config = registry()[name].config_type().resolved(200_000, side)
+    assert (config.temperature, config.queue_size, config.momentum) == expected

@@ -141,7 +141,7 @@ def build(name: str, **settings):
     """A fresh method on a tiny encoder; the same weights for every method of the same base."""
     kind = registry()[name]
     torch.manual_seed(0)
-    config = kind.config_type(**settings).resolved(IMAGES)
+    config = kind.config_type(**settings).resolved(IMAGES, 32)
     return kind(TinyEncoder(), config, TrainData(IMAGES, 3, LABELS if kind.uses_labels else None))
 
 

@@ -6,18 +6,20 @@ from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 from .. import moco, simclr
-from ..base import Encoder, Method, NonNegative, TrainData
+from ..base import Encoder, Method, TrainData
 from .pairs import InBatch, Queue
 
 
 @dataclass(frozen=True)
 class Config(moco.Config):
+    # temperature 0 is the base's own, so that a method differs from its base in nothing else
     base: Literal["moco", "simclr"] = "moco"  # the queue's settings are for moco alone
-    temperature: NonNegative = 0.0  # 0: the base's own, so that a method differs from its base in nothing else
 
-    def resolved(self, images: int) -> Self:
-        own = (moco if self.base == "moco" else simclr).Config.temperature
-        return replace(super().resolved(images), temperature=self.temperature or own)
+    def resolved(self, images: int, side: int) -> Self:
+        resolved = super().resolved(images, side)
+        if self.base == "simclr" and not self.temperature:
+            return replace(resolved, temperature=simclr.Config.temperature)
+        return resolved
 
 
 class EitherBase(Method):
