@@ -14,7 +14,7 @@ from . import checkpoint, environment, resources
 from .backbone import build_backbone, save_encoder
 from .budget import parse_budget
 from .datasets.loader import Loader, evaluation_batches, place
-from .datasets.registry import find, open_splits
+from .datasets.registry import open_splits, track_of
 from .datasets.spec import parse_spec
 from .datasets.store import Splits, Store
 from .evaluation import protocol
@@ -54,7 +54,7 @@ class Job:
         spec = parse_spec(self.spec)
         return resolve(
             spec,
-            find(spec.name),
+            track_of(spec),
             len(splits.train),
             registry()[self.method],
             parse_budget(self.budget),
@@ -70,7 +70,7 @@ class Spent:
 
     cost: dict[str, Any] = field(default_factory=lambda: {"train_seconds": 0.0, "eval_seconds": 0.0, "images": 0, "steps": 0})
     curve: list[dict[str, Any]] = field(default_factory=list)
-    compiled: str = "off"
+    way: dict[str, str] = field(default_factory=dict)
 
 
 def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lambda: 0) -> Record:
@@ -106,7 +106,7 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
         evaluation=chosen,
         data={"fingerprint": splits.fingerprint, "train": len(train.labels), "test": len(test.labels), "classes": splits.classes},
         curve=spent.curve,
-        environment=environment.describe(device) | {"compiled": spent.compiled},
+        environment=environment.describe(device) | spent.way,
     )
 
 
@@ -147,8 +147,9 @@ def _train(
     before = resources.energy_joules(device)
     trainer.fit()
     after = resources.energy_joules(device)
+    way = {"compiled": trainer.way.compiled, "activation_checkpointing": trainer.way.recomputed}
     energy = None if resumed or before is None or after is None else after - before
-    return Spent(_cost(trainer, training.batch_size) | {"energy_joules": energy}, trainer.curve, trainer.compiled)
+    return Spent(_cost(trainer, training.batch_size) | {"energy_joules": energy}, trainer.curve, way)
 
 
 def _curve_measure(trainer: Trainer, cell: Cell, splits: Splits) -> Callable[[float], dict[str, float]]:

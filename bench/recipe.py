@@ -29,6 +29,8 @@ class Training:
     sgd_momentum: Fraction = 0.9  # MoCo, section 3.3
     lr_warmup: Fraction = 0.0  # share of the budget with a linearly rising learning rate
     compile: Literal["auto", "off"] = "auto"  # on CUDA only
+    # auto: on CUDA, where memory is short without. It changes no number, so that the recipe does not show it
+    activation_checkpointing: Literal["auto", "on", "off"] = field(default="auto", metadata={"exact": True})
 
 
 def learning_rate(peak: float, warmup: float, progress: float) -> float:
@@ -61,7 +63,7 @@ class Recipe:
             "budget": str(self.budget),
             "method": self.method.name,
             "config": dataclasses.asdict(self.config),
-            "training": dataclasses.asdict(self.training),
+            "training": {f.name: getattr(self.training, f.name) for f in dataclasses.fields(Training) if not f.metadata},
         }
         return json.loads(json.dumps(plain))  # tuples become lists, as they will be read back
 
@@ -94,7 +96,7 @@ def resolve(
     training = apply(training, {k: v for k, v in chosen.items() if k in training_keys()})
     config = apply(method.config_type(), {k: v for k, v in chosen.items() if k in fields})
     try:
-        config = config.resolved(images)
+        config = config.resolved(images, track.size)
     except ValueError as error:
         raise UserError(f"{method.name} on {spec}: {error}") from None
     reaching = [a for a in assignments if a.method in (None, method.name) and a.key in fields | training_keys()]

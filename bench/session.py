@@ -22,6 +22,7 @@ from .errors import UserError
 from .live import Running
 from .plan import OnExisting, order
 from .recipe import Recipe, check_assignments
+from .recompute import recompute
 from .runner import Task, run_all
 from .selection import choose_datasets, choose_methods
 from .settings import parse_assignments
@@ -110,7 +111,9 @@ def plan(options: Options) -> tuple[list[Task], list[str]]:
         jobs = [_job(options, spec, method.name, str(budget), str(device)) for method in methods]
         recipes += [job.recipe(splits) for job in jobs]
         fingerprints[str(spec)] = splits.fingerprint
-        build_backbone(recipes[-1].backbone, splits.train.channels, recipes[-1].track.size)
+        backbone = build_backbone(recipes[-1].backbone, splits.train.channels, recipes[-1].track.size)
+        if recipes[-1].training.activation_checkpointing == "on":
+            recompute(backbone)
     tasks = []
     for cell in order(recipes, options.seeds):
         job = _job(options, cell.recipe.spec, cell.recipe.method.name, str(budget), str(device), cell.seed)

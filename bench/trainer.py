@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .budget import Budget
 from .clock import Clock
+from .compiling import Way, choose
 from .datasets.loader import Loader, evaluation_batches
 from .errors import BudgetSpent
 from .evaluation.detection import Detection, Judge
@@ -46,14 +47,13 @@ class Trainer:
         self.clock, self.meter = Clock(device), LossMeter(device)
         self.step = 0
         self.curve: list[dict[str, Any]] = []
-        self.compiled = "off"
+        self.way = Way(method.loss)
         self.tell: Callable[[dict[str, Any]], None] = lambda event: None
         self.measure: Callable[[float], dict[str, float]] = lambda progress: {}
         self.save: Callable[[Trainer], None] = lambda trainer: None
         self.save_due: Callable[[Trainer], bool] = lambda trainer: False
         self.judge: Judge | None = None
         self._verdict: Detection = {}
-        self._loss = method.loss
         self._told = 0.0
         self._last_detection = 0.0
         self._point_step, self._point_seconds = 0, 0.0
@@ -69,8 +69,8 @@ class Trainer:
     def fit(self) -> None:
         """Train to the end of the budget. Raises `Diverged`."""
         self.method.train()
-        self._compile()
-        self.clock.start()
+        with self.clock.paused("compile"):
+            self.way = choose(self.method, self.training, lambda: self.loader.batch(self.step), self.device)
         try:
             while self.progress < 1:
                 if self.step % self.loader.steps_per_epoch == 0:
@@ -90,7 +90,7 @@ class Trainer:
             group["lr"] = lr
         views, index = self.loader.batch(self.step)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            loss = self._loss(views, index)
+            loss = self.way.loss(views, index)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
@@ -177,26 +177,6 @@ class Trainer:
         self._events.append(event)
         if len(self._events) > AHEAD:
             self._events.popleft().synchronize()
-
-    def _compile(self) -> None:
-        """Compile the loss on CUDA and run it once, off the clock; where that fails, go on without and say why."""
-        if self.device.type != "cuda" or self.training.compile == "off":
-            return
-        state = {name: value.clone() for name, value in self.method.state_dict().items() if torch.is_tensor(value)}
-        random = torch.cuda.get_rng_state(self.device)
-        with self.clock.paused("compile"):
-            try:
-                compiled = torch.compile(self.method.loss, mode="reduce-overhead", fullgraph=True)
-                for _ in range(3):  # CUDA graphs are recorded at the second call and replayed at the third
-                    with torch.autocast("cuda", torch.bfloat16):
-                        compiled(*self.loader.batch(self.step)).backward()
-                self._loss, self.compiled = compiled, "reduce-overhead"
-            except Exception as error:  # whatever the compiler raises, the plain loss still works
-                self.compiled = f"off: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:200]
-            self.optimizer.zero_grad(set_to_none=True)
-            self.method.load_state_dict(state, strict=False)
-            torch.cuda.set_rng_state(random, self.device)
-        self.clock.stop()
 
     def state(self) -> dict[str, Any]:
         """Everything that a resume needs, and nothing else. The loader needs only ``step``."""

@@ -39,7 +39,7 @@ def slow(method, seconds):
 
 def test_a_budget_of_time_is_kept_to_within_one_step():
     run = checker.trainer(registry()["simclr"], "1s")
-    run._loss = slow(run.method, 0.15)
+    run.method.loss = slow(run.method, 0.15)
     run.measure = lambda progress: time.sleep(0.3) or {}  # evaluation is not on the clock
     run.fit()
     assert 1.0 <= run.clock.train < 1.4
@@ -49,7 +49,7 @@ def test_a_budget_of_time_is_kept_to_within_one_step():
 def test_detection_is_paid_from_a_budget_of_time():
     run = checker.trainer(registry()["simclr"], "1s")
     run.method.before_epoch = lambda progress, embed: time.sleep(0.3)
-    run._loss = slow(run.method, 0.02)
+    run.method.loss = slow(run.method, 0.02)
     run.fit()
     assert 1.0 <= run.clock.train < 1.2
     assert 0.3 <= run.clock.apart["detect"] < run.clock.train
@@ -80,7 +80,7 @@ def test_every_schedule_follows_progress():
 def test_divergence_ends_the_cell():
     run = checker.trainer(registry()["simclr"], "400ep")
     loss = run.method.loss
-    run._loss = lambda views, index: loss(views, index) * (float("nan") if run.step > 5 else 1.0)
+    run.method.loss = lambda views, index: loss(views, index) * (float("nan") if run.step > 5 else 1.0)
     with pytest.raises(Diverged, match="nan"):
         run.fit()
     assert run.step <= 6 + SLOTS

@@ -1,0 +1,91 @@
+"""Activation checkpointing changes no bit, and is what a machine with too little memory falls back to."""
+
+import timm
+import torch
+from bench.methods import TrainData, registry
+
+from bench import checker
+from bench.compiling import choose, try_out
+from bench.recipe import Training
+from bench.recompute import recompute
+
+
+def method_on_resnet(name="moco"):
+    torch.manual_seed(0)
+    kind = registry()[name]
+    encoder = timm.create_model("test_resnet", num_classes=0)
+    return kind(encoder, kind.config_type().resolved(checker.IMAGES, 32), TrainData(checker.IMAGES, 4)).train()
+
+
+def batch(step=0):
+    views = torch.randn(2, 8, 3, 32, 32, generator=torch.Generator().manual_seed(step))
+    return list(views), torch.arange(8)
+
+
+def train(method, way, steps=3):
+    optimizer = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=0.1)
+    for step in range(steps):
+        optimizer.zero_grad()
+        way.loss(*batch(step)).backward()
+        optimizer.step()
+        method.after_step(step / steps)
+    return method.state_dict()
+
+
+def training(**settings):
+    return Training(batch_size=8, lr=0.1, weight_decay=0.0, **settings)
+
+
+def test_activation_checkpointing_changes_no_bit():
+    states = []
+    for setting in ("off", "on"):
+        method = method_on_resnet()
+        way = choose(method, training(activation_checkpointing=setting), batch, torch.device("cpu"))
+        assert way.recomputed == setting
+        states.append(train(method, way))
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def test_activation_checkpointing_saves_memory():
+    def kept(encoder):
+        sizes = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda x: sizes.append(x.nbytes) or x, lambda x: x):
+            encoder(torch.randn(8, 3, 64, 64))
+        return sum(sizes)
+
+    encoder = timm.create_model("resnet18", num_classes=0)
+    plain = kept(encoder)
+    recompute(encoder)
+    assert kept(encoder) < 0.5 * plain
+
+
+def test_without_memory_activations_are_recomputed():
+    method = method_on_resnet()
+    before = {key: value.clone() for key, value in method.state_dict().items()}
+    plain, calls = method.loss, []
+
+    def short_of_memory(views, index):
+        calls.append(index)
+        loss = plain(views, index)
+        if len(calls) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return loss
+
+    method.loss = short_of_memory
+    way = try_out(method, training(compile="off"), batch, torch.device("cpu"))
+    assert way.recomputed == "on: out of memory without it"
+    assert all(torch.equal(before[key], value) for key, value in method.state_dict().items())
+    other = method_on_resnet()
+    unhindered = train(other, choose(other, training(), batch, torch.device("cpu")))
+    assert all(torch.equal(value, unhindered[key]) for key, value in train(method, way).items())
+
+
+def test_another_error_is_no_lack_of_memory():
+    method = method_on_resnet()
+
+    def broken(views, index):
+        raise ValueError("no")
+
+    method.loss = broken
+    assert try_out(method, training(compile="off"), batch, torch.device("cpu")).recomputed == "off"
