@@ -23,7 +23,7 @@ LEGEND = (
     "images/s counts images (two views each) of training, detection included; detection is its share of training time. "
     "Costs are medians over seeds on {devices}. – not measured or not applicable."
 )
-LABELS = "linear@1%: fitted on the labels of that share of every class alone, the same images for everybody. "
+LABELS = "linear@x%: fitted on the labels of x% of every class alone, the same images for every method and seed. "
 TEST = "Test split: Wilson's 95% interval for a test split of this size, which no number of seeds narrows. "
 
 

@@ -79,14 +79,13 @@ def splits(labels: Tensor) -> tuple[str, list[Held]]:
     """How the strength is chosen on a subset with labels int64 [N], in words, and the splits that choose it.
 
     Where every class has ten images, v1's held-out tenth. Below, a tenth of a class is no image: stratified folds, five
-    or as many as the smallest class has images. A class of one image leaves nothing to choose by, and all strengths
-    count as equal, of which v1 takes the strongest: nearly the nearest class mean, which single images bear best.
+    or as many as the smallest class has images. A class of one image leaves nothing to hold out, so nothing is chosen.
     """
     fewest = int(labels.unique(return_counts=True)[1].min())
     if fewest * HELD_OUT >= 1:
         return "held-out tenth", [held_out(labels)]
     if fewest < 2:
-        return "fixed: strongest", []
+        return "fixed: C = 1", []
     folds = min(FOLDS, fewest)
     fold = torch.empty(len(labels), dtype=torch.int64)
     for rows in by_class(labels, SPLIT_SEED):

@@ -87,16 +87,19 @@ def linear_metrics(
 def fit_linear(train: Features, classes: int, parts: Sequence[Held] | None = None) -> tuple[Heads, dict[str, Any]]:
     """The linear head refitted on all of train (standardised) with the strength that its held-out tenth chose.
 
-    ``parts`` are other splits to choose by, by the mean over them; without any, all strengths count as equal.
+    ``parts`` are other splits to choose by, by the mean over them. With none there is nothing to choose by, and the
+    strength is 1 / N, scikit-learn's default of C = 1.
     """
     parts = [held_out(train.labels)] if parts is None else parts
-    tried = [_try(train, classes, part) for part in parts]
-    scores = torch.stack([score for _, score in tried]).mean(0) if tried else torch.zeros(len(STRENGTHS))
-    best = len(STRENGTHS) - 1 - int(scores.flip(0).argmax())  # of equal ones the strongest
-    start = Heads(tried[-1][0].weight[best, None], tried[-1][0].bias[best, None], 0) if tried else None
-    refit = solve(Standardizer.fit(train.values)(train.values), train.labels, classes, [STRENGTHS[best]], start)
-    chosen = {"linear_strength": STRENGTHS[best]}
-    return refit, chosen | ({"linear_held_out_top1": float(scores[best])} if tried else {})
+    strength, start, chosen = 1 / len(train.labels), None, {}
+    if parts:
+        grids, scores = zip(*(_try(train, classes, part) for part in parts), strict=True)
+        score = torch.stack(scores).mean(0)
+        best = len(STRENGTHS) - 1 - int(score.flip(0).argmax())  # of equal ones the strongest
+        start = Heads(grids[-1].weight[best, None], grids[-1].bias[best, None], 0)
+        strength, chosen = STRENGTHS[best], {"linear_held_out_top1": float(score[best])}
+    refit = solve(Standardizer.fit(train.values)(train.values), train.labels, classes, [strength], start)
+    return refit, {"linear_strength": strength} | chosen
 
 
 def _try(train: Features, classes: int, part: Held) -> tuple[Heads, Tensor]:
