@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from . import checkpoint, environment, resources
 from .backbone import build_backbone, save_encoder
@@ -17,7 +18,7 @@ from .datasets.loader import Loader, evaluation_batches, place
 from .datasets.registry import open_splits, track_of
 from .datasets.spec import parse_spec
 from .datasets.store import Splits, Store
-from .evaluation import protocol
+from .evaluation import labels, protocol
 from .evaluation.detection import Judge
 from .evaluation.features import extract
 from .evaluation.protocol import Features
@@ -48,6 +49,8 @@ class Job:
     data_root: Path = Path("data")
     runs: Path = Path("runs")
     checkpoint_every: str | None = None
+    labels: tuple[float, ...] = ()  # shares of the train labels for linear evaluation on them
+    completes: Record | None = None  # a good record, to which the metrics of these shares are added without training
 
     def recipe(self, splits: Splits) -> Recipe:
         """The resolved settings; `UserError` where they do not fit."""
@@ -83,15 +86,15 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
     cell = Cell(recipe, job.seed)
     device = torch.device(job.device)
     tell({"phase": "set up"})
-    torch.manual_seed(job.seed)
-    method = build_method(recipe, splits).to(device).to(memory_format=torch.channels_last)
+    method = build_method(cell, splits).to(device).to(memory_format=torch.channels_last)
     splits = replace(splits, train=place(splits.train, device))
     spent = _train(method, cell, splits, device, job, tell, stop) if method.trains else Spent()
 
     tell({"phase": "evaluate", "progress": 1.0})
     begun = time.perf_counter()
-    train, test = (encode(method, store, recipe, device) for store in (splits.train, splits.test))
+    train, test = (encode(method.encoder, store, recipe, device) for store in (splits.train, splits.test))
     metrics, chosen = protocol.evaluate(train, test, splits.classes)
+    few, few_chosen = labels.evaluate(train, test, splits.classes, job.labels)
     if spent.curve:
         spent.curve[-1]["held_out_knn_top1"] = _curve_knn(train, splits)
     spent.cost["eval_seconds"] += time.perf_counter() - begun
@@ -101,26 +104,28 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
     return replace(
         blank(cell),
         status="ok",
-        metrics=metrics,
+        metrics=metrics | few,
         cost=spent.cost,
-        evaluation=chosen,
+        evaluation=chosen | few_chosen,
         data={"fingerprint": splits.fingerprint, "train": len(train.labels), "test": len(test.labels), "classes": splits.classes},
         curve=spent.curve,
         environment=environment.describe(device) | spent.way,
     )
 
 
-def build_method(recipe: Recipe, splits: Splits) -> Method:
-    """The method on a fresh backbone; both depend on the global generator only."""
+def build_method(cell: Cell, splits: Splits) -> Method:
+    """The method on a fresh backbone; both depend on the cell's seed only, which seeds the global generator."""
+    recipe = cell.recipe
+    torch.manual_seed(cell.seed)
     encoder = build_backbone(recipe.backbone, splits.train.channels, recipe.track.size)
-    labels = splits.train.labels if recipe.method.uses_labels else None
-    return recipe.method(encoder, recipe.config, TrainData(len(splits.train), splits.classes, labels))
+    known = splits.train.labels if recipe.method.uses_labels else None
+    return recipe.method(encoder, recipe.config, TrainData(len(splits.train), splits.classes, known))
 
 
-def encode(method: Method, store: Store, recipe: Recipe, device: torch.device) -> Features:
-    """A split as the method's frozen encoder sees it."""
+def encode(encoder: nn.Module, store: Store, recipe: Recipe, device: torch.device) -> Features:
+    """A split as a frozen encoder sees it."""
     batches = evaluation_batches(store, recipe.track.policy, recipe.track.size, device)
-    return Features(extract(method.encoder, batches, device), store.labels.to(device))
+    return Features(extract(encoder, batches, device), store.labels.to(device))
 
 
 def _curve_knn(train: Features, splits: Splits) -> float:
@@ -157,7 +162,7 @@ def _curve_measure(trainer: Trainer, cell: Cell, splits: Splits) -> Callable[[fl
         done = sum("held_out_knn_top1" in point for point in trainer.curve)
         if progress >= 1 or progress < (done + 1) / CURVE_KNN:
             return {}
-        features = encode(trainer.method, splits.train, cell.recipe, trainer.device)
+        features = encode(trainer.method.encoder, splits.train, cell.recipe, trainer.device)
         return {"held_out_knn_top1": _curve_knn(features, splits)}
 
     return measure

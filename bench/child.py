@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from . import records
+from . import completion, records
 from .cell import Job, run
 from .errors import Diverged, Stopped, StorageError
 
@@ -31,7 +31,7 @@ def main(job: Job, pipe: Connection) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     begun = time.perf_counter()
     try:
-        record = run(job, pipe.send, lambda: asked[0])
+        record = completion.run(job, pipe.send) if job.completes else run(job, pipe.send, lambda: asked[0])
         records.dumps(record)  # where it cannot be written, that is the cell's failure and not the run's
         pipe.send({"record": record, "seconds": time.perf_counter() - begun})
     except BrokenPipeError:  # the parent is gone

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from .leaderboard import METRICS, Leaderboard
+from .evaluation import labels
+from .leaderboard import COMPARED, METRICS, Leaderboard
 from .plan import Cell
 from .records import Record
 from .runner import Task
@@ -96,7 +97,8 @@ class Display:
         spent = time.monotonic() - self.cell_begun
         if record.status == "ok":
             self.finished.append(spent)
-            scores = ", ".join(f"{METRICS[m]} {100 * record.metrics[m]:.2f}" for m in ("linear_top1", "knn_top1"))
+            shown = {metric: METRICS[metric] for metric in COMPARED} | labels.titles(record.metrics)
+            scores = ", ".join(f"{title} {100 * record.metrics[metric]:.2f}" for metric, title in shown.items())
             text = f"[green]ok[/]  {escape(str(cell))}: {scores}, {spent:.0f} s"
         else:
             why = (record.error or {}).get("exception", "")

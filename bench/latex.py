@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from . import tables
-from .leaderboard import METRICS, Leaderboard
+from .leaderboard import Leaderboard
 
 SPELLING: dict[str, Any] = {sign: "\\" + sign for sign in "&%#_${}"} | {
     "~": r"\textasciitilde{}",
@@ -21,7 +21,7 @@ CAPTION = (
     r"accuracy in percent, mean $\pm$ half of the 95\% interval over seeds. "
     r"Bold: not significantly different from the best. Rank by linear accuracy, with its 95\% interval."
 )
-COLUMNS = ["rank", "method", *METRICS.values(), "n", "images/s", "train", "published"]
+BEFORE, AFTER = ("rank", "method"), ("n", "images/s", "train", "published")  # the metrics
 
 
 def document(boards: list[Leaderboard]) -> str:
@@ -32,7 +32,7 @@ def document(boards: list[Leaderboard]) -> str:
 
 def _table(board: Leaderboard) -> str:
     frame = tables.table(board)
-    frame = frame[[name for name in COLUMNS if name in frame]]
+    frame = frame[[name for name in (*BEFORE, *board.metrics.values(), *AFTER) if name in frame]]
     rules = frame["method"].isin([tables.RULE, tables.STALE_RULE])
     body = [r"\midrule" if rule else _row(line) for rule, (_, line) in zip(rules, frame.iterrows(), strict=True)]
     align = "".join("l" if name == "method" else "r" for name in frame)

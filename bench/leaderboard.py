@@ -10,9 +10,10 @@ from itertools import combinations
 from statistics import fmean, median
 
 from . import curves, stale, stats
+from .evaluation import labels
 from .published import Published, of_board
 from .records import Record
-from .stats import Bounds, Interval, Pair, Standing, Values
+from .stats import Bounds, Interval, Pair, Standing
 
 HEADLINE = "linear_top1"
 METRICS = {"linear_top1": "linear", "linear_top5": "linear top-5", "knn_top1": "kNN (k = 20)", "knn200_top1": "kNN (k = 200)"}
@@ -36,8 +37,13 @@ class Row:
         return [r for r in self.records if r.status == "ok"]
 
     @cached_property
-    def values(self) -> dict[str, Values]:
-        return {metric: {r.seed: r.metrics[metric] for r in self.good if metric in r.metrics} for metric in METRICS}
+    def values(self) -> defaultdict[str, dict[int, float]]:
+        """By metric and seed; nothing for a metric that no record has."""
+        found: defaultdict[str, dict[int, float]] = defaultdict(dict)
+        for r in self.good:
+            for metric, value in r.metrics.items():
+                found[metric][r.seed] = value
+        return found
 
     @cached_property
     def cost(self) -> dict[str, float | None]:
@@ -80,9 +86,14 @@ class Leaderboard:
         return self.ranked + self.unranked + self.stale
 
     @cached_property
+    def metrics(self) -> dict[str, str]:
+        """What its columns show, by key: the usual metrics, and those on a share of the labels that some record has."""
+        return METRICS | labels.titles(key for row in self.rows for key in row.values)
+
+    @cached_property
     def standings(self) -> dict[str, dict[str, Standing]]:
         """For each metric the standing of every contestant with enough seeds."""
-        return {metric: stats.standings({row.method: row.values[metric] for row in self.ranked}) for metric in METRICS}
+        return {metric: stats.standings({row.method: row.values[metric] for row in self.ranked}) for metric in self.metrics}
 
     @cached_property
     def pairs(self) -> dict[str, dict[tuple[str, str], Pair]]:

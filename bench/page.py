@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import curves, stats
-from .leaderboard import COMPARED, HEADLINE, METRICS, Leaderboard, Row
+from .leaderboard import COMPARED, HEADLINE, Leaderboard, Row
 from .records import Record
 
 CURVE_NUMBERS = 500_000  # of all records together; more make the page slow to load
@@ -64,7 +64,6 @@ def content(boards: Sequence[Leaderboard], running: dict[str, Any] | None = None
     shown = [_board(board, shared, most) for board in boards]
     return {
         "running": running,
-        "metrics": METRICS,
         "headline": HEADLINE,
         "compared": COMPARED,
         "boards": shown,
@@ -81,6 +80,7 @@ def _points_per_record(boards: Sequence[Leaderboard]) -> int:
 def _board(board: Leaderboard, shared: dict[str, Pool], most: int) -> dict[str, Any]:
     return {
         "title": board.title,
+        "metrics": board.metrics,
         "shortest": rounded(board.shortest),
         "published": [vars(row) for row in board.published],
         "rows": [_row(board, row, shared, most) for row in board.rows],
@@ -95,7 +95,7 @@ def _pairs(pairs: dict[tuple[str, str], stats.Pair]) -> list[list[Any]]:
 
 def _row(board: Leaderboard, row: Row, shared: dict[str, Pool], most: int) -> dict[str, Any]:
     ranked = row in board.ranked
-    standings = {metric: board.standings[metric].get(row.method) if ranked else None for metric in METRICS}
+    standings = {metric: board.standings[metric].get(row.method) if ranked else None for metric in board.metrics}
     equal = board.at_equal_time(row) if ranked else None
     return {
         "method": row.method,
@@ -105,7 +105,7 @@ def _row(board: Leaderboard, row: Row, shared: dict[str, Pool], most: int) -> di
         "failed": row.failed,
         "metrics": _metrics(board, row),
         "ranks": {metric: [s.rank, s.best, s.worst] for metric, s in standings.items() if s},
-        "test": {m: list(map(rounded, ends)) for m in METRICS if (ends := row.test_interval(m))},
+        "test": {m: list(map(rounded, ends)) for m in board.metrics if (ends := row.test_interval(m))},
         "cost": {key: rounded(value) for key, value in row.cost.items()},
         "equal": [rounded(equal.mean), rounded(equal.half)] if equal else None,
         "front": ranked and row.method in board.front,
@@ -115,7 +115,7 @@ def _row(board: Leaderboard, row: Row, shared: dict[str, Pool], most: int) -> di
 
 
 def _metrics(board: Leaderboard, row: Row) -> dict[str, Any]:
-    resampled = stats.bootstrap([list(row.values[metric].values()) for metric in METRICS])
+    resampled = stats.bootstrap([list(row.values[metric].values()) for metric in board.metrics])
     return {
         metric: {
             "mean": rounded(found.mean),
@@ -124,7 +124,7 @@ def _metrics(board: Leaderboard, row: Row) -> dict[str, Any]:
             "top": board.bold(row, metric),
             "bca": [rounded(ends.low), rounded(ends.high)] if ends else None,
         }
-        for metric, ends in zip(METRICS, resampled, strict=True)
+        for metric, ends in zip(board.metrics, resampled, strict=True)
         if (found := row.interval(metric))
     }
 

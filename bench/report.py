@@ -19,10 +19,11 @@ PAGE = "index.html"  # large, so it is made where it is looked at and not kept u
 LEGEND = (
     "Accuracy in percent on the test split: mean over n seeds ± the half width of its 95% interval (Student). "
     "**Bold**: not significantly different from the best (t-tests paired by seed, Holm, 5%). Rank by linear accuracy, with its "
-    "95% interval (all pairs, Holm); nothing is claimed below 3 seeds. {test}"
+    "95% interval (all pairs, Holm); nothing is claimed below 3 seeds. {test}{labels}"
     "images/s counts images (two views each) of training, detection included; detection is its share of training time. "
     "Costs are medians over seeds on {devices}. – not measured or not applicable."
 )
+LABELS = "linear@x%: fitted on the labels of x% of every class alone, the same images for every method and seed. "
 TEST = "Test split: Wilson's 95% interval for a test split of this size, which no number of seeds narrows. "
 
 
@@ -95,7 +96,8 @@ def _csv(frame: pd.DataFrame) -> str:
 def _markdown_files(out: Path, boards: list[Leaderboard], figures: dict[str, dict[str, plots.Figure]], devices: str) -> Files:
     texts = {board.title: _markdown(board) for board in boards}
     small = any(row.test_interval(leaderboard.HEADLINE) for board in boards for row in board.rows)
-    legend = LEGEND.format(devices=devices, test=TEST if small else "")
+    few = any(board.metrics.keys() - leaderboard.METRICS.keys() for board in boards)
+    legend = LEGEND.format(devices=devices, test=TEST if small else "", labels=LABELS if few else "")
     whole = ["# Leaderboards", "", "Made by `python -m bench report` from the records beside this file; do not edit."]
     whole += [f"`{PAGE}`, made by the same command, shows them with curves and the record behind every number.", "", legend, ""]
     for board in boards:

@@ -36,13 +36,19 @@ class Task:
     job: Job
     existing: Record | None
     stale: tuple[str, ...] = ()  # why the existing record is not what this cell would give today
+    lacks: tuple[float, ...] = ()  # shares of the labels that a good record of today has no metrics for
 
     def due(self, on_existing: OnExisting) -> bool:
-        if self.existing is None or on_existing == "rerun":
+        if self.existing is None or on_existing == "rerun" or self.job.completes is not None:
             return True
         if on_existing == "stale":
             return bool(self.stale)
         return on_existing == "failed" and self.existing.status != "ok"
+
+    def completing(self) -> Task:
+        """This task as one that does no more than add to the record what it lacks, where its encoder is still there."""
+        there = not self.cell.recipe.method.trains or (self.job.runs / self.cell.encoder_path).is_file()
+        return replace(self, job=replace(self.job, labels=self.lacks, completes=self.existing)) if there else self
 
     def open(self, out: Path) -> bool:
         """Whether no other run has written the record since this run was planned."""
@@ -84,6 +90,9 @@ def _compute(task: Task, out: Path, hear: Hear, stop: Stop, timeout: float | Non
     record = _Process(task, hear, stop, timeout, claim).result()
     if not claim.held():
         hear(task, {"warning": "another run took this cell over, as this machine gave no sign of life; its record counts"})
+        return
+    if task.job.completes is not None and record.status != "ok":
+        hear(task, {"warning": f"the record stays as it is: {(record.error or {}).get('exception')}"})
         return
     records.write(record, path)
     if record.status == "ok":

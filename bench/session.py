@@ -19,10 +19,12 @@ from .datasets.spec import Spec
 from .display import Display, show_boards
 from .environment import choose_device
 from .errors import UserError
+from .evaluation import labels
 from .live import Running
 from .plan import OnExisting, order
 from .recipe import Recipe, check_assignments
 from .recompute import recompute
+from .records import Record
 from .runner import Task, run_all
 from .selection import choose_datasets, choose_methods
 from .settings import parse_assignments
@@ -51,6 +53,7 @@ class Options:
     log: str = ""
     checkpoint_every: str | None = None
     cell_timeout: str | None = None
+    labels: str | None = None
 
 
 def run(options: Options, console: Console, dry_run: bool) -> int:
@@ -82,8 +85,14 @@ def run(options: Options, console: Console, dry_run: bool) -> int:
     boards = {task.cell.board for task in tasks}
     made = leaderboard.build(found, published.read(options.out))
     show_boards(console, [board for board in made if (board.track, board.backbone, board.budget) in boards])
-    good = {(r.track, r.backbone, r.budget, r.method, r.seed) for r in found if r.status == "ok"}
-    return 0 if all((*task.cell.board, task.cell.recipe.method.name, task.cell.seed) in good for task in tasks) else 1
+    good = {(r.track, r.backbone, r.budget, r.method, r.seed): r for r in found if r.status == "ok"}
+    return 0 if all(_done(task, good) for task in tasks) else 1
+
+
+def _done(task: Task, good: dict[tuple[str, str, str, str, int], Record]) -> bool:
+    """Whether the cell has a good record, with all that it lacked when the run was planned."""
+    record = good.get((*task.cell.board, task.cell.recipe.method.name, task.cell.seed))
+    return record is not None and not labels.lacking(record.metrics, task.lacks)
 
 
 def _all(followers: Sequence[Hear]) -> Hear:
@@ -99,6 +108,7 @@ def plan(options: Options) -> tuple[list[Task], list[str]]:
     budget = parse_budget(options.budget, "--budget")
     device = choose_device(options.device)
     timeout_of(options.cell_timeout)
+    labels.parse_fractions(options.labels)
     if options.checkpoint_every is not None:
         parse_budget(options.checkpoint_every, "--checkpoint-every")
     methods = choose_methods(options.methods)
@@ -120,7 +130,10 @@ def plan(options: Options) -> tuple[list[Task], list[str]]:
         path = options.out / cell.record_path
         existing = records.read(path) if path.exists() else None
         why = stale.against(existing, cell.recipe, fingerprints[str(cell.recipe.spec)]) if existing else []
-        tasks.append(Task(cell, job, existing, tuple(why)))
+        good = existing is not None and existing.status == "ok" and not why
+        lacks = labels.lacking(existing.metrics, job.labels) if existing and good else ()
+        task = Task(cell, job, existing, tuple(why), lacks)
+        tasks.append(task.completing() if lacks and not task.due(options.on_existing) else task)
     return tasks, said
 
 
@@ -137,6 +150,7 @@ def _job(options: Options, spec: Spec, method: str, budget: str, device: str, se
         data_root=options.data_root,
         runs=options.runs,
         checkpoint_every=options.checkpoint_every,
+        labels=labels.parse_fractions(options.labels),
     )
 
 
@@ -167,11 +181,23 @@ def _show_plan(console: Console, tasks: list[Task], due: list[Task], options: Op
     methods = dict.fromkeys(t.cell.recipe.method.name for t in tasks)
     console.print(f"{len(tasks)} cells: {', '.join(sorted(boards))}", markup=False, soft_wrap=True)
     console.print(f"methods: {', '.join(methods)}; seeds 0 to {options.seeds - 1}", markup=False, soft_wrap=True)
-    if len(due) < len(tasks):
-        console.print(f"{len(tasks) - len(due)} have a record already, {len(due)} to run", markup=False)
+    only = [t for t in due if t.job.completes is not None]
+    to_run = len(due) - len(only)
+    if to_run < len(tasks):
+        told = f"; {len(only)} of the records lack labels asked for: to evaluate only" if only else ""
+        console.print(f"{len(tasks) - to_run} have a record already, {to_run} to run{told}", markup=False, soft_wrap=True)
     failed = [t for t in tasks if t not in due and t.existing and t.existing.status != "ok"]
     if failed:
         console.print(f"note: {len(failed)} of the skipped cells failed; --on-existing failed tries them again", markup=False)
+    gone = [t for t in tasks if t not in due and t.lacks]
+    if gone:
+        example = options.runs / gone[0].cell.encoder_path
+        console.print(
+            f"note: {len(gone)} of the skipped records lack labels asked for, and their encoders are gone ({example}); "
+            "--on-existing rerun trains them again",
+            markup=False,
+            soft_wrap=True,
+        )
     old = [t for t in tasks if t not in due and t.stale]
     if old:
         console.print(

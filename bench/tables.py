@@ -29,7 +29,7 @@ def table(board: Leaderboard) -> pd.DataFrame:
 
 def _line(board: Leaderboard, row: Row) -> dict[str, Any]:
     failed = "".join(f"; {count} {status}" for status, count in row.failed.items())
-    accuracies = {title: _accuracy(board, row, metric) for metric, title in METRICS.items()}
+    accuracies = {title: _accuracy(board, row, metric) for metric, title in board.metrics.items()}
     return {
         "rank": "" if row not in board.ranked else _rank(board, row),
         "method": row.method + (" (uses labels)" if row.uses_labels else "") + (" (stale)" if row.stale else ""),
@@ -130,8 +130,8 @@ def _numbers(board: Leaderboard, row: Row) -> dict[str, Any]:
         "rank_best": standing.best if standing else None,
         "rank_worst": standing.worst if standing else None,
     }
-    samples = [list(row.values[metric].values()) for metric in METRICS]
-    for metric, resampled in zip(METRICS, stats.bootstrap(samples), strict=True):
+    samples = [list(row.values[metric].values()) for metric in board.metrics]
+    for metric, resampled in zip(board.metrics, stats.bootstrap(samples), strict=True):
         found = row.interval(metric)
         line[metric] = found.mean if found else None
         line[f"{metric}_half"] = found.half if found else None

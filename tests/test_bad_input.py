@@ -42,6 +42,9 @@ BAD = [
     *([*RUN, "--checkpoint-every", text] for text in ("", "0ep", "often", "5", "-5min", "1.5steps")),
     *([*RUN, "--cell-timeout", text] for text in ("", "0s", "1ep", "ten minutes", "-1h", "100steps", "5")),
     *([*RUN, "--on-existing", text] for text in ("", "overwrite", "SKIP")),
+    # --labels
+    *([*RUN, "--labels", text] for text in ("", ",", "0", "-0.1", "1.1", "nan", "inf", "1e-30", MANY, "1%", "few", "../0.1")),
+    *([*RUN, "--labels", text] for text in ("0.1,", "0.1;0.2", "0.1 0.2", "0.1,0.1", "0.01,0.010", "0.1,0,0.2")),
     # --out, --runs, --data-dir: a file, and below a file
     *([*RUN, flag, path] for flag in ("--out", "--runs") for path in ("/dev/null", "/dev/null/results", "/proc/results")),
     *([*RUN, flag, "a" * 5000] for flag in ("--out", "--runs")),

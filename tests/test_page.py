@@ -53,6 +53,8 @@ def few(tmp_path_factory, patch) -> Path:
     old = made_up.record(made_up.FEW[1], 7)
     old.protocol = "v0"
     longer = [made_up.record(c, seed, budget="20ep") for c in made_up.FEW[:2] for seed in range(10)]
+    for record in longer:
+        record.metrics["linear_top1@1%"] = record.metrics["linear_top1"] / 2
     made_up.write(out, [*made_up.few(), old, *longer])
     line = "made_up_track,resnet18,10ep,alpha,linear_top1,70.9,online linear probe,somebody's README"
     (out / "published.csv").write_text(f"dataset,backbone,budget,method,metric,value,protocol,source\n{line}\n")
@@ -165,8 +167,18 @@ def test_a_record_opens_behind_a_number(page):
 
 
 def test_another_leaderboard(page):
+    assert "linear@1%" not in find(page, "#board-table thead").text
     find(page, "#board option[value='1']").click()
-    assert methods(page) == ["alpha", "beta"]
+    assert methods(page) == ["alpha", "beta"] and "linear@1%" in find(page, "#board-table thead").text
+    find(page, "#cost-metric option[value='linear_top1@1%']").click()
+    find(page, "[data-sort='linear_top1@1%']").click()
+    assert "linear@1% against" in find(page, "#cost").get_attribute("aria-label")
+    find(page, "tr[data-method=alpha] button").click()
+    assert "linear@1%" in find(page, "#record-body").text
+    find(page, "#close").click()
+    find(page, "#board option[value='0']").click()
+    assert find(page, "#cost-metric").get_attribute("value") == "linear_top1"
+    find(page, "#board option[value='1']").click()
     assert "bootstrap (BCa)" in find(page, "tr[data-method=alpha] td span").get_attribute("title")
     assert not find(page, "#published-section").is_displayed() or "10ep" in find(page, "#published").text
 

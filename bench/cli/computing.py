@@ -34,6 +34,9 @@ def run(
         str | None, typer.Option(help="1ep, 500steps, 5min; else the smaller of 5% of the budget and 10 minutes.")
     ] = None,
     cell_timeout: Annotated[str | None, typer.Option(help="A cell that runs longer than this (90s, 2h) has failed.")] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Also linear evaluation on these fractions of the train labels, such as 0.01,0.1.")
+    ] = None,
     data_dir: DataDir = None,
     log: Annotated[str, typer.Option(help="Also send the curves to tensorboard, wandb, or both with a comma.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
@@ -57,6 +60,7 @@ def run(
         log=log,
         checkpoint_every=checkpoint_every,
         cell_timeout=cell_timeout,
+        labels=labels,
     )
     raise typer.Exit(session.run(options, console, dry_run))
 

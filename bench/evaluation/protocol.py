@@ -5,7 +5,8 @@ Changing anything here that changes a number means a new VERSION: records carry 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -36,45 +37,77 @@ class Held(NamedTuple):
     held: Tensor
 
 
-def held_out(labels: Tensor) -> Held:
-    """A seeded stratified split: a tenth of each class, at least one image where it has two."""
+def by_class(labels: Tensor, seed: int) -> Iterator[Tensor]:
+    """The rows of each class, int64, in an order that depends on the seed, the class and its size alone."""
     labels = labels.cpu()
-    held = torch.zeros(len(labels), dtype=torch.bool)
     for c in labels.unique().tolist():
         rows = (labels == c).nonzero().squeeze(1)
-        generator = torch.Generator().manual_seed(SPLIT_SEED + c)
-        count = min(len(rows) - 1, max(1, round(HELD_OUT * len(rows))))
-        held[rows[torch.randperm(len(rows), generator=generator)[:count]]] = True
+        yield rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed + c))]
+
+
+def held_out(labels: Tensor) -> Held:
+    """A seeded stratified split: a tenth of each class, at least one image where it has two."""
+    held = torch.zeros(len(labels), dtype=torch.bool)
+    for rows in by_class(labels, SPLIT_SEED):
+        held[rows[: min(len(rows) - 1, max(1, round(HELD_OUT * len(rows))))]] = True
+    return halves(held)
+
+
+def halves(held: Tensor) -> Held:
+    """The split whose held-out rows a mask bool [N] marks."""
     return Held((~held).nonzero().squeeze(1), held.nonzero().squeeze(1))
 
 
-def evaluate(train: Features, test: Features, classes: int) -> tuple[dict[str, float], dict[str, float]]:
+def evaluate(train: Features, test: Features, classes: int) -> tuple[dict[str, float], dict[str, Any]]:
     """Metrics of a representation (fractions), and what was chosen on the way to them."""
+    metrics, chosen = linear_metrics(train, test, classes)
+    bank = len(train.labels)
+    chosen |= {"knn_k": min(HEADLINE.k, bank), "knn200_k": min(SECONDARY.k, bank)}
+    return metrics | knn_metrics(train, test, classes), chosen
+
+
+def knn_metrics(train: Features, test: Features, classes: int) -> dict[str, float]:
+    """The metrics of both kNN settings."""
     knn, knn200 = knn_predict(test.values, train.values, train.labels, classes, [HEADLINE, SECONDARY])
-    heads, chosen = fit_linear(train, classes)
-    logits = heads.logits(Standardizer.fit(train.values)(test.values))[0]
-    metrics = {
-        "linear_top1": float(top_k_accuracy(logits, test.labels, 1)),
-        "linear_top5": float(top_k_accuracy(logits, test.labels, 5)),
+    return {
         "knn_top1": float((knn == test.labels).double().mean()),
         "knn200_top1": float((knn200 == test.labels).double().mean()),
     }
-    bank = len(train.labels)
-    return metrics, chosen | {"knn_k": min(HEADLINE.k, bank), "knn200_k": min(SECONDARY.k, bank)}
 
 
-def fit_linear(train: Features, classes: int) -> tuple[Heads, dict[str, float]]:
-    """The linear head refitted on all of train (standardised) with the strength that its held-out tenth chose."""
-    part = held_out(train.labels)
+def linear_metrics(
+    train: Features, test: Features, classes: int, parts: Sequence[Held] | None = None
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """The metrics of `fit_linear`, and what it chose."""
+    heads, chosen = fit_linear(train, classes, parts)
+    logits = heads.logits(Standardizer.fit(train.values)(test.values))[0]
+    return {f"linear_top{k}": float(top_k_accuracy(logits, test.labels, k)) for k in (1, 5)}, chosen
+
+
+def fit_linear(train: Features, classes: int, parts: Sequence[Held] | None = None) -> tuple[Heads, dict[str, Any]]:
+    """The linear head refitted on all of train (standardised) with the strength that its held-out tenth chose.
+
+    ``parts`` are other splits to choose by, by the mean over them. With none there is nothing to choose by, and the
+    strength is 1 / N, scikit-learn's default of C = 1.
+    """
+    parts = [held_out(train.labels)] if parts is None else parts
+    strength, start, chosen = 1 / len(train.labels), None, {}
+    if parts:
+        grids, scores = zip(*(_try(train, classes, part) for part in parts), strict=True)
+        score = torch.stack(scores).mean(0)
+        best = len(STRENGTHS) - 1 - int(score.flip(0).argmax())  # of equal ones the strongest
+        start = Heads(grids[-1].weight[best, None], grids[-1].bias[best, None], 0)
+        strength, chosen = STRENGTHS[best], {"linear_held_out_top1": float(score[best])}
+    refit = solve(Standardizer.fit(train.values)(train.values), train.labels, classes, [strength], start)
+    return refit, {"linear_strength": strength} | chosen
+
+
+def _try(train: Features, classes: int, part: Held) -> tuple[Heads, Tensor]:
+    """Heads of all strengths on the rows to fit, and their accuracies [G] on those held out."""
     rows, held = part.fit.to(train.values.device), part.held.to(train.values.device)
     scaler = Standardizer.fit(train.values[rows])
     grid = solve(scaler(train.values[rows]), train.labels[rows], classes, STRENGTHS, tolerance=CHOOSING)
-    scores = top_k_accuracy(grid.logits(scaler(train.values[held])), train.labels[held], 1)
-    best = len(STRENGTHS) - 1 - int(scores.flip(0).argmax())  # of equal ones the strongest
-    start = Heads(grid.weight[best, None], grid.bias[best, None], 0)
-    refit = solve(Standardizer.fit(train.values)(train.values), train.labels, classes, [STRENGTHS[best]], start)
-    chosen = {"linear_strength": STRENGTHS[best], "linear_held_out_top1": float(scores[best])}
-    return refit, chosen
+    return grid, top_k_accuracy(grid.logits(scaler(train.values[held])), train.labels[held], 1)
 
 
 def curve_knn(train: Features, part: Held, classes: int) -> float:

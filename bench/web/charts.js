@@ -57,8 +57,8 @@ function drawCost() {
   });
   const ends = front.map(place).sort((a, b) => a[0] - b[0]);
   const line = { x: ends.map((end) => end[0]), y: ends.map((end) => end[1]), name: "Pareto front", mode: "lines", line: { shape: "hv", color: resolved("--quiet"), width: 1 }, hoverinfo: "skip" };
-  const said = `${data.metrics[metric]} against ${title}. On the Pareto front: ${front.map((row) => row.method).join(", ") || "none"}.`;
-  draw("cost", [line, ...points], title, `${data.metrics[metric]} top-1 [%]`, said);
+  const said = `${board().metrics[metric]} against ${title}. On the Pareto front: ${front.map((row) => row.method).join(", ") || "none"}.`;
+  draw("cost", [line, ...points], title, `${board().metrics[metric]} top-1 [%]`, said);
 }
 
 const dominates = (a, b) => a[0] <= b[0] && a[1] >= b[1] && (a[0] < b[0] || a[1] > b[1]);

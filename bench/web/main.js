@@ -15,6 +15,7 @@ function drawAll() {
 function chooseBoard(index) {
   keep({ board: index });
   const costs = Object.entries(COSTS).filter(([key]) => board().rows.some((row) => row.cost[key]));
+  fill(at("cost-metric"), Object.entries(board().metrics), at("cost-metric").value || data.headline);
   fill(at("cost-key"), costs.map(([key, [title]]) => [key, title]), "train_seconds");
   for (const detection of [false, true]) {
     const select = at(detection ? "detection-key" : "curve-key");
@@ -79,8 +80,7 @@ async function start() {
   }
   state.board = Math.min(Number(state.board) || 0, data.boards.length - 1);
   fill(at("board"), data.boards.map((found, i) => [i, found.title]), state.board);
-  fill(at("cost-metric"), Object.entries(data.metrics), data.headline);
-  fill(at("matrix-metric"), data.compared.map((key) => [key, data.metrics[key]]), data.headline);
+  fill(at("matrix-metric"), data.compared.map((key) => [key, board().metrics[key]]), data.headline);
   at("filter").value = state.filter;
   for (const id of ["anchors", "stale"]) at(id).checked = Boolean(state[id]);
   listen();

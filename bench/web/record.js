@@ -16,7 +16,7 @@ function meanTable(row) {
   const heads = ["metric", "mean ± half (Student)", "bootstrap (BCa)", "test split (Wilson)", "seeds"];
   const ends = (pair) => (pair ? `${percent(pair[0])} to ${percent(pair[1])}` : NONE);
   const lines = Object.entries(row.metrics).map(([key, found]) =>
-    make("tr", {}, make("th", { scope: "row", class: "name" }, data.metrics[key]), make("td", {}, plusMinus(found.mean, found.half)),
+    make("tr", {}, make("th", { scope: "row", class: "name" }, board().metrics[key]), make("td", {}, plusMinus(found.mean, found.half)),
       make("td", {}, ends(found.bca)), make("td", {}, ends(row.test[key])), make("td", {}, found.n)));
   const head = make("tr", {}, ...heads.map((name, i) => make("th", { scope: "col", class: i ? "" : "name" }, name)));
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Means" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...lines)));
@@ -27,7 +27,7 @@ function closeRecord() {
 }
 
 function seedTable(row, chosen) {
-  const metrics = Object.entries(data.metrics);
+  const metrics = Object.entries(board().metrics);
   const head = make("tr", {}, ...["seed", "status", ...metrics.map(([, title]) => title), "train"].map((name) => make("th", { scope: "col", class: name === "seed" ? "name" : "" }, name)));
   const lines = row.records.map((record) => {
     const press = () => {

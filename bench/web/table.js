@@ -8,7 +8,7 @@ const GROUPS = [
 
 // Each column: key, head, the number to sort by, the text to show, whether larger is better.
 function columns() {
-  const metrics = Object.entries(data.metrics).map(([key, title]) => ({
+  const metrics = Object.entries(board().metrics).map(([key, title]) => ({
     key,
     title,
     number: (row) => row.metrics[key]?.mean,
