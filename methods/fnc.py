@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from . import simclr
-from .base import Bounds, Count, Encoder, Fraction, Method, TrainData
+from .base import Bounds, Count, Encoder, Fraction, TrainData
+from .parts.in_batch_base import InBatchBase
 from .parts.info_nce import attract, eliminate
-from .parts.pairs import InBatch, Pairs, cosine, project
+from .parts.pairs import Pairs, cosine, project
 
 Cosine = Annotated[float, Bounds(-1, 1)]
 
@@ -30,18 +31,17 @@ class Config(simclr.Config):
     start: Fraction = 0.0  # share of the budget before the first detection; our choice
 
 
-class Fnc(Method):
+class Fnc(InBatchBase):
     name = "fnc"
     summary = "look-alikes of support views pulled in or dropped (Huynh et al. 2022)"
     config_type = Config
+    config: Config
 
     active: Tensor
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
-        self.config = config
         self.views = 2 + config.support_views
-        self.source = InBatch(encoder, config.dimension)
         self.register_buffer("active", torch.tensor(config.start == 0))
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from . import simclr
-from .base import Encoder, Fraction, Method, Positive, TrainData
+from .base import Encoder, Fraction, Positive, TrainData
+from .parts.in_batch_base import InBatchBase
 from .parts.info_nce import eliminate
-from .parts.pairs import InBatch
 from .parts.row_adam import RowAdam
 
 
@@ -26,18 +26,17 @@ class Config(simclr.Config):
     start: Fraction = 0.35  # share of the budget before it begins: epoch 70 of 200, the authors'
 
 
-class GloFnd(Method):
+class GloFnd(InBatchBase):
     name = "glofnd"
     summary = "negatives above a learned threshold an image dropped (Balmaseda et al. 2025)"
     config_type = Config
+    config: Config
 
     thresholds: Tensor
     active: Tensor
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
-        self.config = config
-        self.source = InBatch(encoder, config.dimension)
         self.register_buffer("thresholds", torch.ones(data.images))
         self.register_buffer("active", torch.tensor(config.start == 0))
         self.adam = RowAdam(data.images, config.threshold_lr)
