@@ -1,13 +1,20 @@
 """When checkpoints are written, which one is picked up, and when they go."""
 
+import contextlib
+import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
+from bench.datasets.registry import open_splits
 from bench.methods import registry
+from rich.console import Console
 
-from bench import checker, checkpoint, keeper, session
+from bench import checker, checkpoint, claims, keeper, leftovers, records, session
 from bench.budget import parse_budget
+from bench.cell import blank
 from tests.small_cells import options
 
 CPU = torch.device("cpu")
@@ -73,3 +80,48 @@ def test_a_checkpoint_runs_no_code(tmp_path):
     said: list[str] = []
     assert checkpoint.load(tmp_path / "checkpoint", "cell", CPU, said.append) is None
     assert len(said) == 1 and not (tmp_path / "exploded").exists()
+
+
+@pytest.fixture
+def done(tmp_path):
+    """A cell with a good record, as the run sees it that would do it next, and where its checkpoints lie."""
+    chosen = options(tmp_path, "simclr")
+    cell = session.plan(chosen)[0][0].cell
+    data = {"fingerprint": open_splits(cell.recipe.spec, tmp_path).fingerprint}
+    scores = dict.fromkeys(("linear_top1", "linear_top5", "knn_top1", "knn200_top1"), 0.5)
+    records.write(replace(blank(cell), status="ok", metrics=scores, data=data), chosen.out / cell.record_path)
+    kept = chosen.runs / cell.checkpoint_path
+    return chosen, kept, f"{cell.identity(data['fingerprint'])}-cpu-12345678"
+
+
+def test_what_a_run_left_that_was_killed_after_the_record_is_removed_by_the_next(done):
+    chosen, kept, identity = done
+    for _ in range(2):
+        checkpoint.save(kept, identity, {"step": 1})
+    claim = chosen.out / kept.relative_to(chosen.runs).with_name(".seed0.json.claim-0")
+    claim.write_text(json.dumps({"place": claims.place(), "pid": 2**22 + 1, "started": "1", "token": "of the dead"}))
+    assert session.run(chosen, Console(), dry_run=True) == 0 and kept.exists() and claim.exists()
+    assert session.run(chosen, Console(), dry_run=False) == 0
+    assert list(kept.parent.iterdir()) == [] and [p.name for p in claim.parent.iterdir()] == ["seed0.json"]
+
+
+@pytest.mark.parametrize("case", ["of other settings", "damaged", "of a cell that failed", "of a cell that another run has"])
+def test_a_checkpoint_that_may_be_needed_is_left(done, case):
+    chosen, kept, identity = done
+    checkpoint.save(kept, "other" if case == "of other settings" else identity, {"step": 1})
+    if case == "damaged":
+        kept.write_bytes(kept.read_bytes()[:-1])
+    record = chosen.out / kept.relative_to(chosen.runs).with_name("seed0.json")
+    if case == "of a cell that failed":
+        records.write(replace(records.read(record), status="failed"), record)
+    with claims.Claims().take(record) if case.endswith("has") else contextlib.nullcontext():
+        leftovers.remove(session.plan(chosen)[0], chosen.out)
+    assert kept.exists()
+
+
+def test_a_cell_that_is_to_run_again_goes_on_from_its_checkpoint(done, monkeypatch):
+    chosen, kept, identity = done
+    checkpoint.save(kept, identity, {"step": 1})
+    monkeypatch.setattr(session, "run_all", lambda *_: None)
+    session.run(replace(chosen, on_existing="rerun"), Console(), dry_run=False)
+    assert kept.exists()
