@@ -60,3 +60,20 @@ def test_a_record_at_the_place_of_another_is_named(tmp_path):
     path.rename(path.with_name("seed1.json"))
     found, problems = records.read_all(tmp_path)
     assert found == [] and "seed1.json is the record of simclr, seed 0" in problems[0]
+
+
+def test_a_thousand_foreign_and_broken_files_hide_no_record(tmp_path, bench_command):
+    some(tmp_path)
+    contents = ("", "{", "null", '{"track": 1}', "\0\0", "\N{SNOWMAN}")
+    broken = [tmp_path / f"track{i % 7}/b/1ep/m{i % 50}/seed{i}.json" for i in range(500)]  # where records lie
+    foreign = [tmp_path / f"notes{i % 9}/{name}{i}" for i in range(250) for name in ("x.json", ".hidden")]
+    for i, path in enumerate([*broken, *foreign]):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(contents[i % len(contents)])
+    for arguments in (["report"], ["report", "--check"], ["list", "results"]):
+        code, out, err = bench_command(*arguments, "--out", str(tmp_path))
+        assert code == 0 and "Traceback" not in err
+        assert [sum(str(path) in line for line in err.splitlines()) for path in broken[:3]] == [1, 1, 1]
+        assert err.count("warning: ") == err.count("\n") == len(broken)
+    assert "digits/test_resnet/1ep/simclr/seed0" in out
+    assert all(path.read_text() == contents[i % len(contents)] for i, path in enumerate([*broken, *foreign]))
