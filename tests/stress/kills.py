@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from bench import runner, session
 from bench.signals import Stop
 from tests.small_cells import command, environment, options
 
+EAGER = "tests.stress.eager"
 PLANS = [["checkpoint"], ["start", "checkpoint"], ["start"]]  # since when a cell's kills count their seconds
 
 
@@ -92,11 +94,17 @@ def cells(folder: Path, methods: Sequence[str], kills: int, rng: random.Random, 
 
 def warm_up() -> None:
     """Let the server that cells are forked from load its modules now: the first cell's time is to be like the others'."""
-    os.environ.update(environment())
-    forkserver.set_forkserver_preload(["eager"])
-    process = multiprocessing.get_context("forkserver").Process(target=abs, args=(0,))
+    os.environ.update(environment())  # the server looks for modules in PYTHONPATH only
+    forkserver.set_forkserver_preload([EAGER])
+    process = multiprocessing.get_context("forkserver").Process(target=require, args=(EAGER,))
     process.start()
     process.join()
+    if process.exitcode:
+        raise RuntimeError(f"{EAGER} was not preloaded: checkpoints would be rare")
+
+
+def require(module: str) -> None:
+    sys.exit(module not in sys.modules)
 
 
 def kill_at(since: str, whole: dict[str, Any], rng: random.Random) -> Kill:
