@@ -14,9 +14,9 @@ from .parts.pairs import Pairs
 
 @dataclass(frozen=True)
 class Config(in_batch_base.Config):
-    temperature: Positive = 0.1  # lightly's default
+    temperature: Positive = 0.1  # lightly's default; Yeh's own on CIFAR is not known here
     weighted: bool = False  # True: DCLW, positives that are near already weigh less
-    sigma: Positive = 0.5  # of the weights; Yeh, eq. 6
+    sigma: Positive = 0.5  # of the weights; lightly's default
 
 
 class Decoupled(InBatchBase):

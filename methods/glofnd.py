@@ -21,9 +21,9 @@ from .parts.row_adam import RowAdam
 
 @dataclass(frozen=True)
 class Config(simclr.Config):
-    alpha: Fraction = 0.01  # share of images taken for false negatives; the authors' on ImageNet-100
-    threshold_lr: Positive = 0.05  # of Adam; the authors'
-    start: Fraction = 0.35  # share of the budget before it begins: epoch 70 of 200, the authors'
+    alpha: Fraction = 0.01  # share of images taken for false negatives; the authors' script for ImageNet-100
+    threshold_lr: Positive = 0.05  # of Adam; the same script
+    start: Fraction = 0.35  # share of the budget before it begins: epoch 70 of 200, the same script
 
 
 class GloFnd(InBatchBase):
