@@ -79,9 +79,13 @@ def _read(path: Path, device: torch.device) -> dict[str, Any]:
     return saved
 
 
-def discard(path: Path) -> None:
-    """Remove both checkpoints at ``path``, and what killed processes left beside them."""
+def discard(path: Path, identity: str = "") -> None:
+    """Remove both checkpoints at ``path``, and what killed processes left beside them.
+
+    With an ``identity`` only those whose own begins with it; others, and damaged ones, which do not tell theirs, stay.
+    """
     for part in (path, previous(path)):
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError, _Damaged):
+            if not identity or str(_read(part, torch.device("cpu")).get("identity")).startswith(identity):
+                part.unlink(missing_ok=True)
     sweep(path)

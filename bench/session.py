@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from . import leaderboard, published, records, report, stale
+from . import leaderboard, leftovers, published, records, report, stale
 from .backbone import build_backbone
 from .budget import parse_budget
 from .cell import Job
@@ -71,6 +71,7 @@ def run(options: Options, console: Console, dry_run: bool) -> int:
     sinks: list[Sink] = [*open_sinks(options.log, options.runs), Running(options.out)]
     check_writable(options.out)
     check_writable(options.runs)
+    leftovers.remove([task for task in tasks if task not in due], options.out)
     with Stop() as stop, Display(console, len(due)) as display:
         hear = _all([display.hear, *(sink.hear for sink in sinks)])
         try:

@@ -6,27 +6,24 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from . import simclr
-from .base import Encoder, Method, Positive, TrainData
-from .parts.pairs import InBatch, Pairs
+from .base import Positive
+from .parts import in_batch_base
+from .parts.in_batch_base import InBatchBase
+from .parts.pairs import Pairs
 
 
 @dataclass(frozen=True)
-class Config(simclr.Config):
-    temperature: Positive = 0.1  # lightly's default
+class Config(in_batch_base.Config):
+    temperature: Positive = 0.1  # lightly's default; Yeh's own on CIFAR is not known here
     weighted: bool = False  # True: DCLW, positives that are near already weigh less
-    sigma: Positive = 0.5  # of the weights; Yeh, eq. 6
+    sigma: Positive = 0.5  # of the weights; lightly's default
 
 
-class Decoupled(Method):
+class Decoupled(InBatchBase):
     name = "decoupled"
     summary = "in-batch InfoNCE without the positive in the denominator (Yeh et al. 2022)"
     config_type = Config
-
-    def __init__(self, encoder: Encoder, config: Config, data: TrainData):
-        super().__init__(encoder, config, data)
-        self.config = config
-        self.source = InBatch(encoder, config.dimension)
+    config: Config
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
         c = self.config

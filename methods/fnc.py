@@ -1,8 +1,10 @@
 """FNC: False Negative Cancellation (Huynh et al. 2022, arXiv 2011.11765): look-alikes of an image's support views.
 
-The paper: candidates are scored by their cosine to each support view, the maximum counts; a false negative is
-among the top 10 and above 0.7; 8 support views; attraction works best. Our reading: the support views pass
-through the encoder without gradient; detection starts with the training (``start`` delays it).
+The authors' code: candidates are scored by their cosine to each view of the anchor's image, support views too, and the
+maximum counts; a false negative is among the top 10 and above 0.7, and is attracted; 8 support views. There all ten
+views are trained on, and by default a memory of 16 batches of momentum keys is searched (temperature 0.1). Ours is
+smaller: the support views pass without gradient and alone are compared with the two views of the batch's other
+images, at SimCLR's temperature; detection starts with the training (``start`` delays it).
 """
 
 from __future__ import annotations
@@ -14,34 +16,34 @@ import torch
 from torch import Tensor
 
 from . import simclr
-from .base import Bounds, Count, Encoder, Fraction, Method, TrainData
+from .base import Bounds, Count, Encoder, Fraction, TrainData
+from .parts.in_batch_base import InBatchBase
 from .parts.info_nce import attract, eliminate
-from .parts.pairs import InBatch, Pairs, cosine, project
+from .parts.pairs import Pairs, cosine, project
 
 Cosine = Annotated[float, Bounds(-1, 1)]
 
 
 @dataclass(frozen=True)
 class Config(simclr.Config):
-    strategy: Literal["attract", "eliminate"] = "attract"  # the paper's best
-    support_views: Count = 8  # the paper's; each costs a forward pass
-    top: Count = 10  # the paper's
-    threshold: Cosine = 0.7  # the paper's
+    strategy: Literal["attract", "eliminate"] = "attract"  # the authors' code has no other
+    support_views: Count = 8  # the authors' code; each costs a forward pass
+    top: Count = 10  # the authors' code
+    threshold: Cosine = 0.7  # the authors' code
     start: Fraction = 0.0  # share of the budget before the first detection; our choice
 
 
-class Fnc(Method):
+class Fnc(InBatchBase):
     name = "fnc"
     summary = "look-alikes of support views pulled in or dropped (Huynh et al. 2022)"
     config_type = Config
+    config: Config
 
     active: Tensor
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
-        self.config = config
         self.views = 2 + config.support_views
-        self.source = InBatch(encoder, config.dimension)
         self.register_buffer("active", torch.tensor(config.start == 0))
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:

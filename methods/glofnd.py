@@ -13,31 +13,30 @@ import torch
 from torch import Tensor
 
 from . import simclr
-from .base import Encoder, Fraction, Method, Positive, TrainData
+from .base import Encoder, Fraction, Positive, TrainData
+from .parts.in_batch_base import InBatchBase
 from .parts.info_nce import eliminate
-from .parts.pairs import InBatch
 from .parts.row_adam import RowAdam
 
 
 @dataclass(frozen=True)
 class Config(simclr.Config):
-    alpha: Fraction = 0.01  # share of images taken for false negatives; the authors' on ImageNet-100
-    threshold_lr: Positive = 0.05  # of Adam; the authors'
-    start: Fraction = 0.35  # share of the budget before it begins: epoch 70 of 200, the authors'
+    alpha: Fraction = 0.01  # share of images taken for false negatives; the authors' script for ImageNet-100
+    threshold_lr: Positive = 0.05  # of Adam; the same script
+    start: Fraction = 0.35  # share of the budget before it begins: epoch 70 of 200, the same script
 
 
-class GloFnd(Method):
+class GloFnd(InBatchBase):
     name = "glofnd"
     summary = "negatives above a learned threshold an image dropped (Balmaseda et al. 2025)"
     config_type = Config
+    config: Config
 
     thresholds: Tensor
     active: Tensor
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
-        self.config = config
-        self.source = InBatch(encoder, config.dimension)
         self.register_buffer("thresholds", torch.ones(data.images))
         self.register_buffer("active", torch.tensor(config.start == 0))
         self.adam = RowAdam(data.images, config.threshold_lr)

@@ -1,9 +1,10 @@
 """PCL: Prototypical Contrastive Learning (Li et al. 2021, arXiv 2005.04966): contrast with cluster centroids as well.
 
-The paper: MoCo's loss plus, over several clusterings, InfoNCE between a query and its cluster's centroid against
+The authors' code: MoCo's loss plus, over several clusterings, InfoNCE between a query and its cluster's centroid against
 the other centroids, each with a temperature of its own (ProtoNCE); clusters from the momentum encoder's view of
-un-augmented images, anew every epoch, after 20 of 200 epochs without. Our choices: the cluster counts are IFND's;
-all other centroids are negatives (the authors' code draws some of them).
+un-augmented images, anew every epoch, after 20 of 200 epochs without. Our choices: the cluster counts are IFND's
+(theirs are for ImageNet); all other centroids are negatives (they draw 16,384 of them); k-means starts once, not five times;
+the temperature of MoCo's part is MoCo's 0.1 (theirs is 0.2, of both parts).
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ EVERY_EPOCH = Interval("1ep")
 
 @dataclass(frozen=True)
 class Config(moco.Config):
-    clusters: Counts = ()  # none: N/500, N/200, N/100, as IFND; the author advises 100 to 1000 on CIFAR
-    cluster_every: Interval = EVERY_EPOCH  # the paper's
-    warmup: Fraction = 0.1  # share of the budget before the first clustering: 20 of 200 epochs, the authors'
+    clusters: Counts = ()  # none: N/500, N/200, N/100, as IFND; an author guesses 100 to 1000 for CIFAR-10 (salesforce/PCL#4)
+    cluster_every: Interval = EVERY_EPOCH  # the authors' code
+    warmup: Fraction = 0.1  # share of the budget before the first clustering: 20 of 200 epochs, the authors' code
     prototype_temperature: Positive = 0.2  # mean of the clusters' own; the authors' code
-    alpha: NonNegative = 10.0  # smooths the concentration of small clusters; the paper's
+    alpha: NonNegative = 10.0  # smooths the concentration of small clusters; the authors' code
 
     def resolved(self, images: int, side: int) -> Self:
         return replace(super().resolved(images, side), clusters=cluster_counts(self.clusters, images))

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from . import simclr
-from .base import Encoder, Method, Positive, TrainData
+from .base import Encoder, Positive, TrainData
+from .parts import in_batch_base
+from .parts.in_batch_base import InBatchBase
 from .parts.info_nce import attract
-from .parts.pairs import InBatch
 from .parts.truth import Truth
 
 
 @dataclass(frozen=True)
-class Config(simclr.Config):
+class Config(in_batch_base.Config):
     temperature: Positive = 0.1  # SupCon, section 4
 
 
-class SupCon(Method):
+class SupCon(InBatchBase):
     name = "supcon"
     summary = "SupCon, L_out: all of the class in the batch pulled in (Khosla et al. 2020)"
     uses_labels = True
@@ -26,8 +26,6 @@ class SupCon(Method):
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
-        self.config = config
-        self.source = InBatch(encoder, config.dimension)
         self.truth = Truth(data)
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:

@@ -115,6 +115,14 @@ def test_seed_major_order(tmp_path, bench_command):
     assert [line.split(" / ")[-2:] for line in lines] == [[m, f"seed {s}"] for s in (0, 1) for m in ("random_init", "raw_pixels")]
 
 
+def test_every_folder_of_results_has_a_folder_of_encoders_of_its_own(tmp_path, bench_command):
+    chosen = ("--budget", "1steps", "--methods", "random_init", "--seeds", "1")
+    for name in ("results", "other", "results/../third"):
+        assert bench_command("run", *SMALL, *chosen, "--out", str(tmp_path / name))[0] == 0
+    folders = sorted(path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("seed0.safetensors"))
+    assert folders == ["other-runs", "runs", "third-runs"]
+
+
 def test_a_dry_run_writes_nothing(tmp_path, bench_command):
     code, out, _ = bench_command("run", *SMALL, "--methods", "simclr", "--dry-run", "--out", str(tmp_path / "results"))
     assert code == 0 and "3 cells" in out

@@ -26,6 +26,11 @@ DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Where prepared datasets lie; else $BENCH_DATA, else the user's cache folder.")
 ]
 Out = Annotated[Path, typer.Option(help="Folder of the records and tables.")]
+Runs = Annotated[
+    Path | None,
+    typer.Option(help="Folder of checkpoints and encoders; else runs beside --out results, NAME-runs beside --out NAME."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")]
 
 
 class OnExisting(str, Enum):
@@ -41,9 +46,18 @@ class Device(str, Enum):
     cuda = "cuda"
 
 
+TrainOn = Annotated[Device, typer.Option("--device", help="Where to train.")]
+
+
 def data_root(given: Path | None) -> Path:
     """The folder of prepared datasets."""
     return given or Path(os.environ.get("BENCH_DATA") or user_cache_dir("ssl-bench"))
+
+
+def runs_root(given: Path | None, out: Path) -> Path:
+    """The folder of checkpoints and encoders: of its own for every ``out``, so that two of them never share a file."""
+    place = Path(os.path.normpath(out.absolute()))
+    return given or place.parent / ("runs" if place.name == "results" else f"{place.name}-runs")
 
 
 def warn(line: str) -> None:

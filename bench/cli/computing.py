@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .app import DataDir, Device, OnExisting, Out, app, console, data_root
+from .app import DataDir, Device, DryRun, OnExisting, Out, Runs, TrainOn, app, console, data_root, runs_root
 
 
 @app.command()
@@ -20,9 +20,9 @@ def run(
     batch_size: Annotated[
         int | None, typer.Option(help="Images a step; else the dataset's default. The learning rate scales with it.")
     ] = None,
-    device: Annotated[Device, typer.Option(help="Where to train.")] = Device.auto,
+    device: TrainOn = Device.auto,
     out: Out = Path("results"),
-    runs: Annotated[Path | None, typer.Option(help="Folder of checkpoints and encoders; else runs, beside --out.")] = None,
+    runs: Runs = None,
     on_existing: Annotated[
         OnExisting, typer.Option(help="Cells that have a record: skip, rerun, or rerun those that failed or are stale.")
     ] = OnExisting.skip,
@@ -39,7 +39,7 @@ def run(
     ] = None,
     data_dir: DataDir = None,
     log: Annotated[str, typer.Option(help="Also send the curves to tensorboard, wandb, or both with a comma.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Train and evaluate every chosen method under one budget, then print the leaderboard."""
     from .. import session
@@ -53,7 +53,7 @@ def run(
         batch_size=batch_size,
         device=device.value,
         out=out,
-        runs=runs or out.absolute().parent / "runs",
+        runs=runs_root(runs, out),
         on_existing=on_existing.value,
         sets=tuple(sets or ()),
         data_root=data_root(data_dir),
@@ -68,14 +68,14 @@ def run(
 @app.command()
 def experiment(
     name: Annotated[str, typer.Argument(help="A file of the folder experiments, such as class-count, or a path to one.")],
-    device: Annotated[Device, typer.Option(help="Where to train.")] = Device.auto,
+    device: TrainOn = Device.auto,
     out: Out = Path("results"),
-    runs: Annotated[Path | None, typer.Option(help="Folder of checkpoints and encoders; else runs, beside --out.")] = None,
+    runs: Runs = None,
     on_existing: Annotated[
         OnExisting, typer.Option(help="Cells that have a record: skip, rerun, or rerun the failed ones.")
     ] = OnExisting.skip,
     data_dir: DataDir = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Run the cells of an experiment file, then draw its figure and write its table."""
     from .. import experiment as experiment_module
@@ -83,7 +83,7 @@ def experiment(
     place = experiment_module.Place(
         device=device.value,
         out=out,
-        runs=runs or out.absolute().parent / "runs",
+        runs=runs_root(runs, out),
         on_existing=on_existing.value,
         data_root=data_root(data_dir),
     )

@@ -16,8 +16,8 @@ def debiased(pairs: Pairs, temperature: float, tau: float, beta: float = 0.0) ->
     """Mean over anchors of -log p / (p + N_g), p = e^{s+/t}. Scalar; at tau = beta = 0 this is InfoNCE.
 
     N_g = max((S - tau N p) / (1 - tau), N e^{-1/t}) estimates the sum over the N true negatives where a share
-    ``tau`` of the candidates is of the anchor's class (Chuang et al. 2020, eq. 7 and 8). S is the sum of n, with
-    ``beta`` the hard ones weighing more: sum(w n) / mean(w), w = n^beta (Robinson et al. 2021, eq. 4).
+    ``tau`` of the candidates is of the anchor's class (Chuang et al. 2020, as in the authors' code). S is the sum of n, with
+    ``beta`` the hard ones weighing more: sum(w n) / mean(w), w = n^beta (Robinson et al. 2021, as in theirs).
     """
     count = pairs.negative.sum(1).to(pairs.positive.dtype)
     # everything is divided by e^{1/t}, the largest it can be: the ratio stays and nothing overflows

@@ -10,10 +10,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from common import ROOT, Tally
+sys.path.insert(1, str(Path(__file__).parents[2]))
+if TYPE_CHECKING:
+    from common import Tally
 
-sys.path.insert(1, str(ROOT))
+FEW = ["simclr", "moco", "ifnd_elim", "glofnd"]  # a state of each kind: no more than weights, a queue, labels, thresholds
 
 
 def trials(folder: Path, short: bool, seed: int) -> list[list[Callable[[], Tally]]]:
@@ -22,12 +25,14 @@ def trials(folder: Path, short: bool, seed: int) -> list[list[Callable[[], Tally
     import disk
     import kills
     import together
+    from bench.methods import registry
 
     rng = [random.Random(f"{seed} {i}") for i in range(6)]
+    methods, each, budget = (FEW, 1, "40steps") if short else (list(registry()), 4, "80steps")
     here = [
         lambda: damage.of_records(folder / "records", 60 if short else 120, rng[0]),
         lambda: damage.of_checkpoints(folder / "checkpoints", 40 if short else 80, rng[1]),
-        lambda: kills.cells(folder / "cells", 4 if short else 60, rng[2], "40steps" if short else "80steps"),
+        lambda: kills.cells(folder / "cells", methods, each, rng[2], budget),
     ]
     if short:
         return [here]

@@ -1,18 +1,18 @@
-"""What the stress tests share: small cells, and what two computations of a cell must have in common."""
+"""What the stress tests share: how they count, and what two computations of a cell must have in common."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-TIMES = {"seconds", "images_per_second"}
+from tests.small_cells import ROOT, environment
+
+TIMES = ("seconds", "images_per_second")  # how keys end whose values are the clock's
+MARKS = (".claim-", ".partial", ".checkpoint")
 
 
 @dataclass
@@ -24,31 +24,24 @@ class Tally:
     lost: list[str] = field(default_factory=list)
     note: str = ""
 
-    def hold(self, survived: bool, what: str) -> None:
-        self.tried += 1
-        if not survived:
-            self.lost.append(what)
-
-
-def command(folder: Path, *flags: str, budget: str = "40steps") -> list[str]:
-    """A `run` of small cells whose records and encoders go below ``folder``."""
-    small = ["--datasets", "digits:fraction=0.2", "--batch-size", "16", "--device", "cpu", "--budget", budget]
-    places = ["--out", str(folder / "results"), "--runs", str(folder / "runs")]
-    return [sys.executable, "-m", "bench", "run", *small, *places, *flags]
-
-
-def environment() -> dict[str, str]:
-    """One thread, as bit-equality is promised for equal numbers of them."""
-    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    def hold(self, survived: bool, what: str, times: int = 1) -> None:
+        """Count faults that came to pass, so many ``times``, all of them survived or lost."""
+        self.tried += times
+        self.lost += [] if survived else [what] * times
 
 
 def start(arguments: list[str], log: Path, **options: Any) -> subprocess.Popen:
     """Start a command in a process group of its own."""
+    log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as out:
         return subprocess.Popen(
             arguments, cwd=ROOT, env=environment(), stdout=out, stderr=subprocess.STDOUT, start_new_session=True, **options
         )
+
+
+def left_behind(folder: Path, marks: tuple[str, ...] = MARKS) -> list[str]:
+    """Claims, half-written files and checkpoints below ``folder``: there are none when all cells have ended well."""
+    return [str(path) for path in folder.rglob("*") if any(mark in path.name for mark in marks)]
 
 
 def essences(folder: Path) -> dict[str, Any]:
@@ -70,7 +63,7 @@ def reference(folder: Path) -> dict[str, Any]:
 def essence(folder: Path, path: Path) -> dict[str, Any]:
     record = json.loads(path.read_text())
     record["cost"] = {key: record["cost"].get(key) for key in ("images", "steps")}
-    record["curve"] = [{key: value for key, value in point.items() if key not in TIMES} for point in record["curve"]]
+    record["curve"] = [{key: value for key, value in point.items() if not key.endswith(TIMES)} for point in record["curve"]]
     del record["environment"]
     encoder = folder / "runs" / path.relative_to(folder / "results").with_suffix(".safetensors")
     return record | {"encoder": hashlib.sha256(encoder.read_bytes()).hexdigest() if encoder.exists() else None}

@@ -40,6 +40,15 @@ KINDS: dict[str, Callable[[bytes, random.Random], bytes]] = {
 }
 
 
+def corrupted(content: bytes, rng: random.Random) -> tuple[str, bytes]:
+    """The kind of a random corruption, and what it makes of ``content``: always something else."""
+    while True:
+        kind = rng.choice(list(KINDS))
+        bad = KINDS[kind](content, rng)
+        if bad != content:
+            return kind, bad
+
+
 def some_record(seed: int) -> records.Record:
     curve = [{"progress": i / 10, "loss": 1.5 / (i + 1), "seconds": i * 0.5} for i in range(10)]
     metrics = {"linear_top1": 0.5, "linear_top5": 0.75, "knn_top1": 0.25, "knn200_top1": 0.25}
@@ -56,8 +65,7 @@ def of_records(folder: Path, tries: int, rng: random.Random) -> Tally:
     sound = [path.read_bytes() for path in paths]
     for i in range(tries):
         victim = i % len(paths)
-        kind = rng.choice(list(KINDS))
-        bad = KINDS[kind](sound[victim], rng)
+        kind, bad = corrupted(sound[victim], rng)
         paths[victim].write_bytes(bad)
         try:
             found, problems = records.read_all(folder)
@@ -86,8 +94,8 @@ def of_checkpoints(folder: Path, tries: int, rng: random.Random) -> Tally:
             checkpoint.save(path, "cell", state)
         both = i % 4 == 0
         for victim in (path, checkpoint.previous(path)) if both else (path,):
-            kind = rng.choice(list(KINDS))
-            victim.write_bytes(KINDS[kind](victim.read_bytes(), rng))
+            kind, bad = corrupted(victim.read_bytes(), rng)
+            victim.write_bytes(bad)
         said: list[str] = []
         try:
             found = checkpoint.load(path, "cell", CPU, said.append)

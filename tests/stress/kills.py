@@ -7,100 +7,139 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
 from bench.methods import registry
-from common import Tally, command, environment, essences, reference, start
+from common import Tally, essences, left_behind, reference, start
 
 from bench import runner, session
 from bench.signals import Stop
+from tests.small_cells import command, environment, options
+
+EAGER = "tests.stress.eager"
+PLANS = [["checkpoint"], ["start", "checkpoint"], ["start"]]  # since when a cell's kills count their seconds
 
 
-def options(folder: Path, method: str, budget: str) -> session.Options:
-    return session.Options(
-        methods=method,
-        datasets="digits:fraction=0.2",
-        budget=budget,
-        seeds=1,
-        backbone=None,
-        batch_size=16,
-        device="cpu",
-        out=folder / "results",
-        runs=folder / "runs",
-        on_existing="failed",
-        sets=(),
-        data_root=folder,
-        checkpoint_every="3steps",
-    )
+@dataclass(frozen=True)
+class Kill:
+    """So many seconds after the cell has begun (``start``), or after it has written its first checkpoint."""
+
+    since: str
+    seconds: float
 
 
-def run_once(chosen: session.Options, kill_after: float | None = None, since: str = "start") -> dict[str, Any]:
-    """Run the one cell that ``chosen`` means, killing its process some seconds after it has entered a phase.
-
-    Gives its events by name: when it entered each phase, whether it was resumed, and its record.
-    """
-    tasks, _ = session.plan(chosen)
+def run_once(chosen: session.Options, kill: Kill | None = None) -> dict[str, Any]:
+    """Run the one cell that ``chosen`` means; its events by name: when each phase began, whether it resumed, its record."""
+    (task,), _ = session.plan(chosen)
     seen: dict[str, Any] = {}
-    timer = threading.Timer(kill_after or 0, kill_children)
+    ended = threading.Event()
 
     def hear(_: runner.Task, event: dict[str, Any]) -> None:
         seen.update(event)
         if "phase" in event:
             seen[event["phase"]] = time.monotonic()
-        if event.get("phase") == since and kill_after is not None and not timer.is_alive():
-            timer.start()
 
-    runner.run_all([task for task in tasks if task.due("failed")], chosen.out, hear, Stop())
-    timer.cancel()
+    killer = threading.Thread(target=kill_later, args=(kill, seen, chosen.runs / task.cell.checkpoint_path, ended))
+    killer.start()
+    runner.run_all([task], chosen.out, hear, Stop())
+    ended.set()
+    killer.join()
     return seen
 
 
-def kill_children() -> None:
-    for process in multiprocessing.active_children():
-        if process.pid is not None:
-            os.kill(process.pid, signal.SIGKILL)
+def kill_later(kill: Kill | None, seen: dict[str, Any], checkpoint: Path, ended: threading.Event) -> None:
+    """Kill the cell's process when ``kill`` says, unless it has ended before."""
+    begun = time.time()
+    while kill and not ended.is_set():
+        if changed_since(checkpoint, begun) if kill.since == "checkpoint" else kill.since in seen:
+            break
+        time.sleep(0.002)
+    if kill and not ended.wait(kill.seconds):
+        for process in multiprocessing.active_children():
+            if process.pid is not None:
+                os.kill(process.pid, signal.SIGKILL)
 
 
-def cells(folder: Path, kills: int, rng: random.Random, budget: str = "40steps") -> Tally:
-    """Kill every method's cell again and again; after each kill that hits, let it end and compare."""
-    os.environ.update(environment())
-    forkserver.set_forkserver_preload(["eager"])
-    forkserver.ensure_running()
-    tally, resumes, attempt = Tally("SIGKILL of a cell"), 0, 0
-    methods = list(registry())
-    expected: dict[str, Any] = {}
-    typical: dict[str, Any] = {}
-    while tally.tried < kills:
-        attempt += 1
-        method = methods[attempt % len(methods)]
-        if method not in expected:
-            typical[method] = run_once(options(folder / "whole" / method, method, budget))
-            expected[method] = reference(folder / "whole" / method)
-        place = folder / f"{attempt}-{method}"
-        chosen = options(place, method, budget)
-        hits = 0
-        since = rng.choice(["start", "train", "train"]) if "train" in typical[method] else "start"
-        longest = typical[method]["done"] - typical[method][since]
-        while hits < 1 + attempt % 2:  # every other cell is killed twice
-            if run_once(chosen, rng.uniform(0, longest), since)["record"].status != "killed":
-                break
-            hits += 1
-        resumes += "resumed" in run_once(chosen) if hits else 0
-        for _ in range(hits):
-            tally.hold(essences(place) == expected[method], f"{method}: another result in {place}")
-    tally.note = f"{len(expected)} methods, {resumes} ends from a checkpoint"
+def cells(folder: Path, methods: Sequence[str], kills: int, rng: random.Random, budget: str) -> Tally:
+    """Kill the cell of each method so often, or once more; after one or two kills let it end, and compare.
+
+    A kill that came too late does not count. After one that followed a checkpoint the cell must go on from it.
+    """
+    warm_up()
+    tally, resumed = Tally("SIGKILL of a cell"), 0
+    for method in methods:
+        place = folder / "whole" / method
+        whole = run_once(options(place, method, budget))
+        expected = reference(place)
+        hits = attempt = done = 0
+        while hits < kills:
+            attempt += 1
+            place = folder / f"{method}-{attempt}"
+            chosen = options(place, method, budget, checkpoint_every="3steps", on_existing="failed")
+            found = interrupted(chosen, [kill_at(since, whole, rng) for since in PLANS[done % len(PLANS)]])
+            if found.hits:
+                same = essences(place) == expected and found.resumed >= found.saved and not left_behind(place)
+                tally.hold(same, f"{method}: another result, a lost checkpoint or leftovers in {place}: {found}", found.hits)
+            hits, done, resumed = hits + found.hits, done + bool(found.hits), resumed + found.resumed
+    tally.note = f"{len(methods)} methods; {resumed} times a cell went on from a checkpoint"
     return tally
 
 
-def groups(folder: Path, kills: int, rng: random.Random, methods: str = "all", budget: str = "300steps") -> Tally:
+def warm_up() -> None:
+    """Let the server that cells are forked from load its modules now: the first cell's time is to be like the others'."""
+    os.environ.update(environment())  # the server looks for modules in PYTHONPATH only
+    forkserver.set_forkserver_preload([EAGER])
+    process = multiprocessing.get_context("forkserver").Process(target=require, args=(EAGER,))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise RuntimeError(f"{EAGER} was not preloaded: checkpoints would be rare")
+
+
+def require(module: str) -> None:
+    sys.exit(module not in sys.modules)
+
+
+def kill_at(since: str, whole: dict[str, Any], rng: random.Random) -> Kill:
+    """At a random instant of what is left of a cell that took as long as ``whole``."""
+    if "train" not in whole:  # no checkpoint will be written
+        since = "start"
+    return Kill(since, rng.uniform(0, whole["done"] - whole["train" if since == "checkpoint" else "start"]))
+
+
+@dataclass
+class Interrupted:
+    """How many kills came in time, how many of them after a checkpoint, and how often the cell went on from one."""
+
+    hits: int = 0
+    saved: int = 0
+    resumed: int = 0
+
+
+def interrupted(chosen: session.Options, kills: Sequence[Kill]) -> Interrupted:
+    """Run a cell to its end, killing it meanwhile."""
+    found = Interrupted()
+    for kill in [*kills, None]:
+        seen = run_once(chosen, kill)
+        found.resumed += "resumed" in seen
+        if kill is None or seen["record"].status != "killed":
+            break
+        found.hits += 1
+        found.saved += kill.since == "checkpoint"
+    return found
+
+
+def groups(folder: Path, kills: int, rng: random.Random, methods: str = "", budget: str = "300steps") -> Tally:
     """Kill a whole run with all its processes, start the same command again, until it was killed often enough; compare."""
     tally = Tally("SIGKILL of a whole run")
-    folder.mkdir()
-    flags = ["--methods", methods, "--seeds", "1", "--checkpoint-every", "5steps"]
+    flags = (methods or ",".join(registry()), "--checkpoint-every", "5steps")
     start(command(folder / "whole", *flags, budget=budget), folder / "whole.log").wait()
     again, log = command(folder / "killed", *flags, budget=budget), folder / "killed.log"
     hits = 0
@@ -114,9 +153,9 @@ def groups(folder: Path, kills: int, rng: random.Random, methods: str = "all", b
         hits += 1
     code = start(again, log).wait()
     same = code == 0 and essences(folder / "killed") == reference(folder / "whole")
-    for _ in range(hits):
-        tally.hold(same, f"exit code {code}, or another result: {folder / 'killed'}")
-    tally.note = f"{log.read_text().count('going on at')} cells went on from a checkpoint"
+    left = left_behind(folder / "killed")
+    tally.hold(same and not left, f"exit code {code}, another result, or left behind in {folder / 'killed'}: {left}", hits)
+    tally.note = f"of {kills} kills; {log.read_text().count('going on at')} cells went on from a checkpoint"
     return tally
 
 
@@ -131,5 +170,5 @@ def wait_for_checkpoint(runs: Path, run: subprocess.Popen, further: float) -> No
 def changed_since(path: Path, when: float) -> bool:
     try:
         return path.stat().st_mtime > when
-    except OSError:  # it was moved or removed between the two looks
+    except OSError:  # it is not there yet, or was moved or removed between two looks
         return False

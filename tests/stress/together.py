@@ -10,14 +10,23 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from common import Tally, command, essences, start
+from common import Tally, essences, left_behind, reference, start
+
+from tests.small_cells import command
+
+METHODS = ("simclr", "moco", "ifnd_elim", "raw_pixels")
 
 
-def runs(folder: Path, seeds: int, many: int, killed: int, rng: random.Random, budget: str = "40steps") -> Tally:
-    """``many`` runs over 4 x ``seeds`` cells; ``killed`` of them die at random instants. Every cell ends once."""
+def runs(folder: Path, seeds: int, many: int, killed: int, rng: random.Random, compared: int = 2) -> Tally:
+    """``many`` runs over 4 x ``seeds`` cells; ``killed`` of them die at random instants. Every cell is computed once.
+
+    The cells of the first ``compared`` seeds must be those of a run that had the folder for itself.
+    """
     tally = Tally(f"{many} runs on one folder, {killed} killed")
-    arguments = command(folder, "--methods", "simclr,moco,ifnd_elim,raw_pixels", "--seeds", str(seeds), budget=budget)
-    logs = [folder.parent / f"{folder.name}-{i}.log" for i in range(many)]
+    shared, whole, names = folder / "shared", folder / "whole", ",".join(METHODS)
+    start(command(whole, names, seeds=compared), folder / "whole.log").wait()
+    arguments = command(shared, names, seeds=seeds)
+    logs = [folder / f"{i}.log" for i in range(many)]
     started = [start(arguments, log) for log in logs]
     for run, log in zip(started[:killed], logs, strict=False):
         while run.poll() is None and "\n[" not in log.read_text():
@@ -25,14 +34,16 @@ def runs(folder: Path, seeds: int, many: int, killed: int, rng: random.Random, b
         time.sleep(rng.uniform(0, 3))
         os.killpg(run.pid, signal.SIGKILL)
     codes = [run.wait() for run in started]
-    ended = Counter(name for log in logs for name in re.findall(r"^ok\s+(.*seed \d+):", log.read_text(), re.MULTILINE))
-    found = essences(folder)
-    tally.hold(all(code == 0 for code in codes[killed:]), f"exit codes {codes}")
-    for i in range(4 * seeds):
-        tally.hold(i < len(found) and list(found.values())[i]["status"] == "ok", f"cell {i} has no good record")
-    for name, times in ended.items():
-        tally.hold(times == 1, f"{name} was computed {times} times")
-    left = [str(path) for path in folder.rglob("*") if ".claim-" in path.name or ".partial" in path.name]
-    tally.hold(not left, f"left behind: {left}")
-    tally.note = f"{4 * seeds} cells, each with one record; {sum(codes[i] == -9 for i in range(killed))} runs killed"
+    codes.append(start(arguments, folder / "again.log").wait())  # what a kill right after a record leaves, the next run removes
+    ended = Counter(f"{method}/seed{seed}" for log in logs for method, seed in ENDED.findall(log.read_text()))
+    found, expected = essences(shared), reference(whole)
+    for name in [f"{method}/seed{seed}" for method in METHODS for seed in range(seeds)]:
+        good = name in found and found[name]["status"] == "ok" and found[name] == expected.get(name, found[name])
+        tally.hold(good and ended[name] <= 1, f"{name} has no good record, another one, or was computed {ended[name]} times")
+    tally.hold(codes == [-signal.SIGKILL] * killed + [0] * (many - killed + 1), f"exit codes {codes}", 1)
+    tally.hold(not (left := left_behind(shared)), f"left behind: {left}", 1)
+    tally.note = f"{4 * seeds} cells, exit codes, leftovers; {codes.count(-signal.SIGKILL)} runs killed"
     return tally
+
+
+ENDED = re.compile(r"^ok\s+.* / (\S+) / seed (\d+):", re.MULTILINE)

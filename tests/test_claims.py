@@ -1,0 +1,78 @@
+"""Several runs on one folder divide its cells among them."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench import claims, records, runner, session
+from bench.signals import Stop
+from tests.small_cells import options, wait_for
+
+
+def test_a_claim_is_held_once_and_given_up(tmp_path):
+    record = tmp_path / "seed0.json"
+    with claims.Claims().take(record) as claim:
+        assert claim.held()
+        assert claims.Claims().take(record) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def owned_by(path: Path, **owner) -> None:
+    path.write_text(json.dumps({"place": claims.place(), "pid": 1, "started": "1", "token": "x"} | owner))
+
+
+@pytest.mark.parametrize("pid", [2**22 + 1, 1], ids=["a process that is gone", "a later process of its number"])
+def test_the_claim_of_a_dead_run_is_taken_over(tmp_path, pid):
+    record = tmp_path / "seed0.json"
+    owned_by(tmp_path / ".seed0.json.claim-3", pid=pid)
+    with claims.Claims().take(record) as claim:
+        assert claim.path.name.endswith("claim-4") and claim.held()
+        assert claims.Claims().take(record) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_process_that_nobody_waited_for_is_dead():
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    wait_for(lambda: claims.started(child.pid) is None)
+    child.wait()
+
+
+@pytest.mark.parametrize("content", ['{"place": "elsewhere"}', "", "[1]", "\0"])
+def test_a_claim_from_elsewhere_dies_of_silence_only(tmp_path, monkeypatch, content):
+    path, ours = tmp_path / ".seed0.json.claim-0", claims.Claims()
+    path.write_text(content)
+    monkeypatch.setattr(claims, "SILENT", 0.2)
+    assert ours.take(tmp_path / "seed0.json") is None
+    time.sleep(0.3)
+    os.utime(path)  # a sign of life
+    assert ours.take(tmp_path / "seed0.json") is None
+    time.sleep(0.3)
+    assert ours.take(tmp_path / "seed0.json") is not None
+
+
+def test_a_claim_that_ended_while_it_was_judged_is_not_outbid(tmp_path, monkeypatch):
+    record, path = tmp_path / "seed0.json", tmp_path / ".seed0.json.claim-0"
+    owned_by(path, pid=2**22 + 1)
+    create = claims._create
+
+    def late(mine: Path, token: str) -> bool:
+        owned_by(path, pid=os.getpid(), started=claims.started(os.getpid()), token="of another run")
+        return create(mine, token)
+
+    monkeypatch.setattr(claims, "_create", late)
+    assert claims.Claims().take(record) is None
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_what_another_run_finished_meanwhile_is_not_computed_again(tmp_path):
+    task = session.plan(options(tmp_path, "raw_pixels"))[0][0]
+    path = tmp_path / "results" / task.cell.record_path
+    records.write(records.Record(*task.cell.board, "raw_pixels", 0, "ok"), path)
+    events = []
+    runner.run_all([task], tmp_path / "results", lambda _, event: events.append(event), Stop())
+    assert events == [] and [p.name for p in path.parent.iterdir()] == ["seed0.json"]

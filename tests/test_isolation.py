@@ -1,0 +1,59 @@
+"""A cell that fails, in whatever way, fails alone."""
+
+import shutil
+import subprocess
+
+from bench import records
+from tests.small_cells import ROOT, command, environment
+
+FAULTY = """
+import os, time
+import torch
+from . import simclr
+
+class Base(simclr.SimCLR):
+    def loss(self, views, index):
+        if not os.environ.get("MENDED"):
+            self.fail()
+        return super().loss(views, index)
+
+class Raises(Base):
+    name, summary = "raises", "x"
+    def fail(self): raise ValueError("from the loss")
+
+class Hangs(Base):
+    name, summary = "hangs", "x"
+    def fail(self): time.sleep(1000)
+
+class Vanishes(Base):
+    name, summary = "vanishes", "x"
+    def fail(self): os.kill(os.getpid(), 9)
+
+class Starves(Base):
+    name, summary = "starves", "x"
+    def fail(self): torch.empty(2**60, dtype=torch.uint8)
+"""
+
+
+def test_every_way_to_fail_is_a_record_and_the_others_run_on(tmp_path):
+    for name in ("bench", "datasets"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / "methods", tmp_path / "methods")
+    (tmp_path / "methods" / "faulty.py").write_text(FAULTY)
+    names = "raises,hangs,vanishes,starves,simclr"
+
+    def run(methods: str, *flags: str, **variables: str) -> subprocess.CompletedProcess:
+        arguments, variables = command(tmp_path, methods, *flags, budget="2steps"), environment(tmp_path) | variables
+        return subprocess.run(arguments, cwd=tmp_path, env=variables, capture_output=True, text=True)
+
+    done = run(names, "--cell-timeout", "12s")
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    found = {record.method: record for record in records.read_all(tmp_path / "results")[0]}
+    statuses = {name: record.status for name, record in found.items()}
+    expected = {"raises": "failed", "hangs": "timeout", "vanishes": "killed", "starves": "out_of_memory", "simclr": "ok"}
+    assert statuses == expected
+    assert found["raises"].error["exception"] == "ValueError: from the loss"
+    assert "in fail" in found["raises"].error["traceback"]
+    assert "SIGKILL" in found["vanishes"].error["exception"] and "12s" in found["hangs"].error["exception"]
+    again = run("vanishes,simclr", "--on-existing", "failed", MENDED="1")
+    assert again.returncode == 0 and again.stdout.count("\nok") == 1
