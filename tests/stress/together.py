@@ -32,7 +32,8 @@ def runs(folder: Path, seeds: int, many: int, killed: int, rng: random.Random, c
         while run.poll() is None and "\n[" not in log.read_text():
             time.sleep(0.1)
         time.sleep(rng.uniform(0, 3))
-        os.killpg(run.pid, signal.SIGKILL)
+        if run.poll() is None:  # else the exit codes will tell
+            os.killpg(run.pid, signal.SIGKILL)
     codes = [run.wait() for run in started]
     codes.append(start(arguments, folder / "again.log").wait())  # what a kill right after a record leaves, the next run removes
     ended = Counter(f"{method}/seed{seed}" for log in logs for method, seed in ENDED.findall(log.read_text()))
