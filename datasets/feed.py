@@ -1,6 +1,6 @@
 """Images of a store that stays on disk: gathered ahead in the background, copied beside the work.
 
-Two buffers take turns. While one batch is used, a thread gathers the next one into the other buffer; on a GPU the
+Two buffers take turns. While one batch is used, threads gather the next one into the other buffer; on a GPU the
 buffers are pinned, and the copy runs on a stream of its own.
 """
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .store import Store
 
+READERS = 4  # threads that gather: a disk gives more to several that ask at once
 Batch = tuple[Tensor, Tensor | None]
 
 
@@ -26,19 +27,20 @@ def feed(store: Store, batches: Iterable[Tensor], device: torch.device) -> Itera
     valid until the next one is asked for.
     """
     buffers = cycle([_Buffer(store, device), _Buffer(store, device)])
-    ahead: deque[tuple[_Buffer, Future[None]]] = deque()
-    with ThreadPoolExecutor(1, "feed") as pool:
+    ahead: deque[tuple[_Buffer, list[Future[None]]]] = deque()
+    with ThreadPoolExecutor(READERS, "feed") as pool:
         for rows in batches:
             buffer = next(buffers)
-            ahead.append((buffer, pool.submit(buffer.gather, rows)))
+            ahead.append((buffer, buffer.gather(rows, pool)))
             if len(ahead) == 2:
                 yield _sent(*ahead.popleft())
         while ahead:
             yield _sent(*ahead.popleft())
 
 
-def _sent(buffer: _Buffer, gathered: Future[None]) -> Batch:
-    gathered.result()
+def _sent(buffer: _Buffer, gathered: list[Future[None]]) -> Batch:
+    for part in gathered:
+        part.result()
     return buffer.send()
 
 
@@ -53,14 +55,18 @@ class _Buffer:
         self.sizes: Tensor | None = None
         self.stream = torch.cuda.Stream(device) if self.on_gpu else None
 
-    def gather(self, rows: Tensor) -> None:
-        """Read the images ``rows``, once the buffer's last copy is done."""
-        if self.stream is not None:
-            self.stream.synchronize()  # in the background: nobody else waits
-        shape = (len(rows), *self.store.images.shape[1:])
+    def gather(self, rows: Tensor, pool: ThreadPoolExecutor) -> list[Future[None]]:
+        """Begin to read the images ``rows``."""
         if len(self.room) < len(rows):
+            shape = (len(rows), *self.store.images.shape[1:])
             self.room = torch.empty(shape, dtype=torch.uint8, pin_memory=self.on_gpu)
-        self.images, self.sizes = self.store.gather(rows, self.room[: len(rows)])
+        self.images, self.sizes = self.room[: len(rows)], self.store.sizes_of(rows)
+        return [pool.submit(self._gather, *part) for part in zip(rows.chunk(READERS), self.images.chunk(READERS), strict=True)]
+
+    def _gather(self, rows: Tensor, out: Tensor) -> None:
+        if self.stream is not None:
+            self.stream.synchronize()  # the buffer's last copy must be done; in the background nobody else waits
+        self.store.gather(rows, out)
 
     def send(self) -> Batch:
         """What was gathered, on the device."""

@@ -62,14 +62,19 @@ class Store:
 
     def take(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
         """Images uint8 [B, C, H, W] and sizes [B, 2] (or None) at ``index`` int64 [B]."""
-        rows = index if self.rows is None else self.rows[index]
-        return self.images[rows], None if self.sizes is None else self.sizes[rows]
+        return self.images[self._rows(index)], self.sizes_of(index)
 
-    def gather(self, index: Tensor, out: Tensor) -> tuple[Tensor, Tensor | None]:
-        """`take` from the CPU's memory into ``out``: NumPy moves whole images, several times as fast as torch's index."""
-        rows = index if self.rows is None else self.rows[index]
-        np.take(self.images.numpy(), rows.numpy(), axis=0, out=out.numpy(), mode="clip")  # other modes copy twice
-        return out, None if self.sizes is None else self.sizes[rows]
+    def sizes_of(self, index: Tensor) -> Tensor | None:
+        """Original sizes [B, 2] at ``index`` int64 [B], or None."""
+        return None if self.sizes is None else self.sizes[self._rows(index)]
+
+    def gather(self, index: Tensor, out: Tensor) -> None:
+        """Images at ``index``, from the CPU's memory into ``out``: NumPy moves them several times as fast as torch."""
+        rows = self._rows(index).numpy()
+        np.take(self.images.numpy(), rows, axis=0, out=out.numpy(), mode="clip")  # other modes copy twice
+
+    def _rows(self, index: Tensor) -> Tensor:
+        return index if self.rows is None else self.rows[index]
 
 
 @dataclass(frozen=True)
