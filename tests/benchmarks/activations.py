@@ -14,7 +14,6 @@ from bench.backbone import build_backbone
 from bench.recompute import recompute
 
 
-
 def kept(encoder: torch.nn.Module, side: int, views: int) -> int:
     """Bytes kept of so many views."""
     sizes: dict[int, int] = {}
