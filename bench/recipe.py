@@ -63,6 +63,8 @@ class Recipe:
             "config": dataclasses.asdict(self.config),
             "training": dataclasses.asdict(self.training),
         }
+        if self.track.side is not None:
+            plain["side"] = self.track.side
         return json.loads(json.dumps(plain))  # tuples become lists, as they will be read back
 
     def hash(self) -> str:
