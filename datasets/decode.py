@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-SUFFIXES = {".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp"}
+SUFFIXES = (".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp")
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF")  # by content, whatever the name; others may start programs
 GAP = 2  # a JPEG may be decoded at a half, quarter or eighth, as long as this many times the wanted side is left
 ORIENTATION = 0x0112  # the EXIF tag, and what makes each of its values upright
@@ -100,7 +100,7 @@ def decode_into(target: Path, offset: int, folder: Path, names: Sequence[str], s
             sizes.append(size)
     with target.open("r+b", buffering=0) as stream:
         stream.seek(offset)
-        rest = memoryview(pixels.numpy()).cast("B")
+        rest = pixels.numpy().data.cast("B")
         while rest:
             rest = rest[stream.write(rest) :]
     return sizes, complaints

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Container, Iterator
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 from . import store, trees
@@ -74,10 +75,7 @@ def _given(folder: Path, test: str) -> Tree:
     surplus = sorted(set(trees.class_folders(folder / test)) - set(classes))
     if surplus:
         raise DataError(f"{folder / test} has classes that {folder / 'train'} lacks: {' '.join(surplus)}")
-    splits = {
-        split: [(f"{part}/{name}", label) for name, label in trees.by_class(folder / part, classes)]
-        for split, part in (("train", "train"), ("test", test))
-    }
+    splits = {split: (part, trees.by_class(folder / part, classes)) for split, part in (("train", "train"), ("test", test))}
     return trees.make(folder, splits, classes, kind=KIND, test_split=test)
 
 
@@ -86,14 +84,14 @@ def _split(folder: Path) -> Tree:
     classes = _classes(folder)
     found = trees.by_class(folder, classes)
     test: set[str] = set()
-    for label, name in enumerate(classes):
-        images = sorted((image for image, own in found if own == label), key=_lot)
+    for label, group in groupby(found, key=lambda pair: pair[1]):
+        images = sorted((name for name, _ in group), key=_lot)
         if len(images) < 2:
-            raise DataError(f"{folder / name} holds 1 image; at least 2 are needed, one of them for testing")
+            raise DataError(f"{folder / classes[label]} holds 1 image; at least 2 are needed, one of them for testing")
         test.update(images[: max(1, round(TEST_SHARE * len(images)))])
     splits = {
-        "train": [pair for pair in found if pair[0] not in test],
-        "test": [pair for pair in found if pair[0] in test],
+        "train": ("", [pair for pair in found if pair[0] not in test]),
+        "test": ("", [pair for pair in found if pair[0] in test]),
     }
     return trees.make(folder, splits, classes, kind=KIND, test_split=f"a seeded fifth of each class (seed {SEED})")
 

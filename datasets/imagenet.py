@@ -26,17 +26,10 @@ def thousand() -> list[str]:
 
 def tree(folder: Path, classes: Callable[[], Sequence[str]]) -> Tree:
     """``train/<id>/*.JPEG``, and ``val`` alike or flat with its classes in a devkit or a CSV."""
-    wanted = classes()
+    wanted, val = classes(), folder / "val"
     train = trees.by_class(folder / "train", wanted)
-    if trees.class_folders(folder / "val"):
-        test = trees.by_class(folder / "val", wanted)
-    else:
-        test = _flat(folder, wanted)
-    splits = {
-        "train": [(f"train/{name}", label) for name, label in train],
-        "test": [(f"val/{name}", label) for name, label in test],
-    }
-    return trees.make(folder, splits, wanted)
+    test = trees.by_class(val, wanted) if trees.class_folders(val) else _flat(folder, wanted)
+    return trees.make(folder, {"train": ("train", train), "test": ("val", test)}, wanted)
 
 
 def _flat(folder: Path, wanted: Sequence[str]) -> list[tuple[str, int]]:

@@ -12,6 +12,8 @@ import numpy as np
 from .base import DataError, Tree
 from .decode import SUFFIXES
 
+Found = Sequence[tuple[str, int]]  # images, named below some folder, and their labels
+
 
 def lines_hash(names: Iterable[str]) -> str:
     """SHA-256 of ``names``, one a line."""
@@ -23,8 +25,9 @@ def images_below(folder: Path) -> list[str]:
     found = []
     for place, inner, files in os.walk(folder):
         inner[:] = [name for name in inner if not name.startswith(".")]
-        found += [os.path.join(place, f) for f in files if not f.startswith(".") and Path(f).suffix.lower() in SUFFIXES]
-    return sorted(path[len(str(folder)) + 1 :] for path in found)
+        chosen = [name for name in files if not name.startswith(".") and name.lower().endswith(SUFFIXES)]
+        found += [f"{place}/{name}"[len(str(folder)) + 1 :] for name in chosen]
+    return sorted(found)
 
 
 def class_folders(folder: Path) -> list[str]:
@@ -43,7 +46,7 @@ def by_class(folder: Path, classes: Sequence[str]) -> list[tuple[str, int]]:
     return found
 
 
-def require_classes(folder: Path, classes: Sequence[str], found: Iterable[tuple[str, int]]) -> None:
+def require_classes(folder: Path, classes: Sequence[str], found: Found) -> None:
     """`DataError` unless every class has an image."""
     there = {label for _, label in found}
     missing = [name for label, name in enumerate(classes) if label not in there]
@@ -51,23 +54,21 @@ def require_classes(folder: Path, classes: Sequence[str], found: Iterable[tuple[
         raise DataError(f"{folder} lacks images of {len(missing)} of the {len(classes)} classes: {' '.join(missing)}")
 
 
-def make(folder: Path, splits: Mapping[str, Sequence[tuple[str, int]]], classes: Sequence[str], **notes: object) -> Tree:
-    """The tree of images (names below ``folder``, labels) of both splits; `DataError` on names that no list can hold."""
-    for names in (classes, *([name for name, _ in found] for found in splits.values())):
-        broken = [name for name in names if "\n" in name or not _is_text(name)]
-        if broken:
-            raise DataError(f"{folder} has a file or folder whose name is no plain text: {broken[0]!r}; rename it")
-    return Tree(
-        folder,
-        {split: [name for name, _ in found] for split, found in splits.items()},
-        {split: np.array([label for _, label in found], np.int64) for split, found in splits.items()},
-        list(classes),
-        notes,
-    )
+def make(folder: Path, splits: Mapping[str, tuple[str, Found]], classes: Sequence[str], **notes: object) -> Tree:
+    """The tree of both splits, each a folder below ``folder`` and the images found in it.
+
+    `DataError` on names that no list can hold.
+    """
+    names = {split: [str(Path(part, name)) for name, _ in found] for split, (part, found) in splits.items()}
+    labels = {split: np.array([label for _, label in found], np.int64) for split, (_, found) in splits.items()}
+    broken = next((name for group in (classes, *names.values()) for name in group if not _is_text(name)), None)
+    if broken is not None:
+        raise DataError(f"{folder} has a file or folder whose name is no plain text: {broken!r}; rename it")
+    return Tree(folder, names, labels, list(classes), notes)
 
 
 def _is_text(name: str) -> bool:
     try:
-        return bool(name.encode())
+        return "\n" not in name and bool(name.encode())
     except UnicodeEncodeError:
         return False

@@ -23,7 +23,7 @@ def data_list(data_dir: DataDir = None) -> None:
 def data_get(
     dataset: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="A dataset, see `data list`; or `folder`: any folder of images, one folder a class."),
+        typer.Argument(metavar="NAME", help="A dataset, see `data list`; or `folder`: any images, one folder a class."),
     ],
     source: Annotated[Path | None, typer.Option("--from", help="Folder with its files; else they are downloaded.")] = None,
     name: Annotated[str | None, typer.Option(help="With `folder`: what the dataset is to be called.")] = None,
