@@ -70,7 +70,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
         layers = image.convert("RGBA")
         ground = Image.new("RGBA", layers.size, "white")
         return Image.alpha_composite(ground, layers).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def squash(image: Image.Image, side: int) -> Tensor:
