@@ -57,7 +57,7 @@ class Job:
         spec = parse_spec(self.spec)
         return resolve(
             spec,
-            track_of(spec),
+            track_of(spec, self.data_root),
             len(splits.train),
             registry()[self.method],
             parse_budget(self.budget),
@@ -107,10 +107,15 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
         metrics=metrics | few,
         cost=spent.cost,
         evaluation=chosen | few_chosen,
-        data={"fingerprint": splits.fingerprint, "train": len(train.labels), "test": len(test.labels), "classes": splits.classes},
+        data=_data(splits),
         curve=spent.curve,
         environment=environment.describe(device) | spent.way,
     )
+
+
+def _data(splits: Splits) -> dict[str, Any]:
+    known = {"fingerprint": splits.fingerprint, "train": len(splits.train), "test": len(splits.test), "classes": splits.classes}
+    return known if splits.class_list is None else known | {"class_list": splits.class_list}
 
 
 def build_method(cell: Cell, splits: Splits) -> Method:

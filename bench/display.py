@@ -106,6 +106,53 @@ class Display:
         self.console.print(text, soft_wrap=True)
 
 
+class Images:
+    """Follows the decoding of image files. Use as a context; `hear` takes how many are done, of how many."""
+
+    def __init__(self, console: Console):
+        self.console = console
+        self.begun = self.said = time.monotonic()
+        self.first: int | None = None  # images that were done already
+        self.progress = Progress(
+            TextColumn("images"),
+            BarColumn(bar_width=20),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[facts]}"),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self.bar = self.progress.add_task("", total=1.0, facts="", visible=False)
+
+    def __enter__(self) -> Images:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def hear(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if self.first is None:
+            self.first, self.begun, self.said = done, now, now
+            if done:
+                self.console.print(f"going on after {done:,} of {total:,} images", soft_wrap=True)
+        facts = self._facts(done, total, now - self.begun)
+        self.progress.update(self.bar, completed=done, total=total, facts=facts, visible=True)
+        if not self.console.is_terminal and (now - self.said > PLAIN_EVERY or done == total):
+            self.said = now
+            self.console.print(f"  {facts}", soft_wrap=True)
+
+    def _facts(self, done: int, total: int, seconds: float) -> str:
+        facts = [f"{done:,} of {total:,} images"]
+        fresh = done - (self.first or 0)
+        if fresh and seconds:
+            facts.append(f"{fresh / seconds:,.0f} images/s")
+            if done < total:
+                facts.append(f"{_clock((total - done) * seconds / fresh)} left")
+        return ", ".join(facts)
+
+
 def _clock(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import records, stale
 from .datasets.base import DataError
-from .datasets.registry import is_ready, tracks
+from .datasets.registry import is_ready, known
 from .leaderboard import HEADLINE
 from .methods import registry
 
@@ -26,7 +26,7 @@ def methods() -> list[Row]:
 def datasets(root: Path) -> list[Row]:
     """Name, whether it is ready, size on disk and place of every dataset."""
     rows: list[Row] = []
-    for name, track in tracks().items():
+    for name, track in known(root).items():
         if track.embedded:
             rows.append((name, "ready", "embedded", track.title))
             continue

@@ -65,6 +65,8 @@ class Recipe:
             "config": dataclasses.asdict(self.config),
             "training": {f.name: getattr(self.training, f.name) for f in dataclasses.fields(Training) if not f.metadata},
         }
+        if self.track.side is not None:
+            plain["side"] = self.track.side
         return json.loads(json.dumps(plain))  # tuples become lists, as they will be read back
 
     def hash(self) -> str:

@@ -37,7 +37,7 @@ def choose_datasets(text: str, root: Path) -> tuple[list[Spec], list[str]]:
     if text.strip() != "auto":
         specs = {str(spec): spec for spec in map(parse_spec, split_specs(text))}
         for spec in specs.values():
-            tracks.find(spec.name)
+            tracks.find(spec.name, root)
         return list(specs.values()), []
     wanted = [track for track in tracks.tracks().values() if track.leaderboard]
     ready = [track for track in wanted if tracks.is_ready(track, root)]

@@ -14,6 +14,7 @@ from typing import Any
 
 from . import checkpoint
 from .budget import parse_budget
+from .datasets import folder
 from .datasets.base import DataError
 from .datasets.registry import track_of
 from .datasets.spec import parse_spec
@@ -43,7 +44,17 @@ def _of_code(record: Record) -> list[str]:
     why = _versions(record)
     try:
         today = _today(
-            json.dumps([record.track, record.backbone, record.budget, record.method, record.given, record.data.get("train")])
+            json.dumps(
+                [
+                    record.track,
+                    record.backbone,
+                    record.budget,
+                    record.method,
+                    record.given,
+                    record.data.get("train"),
+                    record.recipe.get("side"),
+                ]
+            )
         )
     except (UserError, DataError) as error:
         return [*why, f"cannot be run today: {error}"]
@@ -54,14 +65,14 @@ def _of_code(record: Record) -> list[str]:
 @cache
 def _today(key: str) -> dict[str, Any]:
     """Today's recipe as plain values; the seeds of a method share it."""
-    track, backbone, budget, method, given, images = json.loads(key)
+    track, backbone, budget, method, given, images, side = json.loads(key)
     if method not in registry():
         raise UserError(f"there is no method {method!r}")
     given = {"batch_size": 2, "sets": []} | (given or {})
     spec = parse_spec(track)
     recipe = resolve(
         spec,
-        track_of(spec),
+        track_of(spec) if side is None else folder.track(spec.name, side).at(spec.px),
         images or MANY,
         registry()[method],
         parse_budget(budget),

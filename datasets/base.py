@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from .augment import Policy
 
 class DataError(Exception):
     """A dataset that is missing, damaged or asked for wrongly; the message is one line for the user."""
+
+
+class Interrupted(DataError):
+    """A preparation that was cut short; what it has finished lies ready for the next one."""
 
 
 class File(NamedTuple):
@@ -30,7 +34,17 @@ class Raw(NamedTuple):
     shape: tuple[int, int, int]  # channels, height, width
     labels: np.ndarray  # int64 [N]
     chunks: Iterable[np.ndarray]  # uint8 [n, C, H, W], N images in all, in the order of the labels
-    sizes: np.ndarray | None = None  # int32 [N, 2], original height and width, where images were squashed
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A dataset whose images lie in files of their own, as they were found; they are decoded when it is prepared."""
+
+    folder: Path
+    names: Mapping[str, Sequence[str]]  # of both splits: files below the folder, in the order of the labels
+    labels: Mapping[str, np.ndarray]  # of both splits: int64 [N]
+    classes: Sequence[str]  # their names, in the order of the labels
+    notes: Mapping[str, Any] = field(default_factory=dict)  # what meta.json is to say besides
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,7 @@ class Track:
     ``read(folder)`` turns the raw files of a folder into ``{"train": Raw, "test": Raw}`` and raises
     `DataError` naming the file that is wrong; ``files`` are what a download fetches into that folder.
     An embedded track has no files, is always ready, and its ``read`` ignores the folder.
+    A track of image files has ``tree(folder)`` instead of ``read``.
     """
 
     name: str
@@ -48,7 +63,8 @@ class Track:
     size: int  # side of the network's input, in pixels
     backbone: str  # a timm name
     policy: Policy
-    read: Callable[[Path], dict[str, Raw]]
+    read: Callable[[Path], dict[str, Raw]] | None = None
+    tree: Callable[[Path], Tree] | None = None
     files: tuple[File, ...] = ()
     members: Mapping[str, str] = field(default_factory=dict)  # of an archive: the files used, and their digests
     how_to_get: str = ""  # for a track that cannot be downloaded: what to do instead
@@ -58,9 +74,12 @@ class Track:
     batch_size: int = 512
     lr: float = 0.06  # at the batch size above; other batch sizes scale it linearly
     weight_decay: float = 5e-4
+    side: int | None = None  # of the stored images, on a track that was made from a folder of the user's
 
-    def at(self, px: int) -> Track:
-        """This track with inputs of ``px`` pixels a side, and a blur that covers the same share of them."""
+    def at(self, px: int | None) -> Track:
+        """This track with inputs of ``px`` pixels a side (None: its own), and a blur that covers the same share of them."""
+        if px is None:
+            return self
         if not self.policy.blur:
             return replace(self, size=px)
         low, high = (sigma * px / self.size for sigma in self.policy.blur_sigma)

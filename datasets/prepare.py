@@ -5,15 +5,29 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from . import files, store
+from . import assemble, files, folder, workers, writer
+from .assemble import Tell
 from .base import DataError, File, Track
+from .registry import tracks
+
+SIDE = 256  # image files are squashed to SIDE x SIDE; their original sizes are kept beside them
 
 
-def get(track: Track, root: Path, source: Path | None = None) -> Path:
+def get(
+    track: Track,
+    root: Path,
+    source: Path | None = None,
+    side: int | None = None,
+    processes: int | None = None,
+    tell: Tell = lambda done, total: None,
+) -> Path:
     """Prepare ``track`` below ``root`` from the folder ``source``, or by download; returns its folder.
 
-    `DataError` says in one line what is missing or damaged; then nothing has changed on disk.
+    Image files are squashed to ``side`` by so many ``processes`` (by default one a core), and ``tell(done, total)``
+    hears how far that is. `DataError` says in one line what is missing or damaged; then nothing has changed on disk.
     """
+    if track.tree is None and (side or processes):
+        raise DataError(f"{track.name} does not consist of image files: it takes neither --side nor --workers")
     if track.embedded:
         raise DataError(f"{track.name} is embedded: there is nothing to get")
     if source is None:
@@ -24,9 +38,20 @@ def get(track: Track, root: Path, source: Path | None = None) -> Path:
     if not source.is_dir():
         raise DataError(f"{source} is not a folder")
     target = root / track.name
-    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
-        store.write(target, track.read(_verified(track, source, Path(scratch))), track.classes)
+    if track.tree is not None:
+        assemble.prepare(track.tree(source), target, side or SIDE, processes or workers.available(), tell)
+    elif track.read is not None:
+        with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+            writer.write(target, track.read(_verified(track, source, Path(scratch))), track.classes)
     return target
+
+
+def from_folder(name: str | None, source: Path | None, side: int | None) -> Track:
+    """The track that ``data get folder`` is to make under ``name``; `DataError` where it cannot be called so."""
+    if name is None or source is None:
+        raise DataError("a dataset from a folder takes both: data get folder --from DIR --name NAME")
+    folder.require_name(name, tracks())
+    return folder.track(name, side or SIDE)
 
 
 def _verified(track: Track, source: Path, scratch: Path) -> Path:

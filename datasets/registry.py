@@ -12,7 +12,7 @@ import pkgutil
 from functools import cache
 from pathlib import Path
 
-from . import store
+from . import folder, store
 from .base import DataError, Track
 from .spec import Spec, cut
 from .store import Splits
@@ -29,19 +29,24 @@ def tracks() -> dict[str, Track]:
     return dict(sorted(found.items()))
 
 
-def find(name: str) -> Track:
-    """The track called ``name``; `DataError` offers the nearest names."""
-    if name in tracks():
-        return tracks()[name]
-    near = difflib.get_close_matches(name, tracks(), n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(tracks())}"
+def known(root: Path) -> dict[str, Track]:
+    """Every track by its name, those too that were prepared below ``root`` from the user's folders."""
+    return dict(sorted(({track.name: track for track in folder.prepared(root)} | tracks()).items()))
+
+
+def find(name: str, root: Path | None = None) -> Track:
+    """The track called ``name``, maybe one that was prepared below ``root``; `DataError` offers the nearest names."""
+    names = tracks() if root is None or name in tracks() else known(root)
+    if name in names:
+        return names[name]
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
     raise DataError(f"unknown dataset {name!r}: {hint}")
 
 
-def track_of(spec: Spec) -> Track:
+def track_of(spec: Spec, root: Path | None = None) -> Track:
     """The track that ``spec`` names, at the input size that it asks for; `DataError` as `find`."""
-    track = find(spec.name)
-    return track if spec.px is None else track.at(spec.px)
+    return find(spec.name, root).at(spec.px)
 
 
 def is_ready(track: Track, root: Path) -> bool:
@@ -51,8 +56,8 @@ def is_ready(track: Track, root: Path) -> bool:
 
 def open_splits(spec: Spec, root: Path) -> Splits:
     """The data that ``spec`` asks for; `DataError` says how to get what is missing."""
-    track = find(spec.name)
-    if track.embedded:
+    track = find(spec.name, root)
+    if track.embedded and track.read is not None:
         return cut(store.in_memory(track.read(root)), spec)
     if not is_ready(track, root):
         how = track.how_to_get or f"python -m bench data get {track.name}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -99,9 +99,8 @@ def cut(splits: Splits, spec: Spec) -> Splits:
     def part(store: Store, rows: Tensor) -> Store:
         return store.select(rows, renumber[store.labels[rows]])
 
-    return Splits(
-        part(splits.train, train_rows), part(splits.test, test_rows), classes=len(chosen), fingerprint=digest.hexdigest()
-    )
+    train, test = part(splits.train, train_rows), part(splits.test, test_rows)
+    return replace(splits, train=train, test=test, classes=len(chosen), fingerprint=digest.hexdigest())
 
 
 def _train_rows(labels: Tensor, classes: Tensor, fraction: float) -> Tensor:

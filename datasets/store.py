@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -79,12 +77,13 @@ class Store:
 
 @dataclass(frozen=True)
 class Splits:
-    """A track's data: train and test stores, number of classes, and a hash of all of it."""
+    """A track's data: train and test stores, number of classes, a hash of all of it, and one of the classes' names."""
 
     train: Store
     test: Store
     classes: int
     fingerprint: str
+    class_list: str | None = None  # SHA-256 of the names in the order of the labels, one a line, where they are known
 
 
 def in_memory(raw: Mapping[str, Raw]) -> Splits:
@@ -98,60 +97,6 @@ def in_memory(raw: Mapping[str, Raw]) -> Splits:
         classes = max(classes, int(labels.max()) + 1)
         stores.append(Store(torch.from_numpy(images), torch.from_numpy(labels)))
     return Splits(stores[0], stores[1], classes, digest.hexdigest())
-
-
-def write(folder: Path, raw: Mapping[str, Raw], classes: int) -> None:
-    """Write a prepared track; ``folder`` appears complete or not at all.
-
-    Raises `DataError` on labels outside [0, classes) or when images and labels differ in number.
-    """
-    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-        digest = hashlib.sha256()
-        splits = {split: _write_split(partial, split, raw[split], classes, digest) for split in SPLITS}
-        meta = {"format": FORMAT, "classes": classes, "splits": splits, "fingerprint": digest.hexdigest()}
-        (partial / "meta.json").write_text(json.dumps(meta, indent=1) + "\n")
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
-    except OSError as error:
-        raise DataError(f"cannot write {folder}: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _write_split(folder: Path, split: str, raw: Raw, classes: int, digest) -> dict:
-    labels = raw.labels.astype(np.int64)
-    if len(labels) and not (labels.min() >= 0 and labels.max() < classes):
-        bad = int(np.flatnonzero((labels < 0) | (labels >= classes))[0])
-        raise DataError(f"{split} image {bad} has label {labels[bad]}, outside 0..{classes - 1}")
-    shape = (len(labels), *raw.shape)
-    images = np.lib.format.open_memmap(folder / f"{split}_images.npy", "w+", np.uint8, shape)
-    own = hashlib.sha256()
-    written = _fill(images, raw.chunks, digest, own)
-    if written != len(labels):
-        raise DataError(f"the {split} split holds {written} images but {len(labels)} labels")
-    images.flush()
-    digests = {"images": own.hexdigest()}
-    small = {"labels": labels} | ({} if raw.sizes is None else {"sizes": raw.sizes.astype(np.int32)})
-    for name, array in small.items():
-        np.save(folder / f"{split}_{name}.npy", array)
-        digest.update(array.tobytes())
-        digests[name] = hashlib.sha256(array.tobytes()).hexdigest()
-    size = sum(f.stat().st_size for f in folder.glob(f"{split}_*.npy"))
-    return {"images": len(labels), "bytes": size, "digests": digests}
-
-
-def _fill(images: np.ndarray, chunks: Iterable[np.ndarray], *digests) -> int:
-    start = 0
-    for chunk in chunks:
-        for digest in digests:
-            digest.update(np.ascontiguousarray(chunk))
-        if start + len(chunk) <= len(images):
-            images[start : start + len(chunk)] = chunk
-        start += len(chunk)
-    return start
 
 
 def read_meta(folder: Path) -> dict | None:
@@ -183,7 +128,7 @@ def load(folder: Path) -> Splits:
     if meta is None:
         raise DataError(f"no prepared dataset in {folder}")
     stores = [_load_split(folder, split, meta["splits"][split], meta["classes"]) for split in SPLITS]
-    return Splits(stores[0], stores[1], meta["classes"], meta["fingerprint"])
+    return Splits(stores[0], stores[1], meta["classes"], meta["fingerprint"], meta.get("class_list"))
 
 
 def _load_split(folder: Path, split: str, expected: dict, classes: int) -> Store:

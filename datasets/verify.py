@@ -10,7 +10,7 @@ import numpy as np
 
 from . import store
 from .base import DataError, Track
-from .registry import find, tracks
+from .registry import find, known
 
 NAMED = 5  # positions of bad labels that are named; the rest are counted
 BLOCK = 1 << 24  # bytes hashed at a time
@@ -21,7 +21,7 @@ def check(name: str | None, root: Path) -> Iterator[tuple[str, list[str]]]:
 
     `DataError` where ``name`` is unknown or has not been prepared.
     """
-    chosen = list(tracks().values()) if name is None else [find(name)]
+    chosen = list(known(root).values()) if name is None else [find(name, root)]
     for track in chosen:
         there = track.embedded or (root / track.name).is_dir()
         if name is not None and not there:
@@ -41,6 +41,7 @@ def problems(track: Track, folder: Path) -> list[str]:
     found = [] if meta["classes"] == track.classes else [f"{folder} has {meta['classes']} classes instead of {track.classes}"]
     whole = hashlib.sha256()
     for split in store.SPLITS:
+        found += _name_problems(folder / f"{split}_names.txt", meta["splits"][split])
         found += _split_problems(folder, split, meta["splits"][split], meta["classes"], whole)
     if not found and whole.hexdigest() != meta["fingerprint"]:
         found.append(f"{folder}: the content was altered since it was prepared: its fingerprint is another")
@@ -66,6 +67,17 @@ def _split_problems(folder: Path, split: str, expected: dict, classes: int, whol
         if len(arrays[name]) != expected["images"]:
             found.append(f"{path} holds {len(arrays[name])} entries instead of {expected['images']}")
     return found + (_label_problems(folder / f"{split}_labels.npy", arrays["labels"], classes) if "labels" in arrays else [])
+
+
+def _name_problems(path: Path, expected: dict) -> list[str]:
+    """Of the list of file names, which a dataset of image files has."""
+    if "names" not in expected:
+        return []
+    try:
+        altered = hashlib.sha256(path.read_bytes()).hexdigest() != expected["names"]
+    except OSError as error:
+        return [f"{path} is missing or unreadable: {error.strerror}"]
+    return [f"{path} was altered since it was prepared: its checksum is another"] if altered else []
 
 
 def _hash(array: np.ndarray, whole) -> str:

@@ -73,6 +73,22 @@ BAD = [
     ["data", "get", "cifar10", "--from", "nosuch"],
     ["data", "get", "cifar10", "--from", "/dev/null"],
     ["data", "get", "imagenet100", "--from", "."],
+    ["data", "get", "imagenet", "--from", "nosuch"],
+    ["data", "get", "imagenet100-first100"],
+    *(["data", "get", "imagenet100", "--from", ".", "--side", text] for text in ("0", "-1", "7", "4097", "1.5", "x", "")),
+    *(["data", "get", "imagenet100", "--from", ".", "--workers", text] for text in ("0", "-1", "two", MANY)),
+    ["data", "get", "imagenet100", "--from", ".", "--name", "mine"],
+    ["data", "get", "cifar10", "--from", ".", "--side", "32"],
+    ["data", "get", "cifar10", "--from", ".", "--workers", "2"],
+    ["data", "get", "folder"],
+    ["data", "get", "folder", "--from", "."],
+    ["data", "get", "folder", "--name", "mine"],
+    ["data", "get", "folder", "--from", ".", "--name", "mine"],
+    ["data", "get", "folder", "--from", "nosuch", "--name", "mine"],
+    *(
+        ["data", "get", "folder", "--from", ".", "--name", text]
+        for text in ("", "../x", "a:b", "a,b", "a=b", "cifar10", "a" * 65)
+    ),
     ["data", "check", "nosuch"],
     ["data", "check", "cifar10"],
     ["data", "check", "../cifar10"],

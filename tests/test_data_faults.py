@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bench.datasets import cifar, files, imagenet100, store, verify
+from bench.datasets import cifar, files, imagenet100, store, verify, writer
 from bench.datasets.base import DataError, File, Raw
 from bench.datasets.prepare import get
 from bench.datasets.registry import find
@@ -28,7 +28,7 @@ def raw(labels=(0, 1, 2, 3)) -> Raw:
 @pytest.fixture
 def prepared(tmp_path: Path) -> Path:
     """A folder of prepared datasets with a tiny `cifar10` in it."""
-    store.write(tmp_path / "cifar10", {"train": raw(), "test": raw((0, 1))}, 10)
+    writer.write(tmp_path / "cifar10", {"train": raw(), "test": raw((0, 1))}, 10)
     return tmp_path
 
 
@@ -109,7 +109,7 @@ def test_an_object_array_is_not_unpickled(prepared):
 
 def test_labels_out_of_range_leave_nothing_behind(tmp_path):
     with pytest.raises(DataError, match=r"train image 1 has label 7, outside 0\.\.2"):
-        store.write(tmp_path / "x", {"train": raw((0, 7)), "test": raw((0,))}, 3)
+        writer.write(tmp_path / "x", {"train": raw((0, 7)), "test": raw((0,))}, 3)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from bench.datasets import cifar, store
+from bench.datasets import cifar, store, writer
 from bench.datasets.base import DataError, File, Raw
 from bench.datasets.prepare import get
 from bench.datasets.registry import find, open_splits, track_of, tracks
@@ -114,13 +114,13 @@ def test_fashion_mnist_from_idx_files(tmp_path, packed):
 def test_a_label_out_of_range_is_named(tmp_path):
     raw = Raw((1, 2, 2), np.array([0, 1, 7]), [np.zeros((3, 1, 2, 2), np.uint8)])
     with pytest.raises(DataError, match="image 2 has label 7"):
-        store.write(tmp_path / "x", {"train": raw, "test": raw}, classes=5)
+        writer.write(tmp_path / "x", {"train": raw, "test": raw}, classes=5)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_shortened_store_is_noticed(tmp_path):
     raw = Raw((1, 2, 2), np.array([0, 1, 1]), [np.zeros((3, 1, 2, 2), np.uint8)])
-    store.write(tmp_path / "x", {"train": raw, "test": raw}, classes=2)
+    writer.write(tmp_path / "x", {"train": raw, "test": raw}, classes=2)
     with (tmp_path / "x" / "train_images.npy").open("r+b") as stream:
         stream.truncate(100)
     with pytest.raises(DataError, match="prepare it again"):

@@ -126,4 +126,4 @@ def throughput(
         raise typer.Exit(command.check_against(console, against, command.QUICK if figures == "all" else figures))
     chosen = find_method(method) if method else baseline()
     where = choose_device(device.value)
-    command.measure(console, figures, find(track) if track else None, chosen, where, small, peers, repeats, json)
+    command.measure(console, figures, find(track, data_root(None)) if track else None, chosen, where, small, peers, repeats, json)

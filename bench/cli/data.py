@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import UserError
 from .app import DataDir, console, data_app, data_root
 
 
@@ -20,16 +21,32 @@ def data_list(data_dir: DataDir = None) -> None:
 
 @data_app.command("get")
 def data_get(
-    name: Annotated[str, typer.Argument(help="A dataset; see `data list`.")],
+    dataset: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="A dataset, see `data list`; or `folder`: any images, one folder a class."),
+    ],
     source: Annotated[Path | None, typer.Option("--from", help="Folder with its files; else they are downloaded.")] = None,
+    name: Annotated[str | None, typer.Option(help="With `folder`: what the dataset is to be called.")] = None,
+    side: Annotated[
+        int | None, typer.Option(min=8, max=4096, help="Image files are squashed to this many pixels square; 256 by default.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Processes that decode image files; one a core by default.")
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Download a dataset, or take it from a folder; verify and prepare it."""
-    from ..datasets.prepare import get
+    from ..datasets.prepare import from_folder, get
     from ..datasets.registry import find
+    from ..display import Images
 
-    folder = get(find(name), data_root(data_dir), source)
-    console.print(f"{name} is ready in {folder}", markup=False, soft_wrap=True)
+    root = data_root(data_dir)
+    if dataset != "folder" and name is not None:
+        raise UserError(f"--name is for `data get folder`; {dataset} has its name already")
+    track = from_folder(name, source, side) if dataset == "folder" else find(dataset, root)
+    with Images(console) as display:
+        folder = get(track, root, source, side, workers, display.hear)
+    console.print(f"{track.name} is ready in {folder}", markup=False, soft_wrap=True)
 
 
 @data_app.command("check")

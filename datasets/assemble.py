@@ -1,0 +1,154 @@
+"""Preparing a tree of image files: decoded by several processes straight into the store, chunk by chunk.
+
+Chunks are hashed, noted in the journal and told of in their order, so that neither the number of processes nor a kill
+in between shows in what comes out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import journal, writer
+from .base import DataError, Tree
+from .journal import Line
+from .store import SPLITS
+from .trees import lines_hash
+from .workers import decoded
+
+CHUNK = 64  # images that a process decodes at a time, and holds in memory
+Tell = Callable[[int, int], None]  # images done, images in all
+
+
+class Chunk(NamedTuple):
+    """Consecutive images of a split."""
+
+    split: str
+    start: int
+    names: list[str]
+    last: bool  # of its split
+
+
+def prepare(tree: Tree, folder: Path, side: int, workers: int, tell: Tell) -> None:
+    """Decode ``tree`` into the prepared track ``folder``, squashed to ``side``; goes on where a killed process stopped.
+
+    `DataError` names every image that cannot be read; then nothing is left behind.
+    """
+    try:
+        of = journal.key(tree, side)
+    except OSError as error:
+        raise DataError(f"cannot read {error.filename}: {error.strerror}") from None
+    with writer.making(folder, resumable=True) as partial:
+        chunks = list(_chunks(tree))
+        assembly, done = _taken_over(partial, tree, side, of, chunks)
+        _require_space(partial, tree, side, done)
+        with journal.begin(partial, of, done) as stream, assembly:
+            _assemble(assembly, chunks[len(done) :], min(workers, len(chunks) - len(done)), stream, tell)
+        assembly.describe()
+        (partial / journal.NAME).unlink()
+
+
+def _chunks(tree: Tree) -> Iterator[Chunk]:
+    for split in SPLITS:
+        names = list(tree.names[split])
+        for start in range(0, len(names), CHUNK):
+            yield Chunk(split, start, names[start : start + CHUNK], start + CHUNK >= len(names))
+
+
+class Assembly:
+    """The files of a track that is being prepared, and the digest of what is whole of them. Use as a context."""
+
+    def __init__(self, folder: Path, tree: Tree, side: int):
+        self.folder, self.tree, self.side = folder, tree, side
+        self.digest, self.done, self.total = writer.Digest(), 0, sum(map(len, tree.names.values()))
+        self.sizes = {split: np.zeros((len(tree.names[split]), 2), np.int32) for split in SPLITS}
+        self.splits: dict[str, dict] = {}
+        self.streams = {split: self.path(split).open("rb", buffering=0) for split in SPLITS}
+
+    def __enter__(self) -> Assembly:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for stream in self.streams.values():
+            stream.close()
+
+    def path(self, split: str) -> Path:
+        return self.folder / f"{split}_images.npy"
+
+    def offset(self, chunk: Chunk) -> int:
+        """Where the chunk's images lie in their file, in bytes."""
+        whole = len(self.tree.names[chunk.split]) * self.image
+        return self.path(chunk.split).stat().st_size - whole + chunk.start * self.image
+
+    @property
+    def image(self) -> int:
+        """Bytes of an image."""
+        return 3 * self.side**2
+
+    def add(self, chunk: Chunk, sizes: list) -> Line:
+        """Take the next chunk, whose images lie in their file: what the journal is to say of it."""
+        count = len(chunk.names)
+        self.digest.update(os.pread(self.streams[chunk.split].fileno(), count * self.image, self.offset(chunk)))
+        self.sizes[chunk.split][chunk.start : chunk.start + count] = sizes
+        self.done += count
+        if chunk.last:
+            self._complete(chunk.split)
+        return Line(sizes, self.digest.whole.hexdigest())
+
+    def _complete(self, split: str) -> None:
+        names = self.folder / f"{split}_names.txt"
+        names.write_text("".join(f"{name}\n" for name in self.tree.names[split]), newline="\n")
+        described = writer.complete(
+            self.folder, split, self.digest.end(), self.tree.labels[split], self.sizes[split], self.digest
+        )
+        self.splits[split] = described | {"names": lines_hash(self.tree.names[split])}
+
+    def describe(self) -> None:
+        classes = list(self.tree.classes)
+        more = {"side": self.side, "class_list": lines_hash(classes), "class_names": classes, **self.tree.notes}
+        writer.describe(self.folder, len(classes), self.splits, self.digest, **more)
+
+
+def _taken_over(partial: Path, tree: Tree, side: int, of: str, chunks: list[Chunk]) -> tuple[Assembly, list[Line]]:
+    """What a killed preparation left in ``partial``, and its journal; a new beginning where it left nothing of use."""
+    found = journal.lines(partial, of)
+    if found:
+        with contextlib.suppress(OSError, ValueError):
+            assembly = Assembly(partial, tree, side)
+            if all(assembly.add(chunk, line.sizes) == line for chunk, line in zip(chunks, found, strict=False)):
+                return assembly, found
+            assembly.__exit__()
+    shutil.rmtree(partial)
+    partial.mkdir()
+    for split in SPLITS:
+        writer.create(partial, split, (len(tree.names[split]), 3, side, side))
+    return Assembly(partial, tree, side), []
+
+
+def _require_space(partial: Path, tree: Tree, side: int, done: list[Line]) -> None:
+    missing = sum(map(len, tree.names.values())) - sum(len(line.sizes) for line in done)
+    needed, free = missing * 3 * side**2, shutil.disk_usage(partial).free
+    if needed > free:
+        raise DataError(f"{partial.parent} has {free / 2**30:,.1f} GiB free, and {needed / 2**30:,.1f} GiB are needed")
+
+
+def _assemble(assembly: Assembly, chunks: list[Chunk], workers: int, stream: Any, tell: Tell) -> None:
+    """Decode the ``chunks`` that are missing, and take each when those before it are there."""
+    complaints: list[str] = []
+    tell(assembly.done, assembly.total)
+    jobs = ((assembly.path(c.split), assembly.offset(c), assembly.tree.folder, c.names, assembly.side) for c in chunks)
+    with decoded(jobs, workers) as results:
+        for chunk, (sizes, bad) in zip(chunks, results, strict=True):
+            line = assembly.add(chunk, sizes)
+            complaints += bad
+            if not complaints:
+                journal.note(stream, line)
+            tell(assembly.done, assembly.total)
+    if complaints:
+        raise DataError(f"{len(complaints)} unreadable: {'; '.join(complaints)}")

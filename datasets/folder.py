@@ -1,0 +1,126 @@
+"""Tracks that are made from the user's own folders of images, one folder a class; ``data get folder`` prepares them.
+
+Nothing but the prepared folder tells of such a track: its meta.json names the classes and the side of the images.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Container, Iterator
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+
+from . import store, trees
+from .base import DataError, Track, Tree
+from .imagenet import POLICY
+
+KIND = "folder"  # what meta.json calls such a track
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+RESERVED = {"folder", "auto", "all", "raw"}  # words of the command line, and the folder of downloads
+TEST_SHARE, SEED = 0.2, 20220425
+SIZE, SMALL = 224, 64  # pixels: the largest input; the smallest that is blurred
+
+
+def track(name: str, side: int, classes: int = 0) -> Track:
+    """The track ``name`` of images of ``side`` x ``side`` pixels."""
+    size = min(SIZE, side)
+    return Track(
+        name=name,
+        title=f"image folder {name}",
+        classes=classes,
+        size=size,
+        backbone="resnet18",
+        policy=POLICY if size >= SMALL else replace(POLICY, blur=0.0),
+        tree=tree,
+        how_to_get=f"python -m bench data get folder --from DIR --name {name}",
+        batch_size=256,
+        lr=0.03,  # as on imagenet100
+        weight_decay=1e-4,
+        side=side,
+    )
+
+
+def require_name(name: str, taken: Container[str]) -> None:
+    """`DataError` unless ``name`` can be a track's, in specs and in paths."""
+    if not NAME.fullmatch(name):
+        raise DataError(f"--name {name!r} cannot be a dataset's: it takes up to 64 letters, digits, and - _ . inside")
+    if name.lower() in RESERVED or name.lower() in taken:
+        raise DataError(f"--name {name!r} is taken; choose another one")
+
+
+def tree(folder: Path) -> Tree:
+    """The images of ``folder``: in train/<class>/ and val/<class>/ (or test), or in <class>/ and then split here.
+
+    `DataError` where classes are missing or have too few images.
+    """
+    given = [name for name in ("val", "test") if (folder / name).is_dir()]
+    if (folder / "train").is_dir():
+        if not given:
+            raise DataError(f"{folder} has train but neither val nor test; to have a fifth split off, name {folder / 'train'}")
+        return _given(folder, given[0])
+    return _split(folder)
+
+
+def _classes(folder: Path) -> list[str]:
+    found = trees.class_folders(folder)
+    if len(found) < 2:
+        raise DataError(f"{folder} has {len(found)} folders of classes; at least 2 are needed, each with its images")
+    return found
+
+
+def _given(folder: Path, test: str) -> Tree:
+    classes = _classes(folder / "train")
+    surplus = sorted(set(trees.class_folders(folder / test)) - set(classes))
+    if surplus:
+        raise DataError(f"{folder / test} has classes that {folder / 'train'} lacks: {' '.join(surplus)}")
+    splits = {split: (part, trees.by_class(folder / part, classes)) for split, part in (("train", "train"), ("test", test))}
+    return trees.make(folder, splits, classes, kind=KIND, test_split=test)
+
+
+def _split(folder: Path) -> Tree:
+    """A seeded fifth of each class for testing; it depends on the images' names, not on their order."""
+    classes = _classes(folder)
+    found = trees.by_class(folder, classes)
+    test: set[str] = set()
+    for label, group in groupby(found, key=lambda pair: pair[1]):
+        images = sorted((name for name, _ in group), key=_lot)
+        if len(images) < 2:
+            raise DataError(f"{folder / classes[label]} holds 1 image; at least 2 are needed, one of them for testing")
+        test.update(images[: max(1, round(TEST_SHARE * len(images)))])
+    splits = {
+        "train": ("", [pair for pair in found if pair[0] not in test]),
+        "test": ("", [pair for pair in found if pair[0] in test]),
+    }
+    return trees.make(folder, splits, classes, kind=KIND, test_split=f"a seeded fifth of each class (seed {SEED})")
+
+
+def _lot(name: str) -> bytes:
+    return hashlib.sha256(f"{SEED} {name}".encode(errors="surrogateescape")).digest()
+
+
+def prepared(root: Path) -> Iterator[Track]:
+    """Every track below ``root`` that was made from a folder; also such as may be one, but are damaged."""
+    try:
+        places = sorted(path.parent for path in root.glob("*/meta.json"))
+    except OSError:
+        return
+    for place in places:
+        found = at(place)
+        if found is not None:
+            yield found
+
+
+def at(place: Path) -> Track | None:
+    """The track that was prepared in ``place`` from a folder, if one was."""
+    if not NAME.fullmatch(place.name):
+        return None
+    try:
+        meta = store.read_meta(place)
+    except DataError:  # whoever opens it hears what is wrong with it
+        return track(place.name, SIZE)
+    if meta is None or meta.get("kind") != KIND:
+        return None
+    side = meta.get("side")
+    return track(place.name, side if isinstance(side, int) and side > 0 else SIZE, meta["classes"])

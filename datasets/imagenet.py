@@ -1,0 +1,65 @@
+"""ImageNet (Russakovsky et al. 2015): all of it as `imagenet`, and `imagenet100-first100`, the first 100 sorted ids.
+
+The latter is what SogCLR and GloFND call ImageNet-100; it shares 8 classes with `imagenet100`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from . import trees
+from .augment import Policy
+from .base import Track, Tree
+from .imagenet_val import flat_classes
+
+POLICY = Policy(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), blur=0.5)
+
+
+def thousand() -> list[str]:
+    """The ids of all 1,000 classes, sorted; labels follow them."""
+    from timm.data import ImageNetInfo
+
+    return sorted(ImageNetInfo().label_names())
+
+
+def tree(folder: Path, classes: Callable[[], Sequence[str]]) -> Tree:
+    """``train/<id>/*.JPEG``, and ``val`` alike or flat with its classes in a devkit or a CSV."""
+    wanted, val = classes(), folder / "val"
+    train = trees.by_class(folder / "train", wanted)
+    test = trees.by_class(val, wanted) if trees.class_folders(val) else _flat(folder, wanted)
+    return trees.make(folder, {"train": ("train", train), "test": ("val", test)}, wanted)
+
+
+def _flat(folder: Path, wanted: Sequence[str]) -> list[tuple[str, int]]:
+    """Images of a ``val`` without class folders, in the order that class folders would give."""
+    label = {wnid: i for i, wnid in enumerate(wanted)}
+    names = trees.images_below(folder / "val")
+    found = [(name, label[wnid]) for name, wnid in flat_classes(folder, names).items() if wnid in label]
+    trees.require_classes(folder / "val", wanted, found)
+    return sorted(found, key=lambda pair: (pair[1], pair[0]))
+
+
+def track(name: str, title: str, classes: Callable[[], Sequence[str]], count: int, leaderboard: bool = False) -> Track:
+    """A track of ``count`` of ImageNet's classes."""
+    return Track(
+        name=name,
+        title=title,
+        classes=count,
+        size=224,
+        backbone="resnet18",
+        policy=POLICY,
+        tree=partial(tree, classes=classes),
+        how_to_get=f"python -m bench data get {name} --from IMAGENET_DIR (with train/<id>/*.JPEG and val/<id>/*.JPEG)",
+        leaderboard=leaderboard,
+        batch_size=256,
+        lr=0.03,  # MoCo at batch 256
+        weight_decay=1e-4,
+    )
+
+
+TRACKS = (
+    track("imagenet", "ImageNet (ILSVRC 2012)", thousand, 1000),
+    track("imagenet100-first100", "ImageNet-100 (the first 100 sorted ids)", lambda: thousand()[:100], 100),
+)

@@ -1,0 +1,72 @@
+"""The classes of ImageNet's validation images where those lie in one folder: from the devkit, or from a CSV."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from .base import DataError
+
+DEVKIT = "ILSVRC2012_devkit_t12"
+TRUTH, META = "ILSVRC2012_validation_ground_truth.txt", "meta.mat"  # in the devkit's folder data
+KAGGLE = "LOC_val_solution.csv"
+WNID = re.compile(r"n\d{8}")
+NAMED = 5  # images that a complaint names; the rest are counted
+
+
+def flat_classes(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """The id of the class of each image ``names`` of ``folder/val``; `DataError` says what to add where that is unknown."""
+    devkit = next((found for depth in ("", "*/", "*/*/") for found in folder.glob(f"{depth}{DEVKIT}")), None)
+    if names and devkit is not None:
+        return _all_of(names, devkit / "data" / TRUTH, from_devkit(devkit))
+    tables = sorted([*folder.glob("*.csv"), *(folder / "val").glob("*.csv")], key=lambda path: path.name != KAGGLE)
+    for path in tables if names else []:
+        found = from_csv(path)
+        if found:
+            return _all_of(names, path, found)
+    raise DataError(
+        f"{folder / 'val'} has no folders of classes: sort its images into val/<id>/, or put the devkit ({DEVKIT}) "
+        f"or {KAGGLE} into {folder}"
+    )
+
+
+def _all_of(names: Sequence[str], source: Path, known: dict[str, str]) -> dict[str, str]:
+    unknown = [name for name in names if Path(name).stem not in known]
+    if unknown:
+        more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
+        raise DataError(f"{source} gives no class for {', '.join(unknown[:NAMED])}{more} in val")
+    return {name: known[Path(name).stem] for name in names}
+
+
+def from_devkit(devkit: Path) -> dict[str, str]:
+    """File names without suffix -> ids: line i of the ground truth is the number of image i's class, meta.mat its id."""
+    from scipy.io import loadmat
+
+    truth, meta = devkit / "data" / TRUTH, devkit / "data" / META
+    for path in (truth, meta):
+        if not path.is_file():
+            raise DataError(f"{devkit} lacks data/{path.name}")
+    try:
+        synsets = loadmat(str(meta), squeeze_me=True)["synsets"]
+        leaves = synsets[synsets["num_children"] == 0]  # the others are groups of classes
+        wnids = {int(s["ILSVRC2012_ID"]): str(s["WNID"]) for s in leaves}
+    except Exception as error:  # a damaged file raises almost anything
+        raise DataError(f"{meta} is damaged: {error}") from None
+    try:
+        lines = truth.read_text().split()
+        return {f"ILSVRC2012_val_{i + 1:08d}": wnids[int(line)] for i, line in enumerate(lines)}
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{truth} is damaged: it has a class {error} that {META} does not have") from None
+
+
+def from_csv(path: Path) -> dict[str, str]:
+    """File names without suffix -> ids, from rows ``image,id`` or Kaggle's ``image,id box id box ...``; others are skipped."""
+    try:
+        with path.open(newline="") as stream:
+            rows = [row for row in csv.reader(stream) if len(row) >= 2]
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"cannot read {path}: {error}") from None
+    pairs = [(Path(row[0].strip()).stem, row[1].split()[:1]) for row in rows]
+    return {stem: first[0] for stem, first in pairs if first and WNID.fullmatch(first[0])}

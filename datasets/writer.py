@@ -1,0 +1,202 @@
+"""Writing a prepared track: made in a hidden folder beside its place, by one process at a time, and renamed when whole."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from .base import DataError, Interrupted, Raw
+from .store import FORMAT, SPLITS
+
+
+@contextlib.contextmanager
+def making(folder: Path, resumable: bool = False) -> Iterator[Path]:
+    """The hidden folder that becomes ``folder`` when the block ends well; no other process has it meanwhile.
+
+    It is empty, or, where ``resumable``, holds what an interrupted or killed process has left. Any other error
+    removes it. `DataError` where another process is at it, or where nothing can be written.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    with _as_data_error(folder), _root(folder.parent), _lock(folder):
+        _require_ours(folder)
+        _remove(*folder.parent.glob(f".{folder.name}.partial-*"), _old(folder), *([] if resumable else [partial]))
+        try:
+            partial.mkdir(exist_ok=True)
+            yield partial
+            _put(partial, folder)
+        except BaseException as error:
+            if not (resumable and isinstance(error, KeyboardInterrupt | Interrupted)):
+                _remove(partial)
+            raise
+
+
+def _remove(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _require_ours(folder: Path) -> None:
+    """`DataError` where ``folder`` holds what no preparation has written: it is not ours to replace."""
+    foreign = [p.name for p in folder.glob("*") if p.name != "meta.json" and not p.name.endswith((".npy", "_names.txt"))]
+    if foreign:
+        raise DataError(f"{folder} is no prepared dataset (it holds {foreign[0]}): choose another place with --data-dir")
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _put(partial: Path, folder: Path) -> None:
+    """Move ``partial`` to its place, all of it on the disk; what was there before goes when the new is there."""
+    for path in partial.iterdir():
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())
+    if folder.exists():
+        folder.rename(_old(folder))
+    partial.rename(folder)
+    _remove(_old(folder))
+
+
+@contextlib.contextmanager
+def _as_data_error(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"cannot write {folder}: {error.strerror or error}") from None
+
+
+@contextlib.contextmanager
+def _root(root: Path) -> Iterator[None]:
+    """Make ``root``; where it was not there and nothing came into it, remove it again."""
+    fresh = not root.exists()
+    root.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if fresh:
+            with contextlib.suppress(OSError):
+                root.rmdir()
+        raise
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """The right to make ``folder``: a locked file beside it, which the system unlocks when its owner dies."""
+    path = folder.with_name(f".{folder.name}.lock")
+    stream = _locked(path)
+    while not _is_at(path, stream):  # its last owner removed it between our opening and our locking it
+        stream.close()
+        stream = _locked(path)
+    with stream:
+        try:
+            yield
+        finally:
+            path.unlink()
+
+
+def _locked(path: Path) -> IO[bytes]:
+    stream = path.open("ab")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        stream.close()
+        name = path.name[1:].removesuffix(".lock")
+        raise DataError(f"{name} is being prepared by another process in {path.parent}; try again when that has ended") from None
+    return stream
+
+
+def _is_at(path: Path, stream: IO[bytes]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(stream.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+class Digest:
+    """SHA-256 of a track's arrays in their order, all together and each."""
+
+    def __init__(self) -> None:
+        self.whole = hashlib.sha256()
+        self.first = True  # an array that begins the whole need not be hashed twice
+        self.begin()
+
+    def begin(self) -> None:
+        """The next array."""
+        self.own = self.whole if self.first else hashlib.sha256()
+
+    def update(self, part: Any) -> None:
+        """Some more bytes of the array."""
+        self.whole.update(part)
+        if not self.first:
+            self.own.update(part)
+
+    def end(self) -> str:
+        """The array's own digest."""
+        digest = self.own.hexdigest()
+        self.first = False
+        self.begin()
+        return digest
+
+    def array(self, array: np.ndarray) -> str:
+        """A whole array at once: its own digest."""
+        self.update(np.ascontiguousarray(array).data)
+        return self.end()
+
+
+def create(folder: Path, split: str, shape: tuple[int, ...]) -> np.memmap:
+    """The split's file of images, uint8 of that shape, mapped; it takes no space until it is filled."""
+    return np.lib.format.open_memmap(folder / f"{split}_images.npy", "w+", np.uint8, shape)
+
+
+def complete(folder: Path, split: str, images: str, labels: np.ndarray, sizes: np.ndarray | None, digest: Digest) -> dict:
+    """Write a split's labels (and sizes) beside its images, whose digest is ``images``: its description in meta.json."""
+    digests = {"images": images}
+    small = {"labels": labels} | ({} if sizes is None else {"sizes": sizes})
+    for name, array in small.items():
+        np.save(folder / f"{split}_{name}.npy", array)
+        digests[name] = digest.array(array)
+    size = sum(f.stat().st_size for f in folder.glob(f"{split}_*.npy"))
+    return {"images": len(labels), "bytes": size, "digests": digests}
+
+
+def describe(folder: Path, classes: int, splits: Mapping[str, dict], digest: Digest, **more: Any) -> None:
+    """Write meta.json, the last file of a track."""
+    meta = {"format": FORMAT, "classes": classes, "splits": splits, "fingerprint": digest.whole.hexdigest(), **more}
+    (folder / "meta.json").write_text(json.dumps(meta, indent=1) + "\n")
+
+
+def write(folder: Path, raw: Mapping[str, Raw], classes: int) -> None:
+    """Write a prepared track that was read into memory; ``folder`` appears complete or not at all.
+
+    Raises `DataError` on labels outside [0, classes) or when images and labels differ in number.
+    """
+    with making(folder) as partial:
+        digest = Digest()
+        splits = {split: _write_split(partial, split, raw[split], classes, digest) for split in SPLITS}
+        describe(partial, classes, splits, digest)
+
+
+def _write_split(folder: Path, split: str, raw: Raw, classes: int, digest: Digest) -> dict:
+    labels = raw.labels.astype(np.int64)
+    if len(labels) and not (labels.min() >= 0 and labels.max() < classes):
+        bad = int(np.flatnonzero((labels < 0) | (labels >= classes))[0])
+        raise DataError(f"{split} image {bad} has label {labels[bad]}, outside 0..{classes - 1}")
+    images = create(folder, split, (len(labels), *raw.shape))
+    start = 0
+    for chunk in raw.chunks:
+        digest.update(np.ascontiguousarray(chunk).data)
+        if start + len(chunk) <= len(images):
+            images[start : start + len(chunk)] = chunk
+        start += len(chunk)
+    if start != len(labels):
+        raise DataError(f"the {split} split holds {start} images but {len(labels)} labels")
+    return complete(folder, split, digest.end(), labels, None, digest)
