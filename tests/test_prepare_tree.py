@@ -177,7 +177,7 @@ def test_all_unreadable_files_are_named_and_nothing_is_left(small, tmp_path):
     bad[0].write_bytes(b"")
     bad[1].write_bytes(bad[1].read_bytes()[:-150])
     bad[2].write_text("text")
-    with pytest.raises(DataError, match="^3 unreadable") as error:
+    with pytest.raises(DataError, match=r"^3 unreadable") as error:
         get(find("imagenet100"), tmp_path / "root", small, side=16)
     assert all(str(path) in str(error.value) for path in bad)
     assert not (tmp_path / "root").exists()
@@ -369,7 +369,7 @@ def test_given_splits_are_kept(tmp_path, test):
     found = folder.tree(tree)
     assert found.names["test"] == [f"{test}/cat/0.JPEG", f"{test}/dog/0.JPEG"]
     (tree / test / "eel").mkdir()
-    with pytest.raises(DataError, match="has classes that .*train lacks: eel"):
+    with pytest.raises(DataError, match=r"has classes that .*train lacks: eel"):
         folder.tree(tree)
 
 
