@@ -1,12 +1,14 @@
 """Preparing a tree of image files: decoded by several processes straight into the store, chunk by chunk.
 
-Chunks are hashed, noted in the journal and told of in their order, so that neither the number of processes nor a kill
-in between shows in what comes out.
+Chunks are noted in the journal and told of in their order, so that neither the number of processes nor a kill in between
+shows in what comes out. Whoever decodes a chunk hashes it; the images' digest is that of their chunks' digests, as one
+process alone could not hash as fast as many decode.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -91,10 +93,15 @@ class Assembly:
         """Bytes of an image."""
         return 3 * self.side**2
 
-    def add(self, chunk: Chunk, sizes: list) -> Line:
+    def hash(self, chunk: Chunk) -> bytes:
+        """The digest of the chunk's images as they lie in their file."""
+        pixels = os.pread(self.streams[chunk.split].fileno(), len(chunk.names) * self.image, self.offset(chunk))
+        return hashlib.sha256(pixels).digest()
+
+    def add(self, chunk: Chunk, sizes: list, digest: bytes) -> Line:
         """Take the next chunk, whose images lie in their file: what the journal is to say of it."""
         count = len(chunk.names)
-        self.digest.update(os.pread(self.streams[chunk.split].fileno(), count * self.image, self.offset(chunk)))
+        self.digest.update(digest)
         self.sizes[chunk.split][chunk.start : chunk.start + count] = sizes
         self.done += count
         if chunk.last:
@@ -111,7 +118,13 @@ class Assembly:
 
     def describe(self) -> None:
         classes = list(self.tree.classes)
-        more = {"side": self.side, "class_list": lines_hash(classes), "class_names": classes, **self.tree.notes}
+        more = {
+            "hashed_by": CHUNK,
+            "side": self.side,
+            "class_list": lines_hash(classes),
+            "class_names": classes,
+            **self.tree.notes,
+        }
         writer.describe(self.folder, len(classes), self.splits, self.digest, **more)
 
 
@@ -121,7 +134,8 @@ def _taken_over(partial: Path, tree: Tree, side: int, of: str, chunks: list[Chun
     if found:
         with contextlib.suppress(OSError, ValueError):
             assembly = Assembly(partial, tree, side)
-            if all(assembly.add(chunk, line.sizes) == line for chunk, line in zip(chunks, found, strict=False)):
+            pairs = zip(chunks, found, strict=False)
+            if all(assembly.add(chunk, line.sizes, assembly.hash(chunk)) == line for chunk, line in pairs):
                 return assembly, found
             assembly.__exit__()
     shutil.rmtree(partial)
@@ -144,9 +158,9 @@ def _assemble(assembly: Assembly, chunks: list[Chunk], workers: int, stream: Any
     tell(assembly.done, assembly.total)
     jobs = ((assembly.path(c.split), assembly.offset(c), assembly.tree.folder, c.names, assembly.side) for c in chunks)
     with decoded(jobs, workers) as results:
-        for chunk, (sizes, bad) in zip(chunks, results, strict=True):
-            line = assembly.add(chunk, sizes)
-            complaints += bad
+        for chunk, made in zip(chunks, results, strict=True):
+            line = assembly.add(chunk, made.sizes, made.digest)
+            complaints += made.complaints
             if not complaints:
                 journal.note(stream, line)
             tell(assembly.done, assembly.total)

@@ -5,9 +5,11 @@ Pillow decodes; torch's resize of uint8 is Pillow's antialiased bilinear to with
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -31,6 +33,14 @@ UPRIGHT = {
 
 class Unreadable(Exception):
     """A file that gives no image; the message names it and says why."""
+
+
+class Decoded(NamedTuple):
+    """What came of some files: heights and widths, complaints, and the SHA-256 of all their pixels."""
+
+    sizes: list[tuple[int, int]]
+    complaints: list[str]
+    digest: bytes
 
 
 def decode(path: Path | str, side: int) -> tuple[Tensor, tuple[int, int]]:
@@ -81,8 +91,8 @@ def squash(image: Image.Image, side: int) -> Tensor:
     return torch.nn.functional.interpolate(pixels[None], (side, side), mode="bilinear", antialias=True)[0]
 
 
-def decode_into(target: Path, offset: int, folder: Path, names: Sequence[str], side: int) -> tuple[list, list[str]]:
-    """Decode ``names`` and write their pixels at ``offset`` bytes of ``target``: heights and widths, and complaints.
+def decode_into(target: Path, offset: int, folder: Path, names: Sequence[str], side: int) -> Decoded:
+    """Decode ``names`` and write their pixels at ``offset`` bytes of ``target``.
 
     They are written, not mapped: on a full disk that is an `OSError`, and not the end of the process. An image that
     cannot be read is blank, with a complaint.
@@ -100,7 +110,7 @@ def decode_into(target: Path, offset: int, folder: Path, names: Sequence[str], s
             sizes.append(size)
     with target.open("r+b", buffering=0) as stream:
         stream.seek(offset)
-        rest = pixels.numpy().data.cast("B")
+        whole = rest = pixels.numpy().data.cast("B")
         while rest:
             rest = rest[stream.write(rest) :]
-    return sizes, complaints
+    return Decoded(sizes, complaints, hashlib.sha256(whole).digest())

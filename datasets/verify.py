@@ -42,13 +42,14 @@ def problems(track: Track, folder: Path) -> list[str]:
     whole = hashlib.sha256()
     for split in store.SPLITS:
         found += _name_problems(folder / f"{split}_names.txt", meta["splits"][split])
-        found += _split_problems(folder, split, meta["splits"][split], meta["classes"], whole)
+        found += _split_problems(folder, split, meta, whole)
     if not found and whole.hexdigest() != meta["fingerprint"]:
         found.append(f"{folder}: the content was altered since it was prepared: its fingerprint is another")
     return found
 
 
-def _split_problems(folder: Path, split: str, expected: dict, classes: int, whole) -> list[str]:
+def _split_problems(folder: Path, split: str, meta: dict, whole) -> list[str]:
+    expected, classes = meta["splits"][split], meta["classes"]
     found, arrays = [], {}
     digests = expected.get("digests", {})  # a dataset prepared by an earlier version has none
     for name in digests or [n for n in store.ARRAYS if n != "sizes" or (folder / f"{split}_sizes.npy").exists()]:
@@ -61,7 +62,7 @@ def _split_problems(folder: Path, split: str, expected: dict, classes: int, whol
         except (OSError, ValueError, EOFError) as error:
             found.append(f"{path} is damaged: {error}")
             continue
-        digest = _hash(arrays[name], whole)
+        digest = _hash(arrays[name], whole, meta.get("hashed_by") if name == "images" else None)
         if digests and digest != digests[name]:
             found.append(f"{path} was altered since it was prepared: its checksum is another")
         if len(arrays[name]) != expected["images"]:
@@ -80,14 +81,15 @@ def _name_problems(path: Path, expected: dict) -> list[str]:
     return [f"{path} was altered since it was prepared: its checksum is another"] if altered else []
 
 
-def _hash(array: np.ndarray, whole) -> str:
-    """SHA-256 of an array's content, which is fed to ``whole`` too."""
+def _hash(array: np.ndarray, whole, by: int | None) -> str:
+    """SHA-256 of an array's content, or of the digests of its parts of ``by`` rows; ``whole`` is fed the same."""
     own = hashlib.sha256()
-    rows = max(1, BLOCK // max(1, array[:1].nbytes))
+    rows = by or max(1, BLOCK // max(1, array[:1].nbytes))
     for start in range(0, len(array), rows):
-        part = np.ascontiguousarray(array[start : start + rows])
-        own.update(part.data)
-        whole.update(part.data)
+        part = np.ascontiguousarray(array[start : start + rows]).data
+        fed = hashlib.sha256(part).digest() if by else part
+        own.update(fed)
+        whole.update(fed)
     return own.hexdigest()
 
 

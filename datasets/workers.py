@@ -15,13 +15,11 @@ from multiprocessing import resource_tracker
 import torch
 
 from .base import Interrupted
-from .decode import decode_into
-
-Result = tuple[list, list[str]]  # of `decode_into`
+from .decode import Decoded, decode_into
 
 
 @contextlib.contextmanager
-def decoded(jobs: Iterable[tuple], count: int) -> Iterator[Iterable[Result]]:
+def decoded(jobs: Iterable[tuple], count: int) -> Iterator[Iterable[Decoded]]:
     """What `decode_into` makes of each of the ``jobs``, in their order, in ``count`` processes; one is this process itself.
 
     Raises `Interrupted` where a process was killed.
@@ -48,7 +46,7 @@ def available() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _decode(job: tuple) -> Result:
+def _decode(job: tuple) -> Decoded:
     return decode_into(*job)
 
 

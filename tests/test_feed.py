@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from bench.datasets import loader, store
+from bench.datasets import loader
 from bench.datasets.augment import Policy
-from bench.datasets.base import Raw
 from bench.datasets.feed import feed
 from bench.datasets.spec import Spec, cut
+from bench.datasets.store import Splits, Store
 
 CPU = torch.device("cpu")
 POLICY = Policy(mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -15,17 +15,14 @@ POLICY = Policy(mean=(0.5,) * 3, std=(0.25,) * 3)
 
 @pytest.fixture(scope="module")
 def splits(tmp_path_factory):
-    """A prepared track of squashed images, mapped from its files."""
+    """Squashed images, mapped from a file."""
     rng = np.random.default_rng(0)
-
-    def raw(count):
-        images = rng.integers(0, 256, (count, 3, 12, 12), dtype=np.uint8)
-        sizes = rng.integers(12, 30, (count, 2)).astype(np.int32)
-        return Raw((3, 12, 12), np.arange(count) % 4, [images], sizes)
-
-    folder = tmp_path_factory.mktemp("feed") / "track"
-    store.write(folder, {"train": raw(64), "test": raw(16)}, classes=4)
-    return store.load(folder)
+    path = tmp_path_factory.mktemp("feed") / "images.npy"
+    np.save(path, rng.integers(0, 256, (80, 3, 12, 12), dtype=np.uint8))
+    images = torch.from_numpy(np.load(path, mmap_mode="c"))
+    sizes = torch.from_numpy(rng.integers(12, 30, (80, 2)).astype(np.int32))
+    both = [Store(images[part], torch.arange(80)[part] % 4, sizes[part], mapped=True) for part in (slice(64), slice(64, 80))]
+    return Splits(*both, classes=4, fingerprint="made up")
 
 
 @pytest.fixture

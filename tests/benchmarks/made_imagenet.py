@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-QUALITY = 85
+QUALITY = 92
 SHORTEST, LONGEST = 200, 800  # pixels
 GRID = 6  # the field of colour is drawn on so many points a side, and enlarged
-NOISE = 9.0  # standard deviation, of 255
+NOISE = 14.0  # standard deviation, of 255
 TILE = 512  # pixels: noise is cut out of a square of this size, as drawing it anew takes longer than all the rest
 
 
