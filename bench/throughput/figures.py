@@ -30,7 +30,7 @@ Figure = Callable[[Scale, bool, int], Iterator[Row]]  # scale, with peers, repea
 
 def augment_32px(scale: Scale, peers: bool, repeats: int) -> Iterator[Row]:
     """Augmentation of 32-pixel colour images on one core."""
-    images = scene.random_images(256)
+    images = scene.random_images(2 * scale.batch)  # what a step of two views augments in one go
     generator = torch.Generator()
 
     def ours() -> float:
