@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,13 +20,11 @@ from .tables import table
 PLAIN_EVERY = 10.0  # seconds between two lines about the same cell where there is no terminal
 
 
-class Display:
-    """Follows the cells of a run. Use as a context; `hear` takes the runner's events."""
+class Bar:
+    """A live bar with facts beside it, where there is a terminal. Use as a context."""
 
-    def __init__(self, console: Console, total: int):
-        self.console, self.total, self.number = console, total, 0
-        self.begun = self.cell_begun = self.said = time.monotonic()
-        self.finished: list[float] = []
+    def __init__(self, console: Console, description: str = ""):
+        self.console = console
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=10),
@@ -36,14 +34,24 @@ class Display:
             console=console,
             disable=not console.is_terminal,
         )
-        self.bar = self.progress.add_task("", total=1.0, facts="", visible=False)
+        self.bar = self.progress.add_task(description, total=1.0, facts="", visible=False)
 
-    def __enter__(self) -> Display:
+    def __enter__(self) -> Self:
         self.progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
+
+
+class Display(Bar):
+    """Follows the cells of a run. Use as a context; `hear` takes the runner's events."""
+
+    def __init__(self, console: Console, total: int):
+        super().__init__(console)
+        self.total, self.number = total, 0
+        self.begun = self.cell_begun = self.said = time.monotonic()
+        self.finished: list[float] = []
 
     def hear(self, task: Task, event: dict[str, Any]) -> None:
         if event.get("phase") == "start":
@@ -106,30 +114,13 @@ class Display:
         self.console.print(text, soft_wrap=True)
 
 
-class Images:
+class Images(Bar):
     """Follows the decoding of image files. Use as a context; `hear` takes how many are done, of how many."""
 
     def __init__(self, console: Console):
-        self.console = console
+        super().__init__(console, "images")
         self.begun = self.said = time.monotonic()
         self.first: int | None = None  # images that were done already
-        self.progress = Progress(
-            TextColumn("images"),
-            BarColumn(bar_width=20),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[facts]}"),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self.bar = self.progress.add_task("", total=1.0, facts="", visible=False)
-
-    def __enter__(self) -> Images:
-        self.progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
 
     def hear(self, done: int, total: int) -> None:
         now = time.monotonic()
