@@ -123,6 +123,19 @@ def test_every_folder_of_results_has_a_folder_of_encoders_of_its_own(tmp_path, b
     assert folders == ["other-runs", "runs", "third-runs"]
 
 
+def test_two_tracks_in_one_run_have_a_leaderboard_each(tmp_path, bench_command):
+    """Of different sizes, as each track has its own; the specs' own commas do not part them."""
+    datasets = "digits:fraction=0.1,classes=3,px=12,shapes:classes=2,fraction=0.1"
+    out = str(tmp_path / "results")
+    code, said, _ = bench_command(
+        "run", "--datasets", datasets, "--methods", "random_init,raw_pixels", "--seeds", "1", "--out", out
+    )
+    assert code == 0, said
+    text = (tmp_path / "results" / "leaderboard.md").read_text()
+    for board in ("digits:classes=3,fraction=0.1,px=12, test_resnet, 200ep", "shapes:classes=2,fraction=0.1, test_resnet, 200ep"):
+        assert board in text
+
+
 def test_a_dry_run_writes_nothing(tmp_path, bench_command):
     code, out, _ = bench_command("run", *SMALL, "--methods", "simclr", "--dry-run", "--out", str(tmp_path / "results"))
     assert code == 0 and "3 cells" in out
