@@ -16,6 +16,7 @@ from . import colour, geometry
 from .geometry import Boxes
 
 ORDER_GROUPS = 4  # the order of the colour operations is drawn for each quarter of a batch
+PIECE = 2**23  # bytes of float images that a CPU augments at a time: what lies between the operations stays in the cache
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,20 @@ class Parameters(NamedTuple):
     sigma: Tensor  # float [B]
     blur: Tensor  # bool [B]
 
-    def groups(self) -> list[Parameters]:
-        """The parameters of each group of images, with its one order."""
-        boxes = zip(*[side.chunk(ORDER_GROUPS) for side in self.boxes], strict=True)
-        rest = (self.flip, self.factors, self.gray, self.sigma, self.blur)
-        parts = zip(*[values.chunk(ORDER_GROUPS, dim=-1) for values in rest], strict=True)
+    def pieces(self, most: int) -> list[Parameters]:
+        """The parameters of consecutive images, at most so many, that share an order."""
+        count = len(self.flip)
+        group = -(-count // ORDER_GROUPS)
+        starts = [start for first in range(0, count, group) for start in range(first, min(first + group, count), most)]
         return [
-            Parameters(Boxes(*box), flip, factors, [order], gray, sigma, blur)
-            for box, (flip, factors, gray, sigma, blur), order in zip(boxes, parts, self.orders, strict=False)
+            self._between(start, end, self.orders[start // group])
+            for start, end in zip(starts, [*starts[1:], count], strict=True)
         ]
+
+    def _between(self, start: int, end: int, order: list[int]) -> Parameters:
+        cut = slice(start, end)
+        boxes = Boxes(*(side[cut] for side in self.boxes))
+        return Parameters(boxes, self.flip[cut], self.factors[:, cut], [order], self.gray[cut], self.sigma[cut], self.blur[cut])
 
 
 OPERATIONS = (colour.brightness, colour.contrast, colour.saturation, colour.hue)
@@ -91,14 +97,20 @@ def draw(policy: Policy, height: Tensor, width: Tensor, generator: torch.Generat
 def apply(policy: Policy, images: Tensor, parameters: Parameters, size: int) -> Tensor:
     """Views float [B, C, size, size], normalised, of images uint8 [B, C, H, W] under ``parameters``.
 
-    Goes from start to end with one group of images before the next: what lies between stays in the cache.
+    In the memory format that convolutions want.
     """
-    groups = zip(images.chunk(ORDER_GROUPS), parameters.groups(), strict=True)
-    return torch.cat([_apply(policy, group, part, size) for group, part in groups])
+    count, channels = images.shape[:2]
+    views = torch.empty(count, channels, size, size, device=images.device, memory_format=torch.channels_last)
+    most = count if images.is_cuda else max(1, PIECE // (4 * channels * max(images[0, 0].numel(), size * size)))
+    pieces = parameters.pieces(most)
+    lengths = [len(piece.flip) for piece in pieces]
+    for piece, part, out in zip(pieces, images.split(lengths), views.split(lengths), strict=True):
+        out.copy_(_apply(policy, part, piece, size))
+    return views
 
 
 def _apply(policy: Policy, images: Tensor, p: Parameters, size: int) -> Tensor:
-    """`apply` for one group, which has one order of operations; in the memory format that convolutions want."""
+    """`apply` for images with one order of operations."""
     views = images.float().mul_(1 / 255)
     views = geometry.crop_resize(views, p.boxes, size, p.flip if policy.flip else None)
     if policy.jitter_probability:
@@ -110,7 +122,7 @@ def _apply(policy: Policy, images: Tensor, p: Parameters, size: int) -> Tensor:
     if policy.blur:
         blurred = geometry.gaussian_blur(views, p.sigma, policy.blur_kernel)
         views = torch.where(p.blur[:, None, None, None], blurred, views)
-    return normalise(policy, views).contiguous(memory_format=torch.channels_last)
+    return normalise(policy, views)
 
 
 def normalise(policy: Policy, views: Tensor) -> Tensor:
