@@ -20,7 +20,6 @@ from torch import Tensor
 
 MEMORY = 10  # pairs kept by L-BFGS
 ROWS = 2048  # of features in a chunk
-SAMPLE = 16  # rows for each feature, at least, that the covariance is taken from
 SHRINK, TRIES = 0.3, 6  # of the line search
 DESCENT = 1e-4  # share of the promised descent that a step must give (Armijo)
 
@@ -45,9 +44,8 @@ class Standardizer(NamedTuple):
 
     @staticmethod
     def fit(features: Tensor) -> Standardizer:
-        mean = features.mean(0)
-        deviation = torch.linalg.vector_norm(features - mean, dim=0) / math.sqrt(len(features))  # quicker than `std`
-        return Standardizer(mean, torch.where(deviation > 1e-6, deviation, torch.inf))
+        deviation = features.std(0, correction=0)
+        return Standardizer(features.mean(0), torch.where(deviation > 1e-6, deviation, torch.inf))
 
     def __call__(self, features: Tensor) -> Tensor:
         return (features - self.mean) / self.scale
@@ -157,8 +155,7 @@ class _Problem:
     """The objective in the eigenbasis; parameters [G, D + 1, C], the last row is the bias."""
 
     def __init__(self, features: Tensor, labels: Tensor, classes: int, strengths: Sequence[float]):
-        some = features[:: max(1, len(features) // (SAMPLE * features.shape[1]))]  # the metric need not be exact
-        values, basis = torch.linalg.eigh((some.T @ some / len(some)).double())
+        values, basis = torch.linalg.eigh((features.T @ features / len(features)).double())
         self.basis = basis.to(features.dtype)
         self.x = torch.cat([features @ self.basis, features.new_ones(len(features), 1)], dim=1)
         self.labels, self.classes = labels, classes
