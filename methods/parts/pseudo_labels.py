@@ -102,16 +102,16 @@ def certainty(points: Tensor, clustering: Clustering, kind: Confidence, temperat
     """
     centroids = normalize(clustering.centroids, dim=1)
     rows = chunk_rows(centroids)
-    parts = []
-    for part, assigned in zip(points.split(rows), clustering.assignment.split(rows), strict=True):
+    sure = points.new_empty(len(points))  # one for all: small ones between the chunks would keep their memory from reuse
+    for part, assigned, out in zip(points.split(rows), clustering.assignment.split(rows), sure.split(rows), strict=True):
         cosine = part @ centroids.T
         own = cosine.gather(1, assigned[:, None])[:, 0]
         if kind == "softmax":
             own = own / temperature - (cosine / temperature).logsumexp(1)
         elif kind == "margin":
             own = own - cosine.scatter(1, assigned[:, None], -2.0).max(1).values
-        parts.append(own)
-    return torch.cat(parts)
+        out.copy_(own)
+    return sure
 
 
 def acceptance(schedule: Schedule, progress: float, warmup: float, end: float) -> float:
