@@ -24,6 +24,11 @@ LEGEND = (
     "Costs are medians over seeds on {devices}. – not measured or not applicable."
 )
 LABELS = "linear@x%: fitted on the labels of x% of every class alone, the same images for every method and seed. "
+TITLES = {  # of the figures of a leaderboard
+    "cost": "accuracy against training time",
+    "curves": "learning curves",
+    "detection": "quality of detected false negatives",
+}
 TEST = "Test split: Wilson's 95% interval for a test split of this size, which no number of seeds narrows. "
 
 
@@ -84,7 +89,8 @@ def render(out: Path, following: bool = False, png: bool = False) -> tuple[Files
         for name, figure in figures[board.title].items():
             for suffix in ("svg", "png") if png else ("svg",):
                 files[out / "figures" / f"{_slug(board)}-{name}.{suffix}"] = Drawing(figure)
-    files |= {path: Gone() for path in sorted((out / "figures").glob("*.svg")) if path not in files}
+    old = [path for name in TITLES for path in sorted((out / "figures").glob(f"*-{name}.svg"))]  # others are not ours
+    files |= {path: Gone() for path in old if path not in files}
     files[out / PAGE] = Text(page.html(boards, live.running(out) or {} if following else None))
     return files, problems
 
@@ -140,12 +146,7 @@ def _details(board: Leaderboard) -> list[str]:
 
 
 def _images(board: Leaderboard, names: Sequence[str]) -> list[str]:
-    titles = {
-        "cost": "accuracy against training time",
-        "curves": "learning curves",
-        "detection": "quality of detected false negatives",
-    }
-    return [line for name in names for line in (f"![{board.title}: {titles[name]}](figures/{_slug(board)}-{name}.svg)", "")]
+    return [line for name in names for line in (f"![{board.title}: {TITLES[name]}](figures/{_slug(board)}-{name}.svg)", "")]
 
 
 def _slug(board: Leaderboard) -> str:

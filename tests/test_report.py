@@ -266,9 +266,12 @@ def test_figures_of_a_leaderboard_without_records_go(out):
     report.write(report.render(out)[0])
     old = out / "figures" / "gone-cost.svg"
     old.write_text("<svg/>")
+    of_an_experiment = out / "figures" / "class-count.svg"
+    of_an_experiment.write_text("<svg/>")
     assert report.outdated(report.render(out)[0]) == [old]
     report.write(report.render(out)[0])
     assert not old.exists()
+    assert of_an_experiment.exists()
 
 
 def test_watch_and_check_exclude_each_other(out, capsys):
