@@ -28,11 +28,12 @@ class Spec:
 
     def __str__(self) -> str:
         options = {key: getattr(self, key) for key in OPTIONS}
-        chosen = ",".join(f"{key}={value:g}" for key, value in options.items() if value is not None)
+        chosen = ",".join(f"{key}={value:{FORMS.get(key, 'd')}}" for key, value in options.items() if value is not None)
         return f"{self.name}:{chosen}" if chosen else self.name
 
 
 OPTIONS = {"classes": int, "fraction": float, "px": int}
+FORMS = {"fraction": "g"}  # whole numbers are written in full, however large
 
 
 def parse_spec(text: str) -> Spec:
