@@ -27,13 +27,12 @@ class Spec:
     px: int | None = None  # side of the network's input; None: the track's own
 
     def __str__(self) -> str:
-        options = {key: getattr(self, key) for key in OPTIONS}
-        chosen = ",".join(f"{key}={value:{FORMS.get(key, 'd')}}" for key, value in options.items() if value is not None)
+        written = {"classes": self.classes, "fraction": self.fraction and f"{self.fraction:g}", "px": self.px}
+        chosen = ",".join(f"{key}={value}" for key, value in written.items() if value is not None)
         return f"{self.name}:{chosen}" if chosen else self.name
 
 
 OPTIONS = {"classes": int, "fraction": float, "px": int}
-FORMS = {"fraction": "g"}  # whole numbers are written in full, however large
 
 
 def parse_spec(text: str) -> Spec:
