@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from . import checkpoint, environment, resources
+from . import checkpoint, environment, outcomes, resources
 from .backbone import build_backbone, save_encoder
 from .budget import parse_budget
 from .datasets.loader import Loader, evaluation_batches, place
@@ -93,7 +93,7 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
     tell({"phase": "evaluate", "progress": 1.0})
     begun = time.perf_counter()
     train, test = (encode(method.encoder, store, recipe, device) for store in (splits.train, splits.test))
-    metrics, chosen = protocol.evaluate(train, test, splits.classes)
+    found = protocol.evaluate(train, test, splits.classes)
     few, few_chosen = labels.evaluate(train, test, splits.classes, job.labels)
     if spent.curve:
         spent.curve[-1]["held_out_knn_top1"] = _curve_knn(train, splits)
@@ -104,10 +104,11 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
     return replace(
         blank(cell),
         status="ok",
-        metrics=metrics | few,
+        metrics=found.metrics | few,
         cost=spent.cost,
-        evaluation=chosen | few_chosen,
+        evaluation=found.chosen | few_chosen,
         data=_data(splits),
+        outcomes={metric: outcomes.pack(right.cpu().numpy()) for metric, right in found.right.items()},
         curve=spent.curve,
         environment=environment.describe(device) | spent.way,
     )

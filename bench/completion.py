@@ -35,7 +35,7 @@ def run(job: Job, tell: Tell = lambda event: None) -> Record:
     encoder = _encoder(job, cell, splits).to(device).to(memory_format=torch.channels_last)
     stores = (place(splits.train, device), splits.test)
     train, test = (encode(encoder, store, cell.recipe, device) for store in stores)
-    _check_same(record, protocol.knn_metrics(train, test, splits.classes))
+    _check_same(record, protocol.knn_metrics(train, test, splits.classes).metrics)
     metrics, chosen = labels.evaluate(train, test, splits.classes, job.labels)
     return replace(record, metrics=labels.merged(record.metrics, metrics), evaluation=labels.merged(record.evaluation, chosen))
 

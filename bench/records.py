@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 from urllib.parse import unquote
 
+from . import outcomes
 from .errors import UserError
 from .storage import write_atomically
 
@@ -37,6 +38,7 @@ class Record:
     protocol: str = ""
     evaluation: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
+    outcomes: dict[str, str] = field(default_factory=dict)  # by metric: which test images it got right, see `outcomes`
     curve: list[dict[str, Any]] = field(default_factory=list)
     environment: dict[str, Any] = field(default_factory=dict)
     error: dict[str, str] | None = None
@@ -80,7 +82,16 @@ def read(path: Path) -> Record:
     for key in known:
         if not _fits(getattr(record, key), TYPES[key]):
             raise UserError(f"{path} is damaged: {key} is {str(getattr(record, key))[:40]!r}")
+    _check_outcomes(record, path)
     return record
+
+
+def _check_outcomes(record: Record, path: Path) -> None:
+    for metric, text in record.outcomes.items():
+        try:
+            outcomes.unpack(text, int(record.data.get("test", 0)))
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{path} is damaged: outcomes of {metric}: {error}") from None
 
 
 TYPES = get_type_hints(Record)

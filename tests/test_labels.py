@@ -122,7 +122,7 @@ def test_folds_choose_what_scikit_learn_scores_best(clusters):
 
 
 def test_all_labels_are_the_usual_evaluation(clusters):
-    usual, _ = protocol.evaluate(*clusters, 6)
+    usual = protocol.evaluate(*clusters, 6).metrics
     assert labels.evaluate(*clusters, 6, [1.0])[0] == {f"{key}@100%": usual[key] for key in ("linear_top1", "linear_top5")}
 
 

@@ -103,7 +103,7 @@ def evaluate(
         rows = subset(train.labels, fraction).to(train.values.device)
         few = Features(train.values[rows], train.labels[rows])
         how, parts = splits(few.labels)
-        found, choice = linear_metrics(few, test, classes, parts)
+        found, choice, _ = linear_metrics(few, test, classes, parts)
         choice |= {"linear_images": len(rows), "linear_chosen_by": how}
         metrics |= {named(key, fraction): value for key, value in found.items()}
         chosen |= {named(key, fraction): value for key, value in choice.items()}

@@ -191,7 +191,12 @@ class _Problem:
         return Heads(self.basis @ weights[:, :-1], weights[:, -1], iterations)
 
 
+def in_top_k(logits: Tensor, labels: Tensor, k: int) -> Tensor:
+    """Whether a sample's label is among the ``k`` largest logits: [..., N, C], [N] -> bool [..., N]."""
+    k = min(k, logits.shape[-1])
+    return (logits.topk(k, dim=-1).indices == labels[:, None]).any(-1)
+
+
 def top_k_accuracy(logits: Tensor, labels: Tensor, k: int) -> Tensor:
     """Share of samples whose label is among the ``k`` largest logits: [..., N, C], [N] -> [...]."""
-    k = min(k, logits.shape[-1])
-    return (logits.topk(k, dim=-1).indices == labels[:, None]).any(-1).double().mean(-1)
+    return in_top_k(logits, labels, k).double().mean(-1)

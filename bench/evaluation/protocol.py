@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .knn import Setting, knn_predict
-from .linear import Heads, Standardizer, solve, top_k_accuracy
+from .linear import Heads, Standardizer, in_top_k, solve, top_k_accuracy
 
 VERSION = "v1"
 HEADLINE = Setting(k=20, temperature=0.07)
@@ -58,30 +58,37 @@ def halves(held: Tensor) -> Held:
     return Held((~held).nonzero().squeeze(1), held.nonzero().squeeze(1))
 
 
-def evaluate(train: Features, test: Features, classes: int) -> tuple[dict[str, float], dict[str, Any]]:
-    """Metrics of a representation (fractions), and what was chosen on the way to them."""
-    metrics, chosen = linear_metrics(train, test, classes)
-    bank = len(train.labels)
-    chosen |= {"knn_k": min(HEADLINE.k, bank), "knn200_k": min(SECONDARY.k, bank)}
-    return metrics | knn_metrics(train, test, classes), chosen
+class Scores(NamedTuple):
+    """Metrics of a representation (fractions), what was chosen on the way to them, and which test images the headline
+    metrics got right, bool [N]."""
+
+    metrics: dict[str, float]
+    chosen: dict[str, Any]
+    right: dict[str, Tensor]
 
 
-def knn_metrics(train: Features, test: Features, classes: int) -> dict[str, float]:
+def evaluate(train: Features, test: Features, classes: int) -> Scores:
+    """The headline metrics, linear and kNN, with what belongs to them."""
+    linear, knn = linear_metrics(train, test, classes), knn_metrics(train, test, classes)
+    return Scores(linear.metrics | knn.metrics, linear.chosen | knn.chosen, linear.right | knn.right)
+
+
+def knn_metrics(train: Features, test: Features, classes: int) -> Scores:
     """The metrics of both kNN settings."""
-    knn, knn200 = knn_predict(test.values, train.values, train.labels, classes, [HEADLINE, SECONDARY])
-    return {
-        "knn_top1": float((knn == test.labels).double().mean()),
-        "knn200_top1": float((knn200 == test.labels).double().mean()),
-    }
+    predicted = knn_predict(test.values, train.values, train.labels, classes, [HEADLINE, SECONDARY])
+    knn, knn200 = (found == test.labels for found in predicted)
+    metrics = {"knn_top1": float(knn.double().mean()), "knn200_top1": float(knn200.double().mean())}
+    bank = len(train.labels)
+    return Scores(metrics, {"knn_k": min(HEADLINE.k, bank), "knn200_k": min(SECONDARY.k, bank)}, {"knn_top1": knn})
 
 
-def linear_metrics(
-    train: Features, test: Features, classes: int, parts: Sequence[Held] | None = None
-) -> tuple[dict[str, float], dict[str, Any]]:
+def linear_metrics(train: Features, test: Features, classes: int, parts: Sequence[Held] | None = None) -> Scores:
     """The metrics of `fit_linear`, and what it chose."""
     heads, chosen = fit_linear(train, classes, parts)
     logits = heads.logits(Standardizer.fit(train.values)(test.values))[0]
-    return {f"linear_top{k}": float(top_k_accuracy(logits, test.labels, k)) for k in (1, 5)}, chosen
+    right = {k: in_top_k(logits, test.labels, k) for k in (1, 5)}
+    metrics = {f"linear_top{k}": float(found.double().mean()) for k, found in right.items()}
+    return Scores(metrics, chosen, {"linear_top1": right[1]})
 
 
 def fit_linear(train: Features, classes: int, parts: Sequence[Held] | None = None) -> tuple[Heads, dict[str, Any]]:
