@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import records, stale, stats, tables
+from . import leaderboard, paired, records, stats, tables
 from .errors import UserError
-from .leaderboard import COMPARED, METRICS
+from .leaderboard import COMPARED, METRICS, Leaderboard, Row
+from .paired import Judged, Sample
 from .records import Record
-from .stats import Pair, Values
 
 Board = tuple[str, str, str]  # track, backbone, budget
 WORSE, GONE = "worse", "gone"
@@ -26,30 +26,30 @@ class Comparison:
     board: Board
     subject: str
     metric: str
-    a: Values
-    b: Values
-    pair: Pair | None  # of b - a
-    p: float | None  # after Holm's correction over the whole table
-    verdict: str  # better, worse, no difference shown, too few seeds, or gone: A had values, B has none
+    a: Sample
+    b: Sample
+    judged: Judged | None  # b against a; None where no seed is shared
+    gone: bool = False  # A had values, and B's cells have none
+
+    @property
+    def verdict(self) -> str:
+        """Better, worse, equal within 1 point, not distinguishable, too few seeds, or gone."""
+        return GONE if self.gone else self.judged.verdict if self.judged else "too few seeds"
 
 
 def compare(a: str, b: str, out: Path, filters: Board, metrics: Sequence[str] = COMPARED) -> list[Comparison]:
     """Compare what ``a`` and ``b`` name: two folders of records, or two methods of ``out`` (stale records left out).
 
-    ``filters`` are names or wildcards of track, backbone and budget. `UserError` where there is nothing to compare.
+    Two methods are judged within their board's family of tests, as every table judges them; two folders by the family of
+    all that they share. ``filters`` are names or wildcards of track, backbone and budget. `UserError` where there is
+    nothing to compare.
     """
-    if Path(a).is_dir() and Path(b).is_dir():
-        left, right = _by_subject(_read(Path(a)), filters), _by_subject(_read(Path(b)), filters)
-    else:
-        fresh = _fresh(_read(out))
-        _check_methods((a, b), fresh, out)
-        name = f"{b} against {a}"
-        left, right = (_renamed(_by_subject(fresh, filters), method, name) for method in (a, b))
-    found = [_compared(key, metric, left[key], right.get(key, [])) for key in sorted(left) for metric in metrics]
-    found = [one for one in found if one.a and (one.b or one.verdict == GONE)]
+    folders = Path(a).is_dir() and Path(b).is_dir()
+    found = _folders(Path(a), Path(b), filters, metrics) if folders else _methods(a, b, out, filters, metrics)
+    found = [one for one in found if one.a.values and (one.b.values or one.gone)]
     if not found:
         raise UserError(f"nothing to compare: {a} and {b} share no leaderboard with values that fits the filters")
-    return _corrected(found)
+    return found
 
 
 def is_worse(found: Iterable[Comparison]) -> bool:
@@ -67,10 +67,7 @@ def table(found: Sequence[Comparison]) -> pd.DataFrame:
                 "metric": METRICS[one.metric],
                 "A": _mean(one.a),
                 "B": _mean(one.b),
-                "B - A": tables.difference(one.pair) if one.pair else tables.NONE,
-                "P(B > A)": tables.number(one.pair.improvement if one.pair else None, "{:.2f}"),
-                "p (Holm)": tables.number(one.p, "{:.3f}"),
-                "pairs": str(one.pair.n if one.pair else 0),
+                **_difference(one.judged),
                 "verdict": one.verdict,
             }
             for one in found
@@ -78,8 +75,18 @@ def table(found: Sequence[Comparison]) -> pd.DataFrame:
     )
 
 
-def _mean(values: Values) -> str:
-    return tables.percent(stats.interval(list(values.values())) if values else None)
+def _difference(judged: Judged | None) -> dict[str, str]:
+    pair = judged.pair if judged else None
+    return {
+        "B - A": tables.difference(pair) if pair else tables.NONE,
+        "P(B > A)": tables.number(pair.improvement if pair else None, "{:.2f}"),
+        "p (Holm)": tables.p_value(judged.p if judged else None),
+        "pairs": str(pair.n if pair else 0),
+    }
+
+
+def _mean(sample: Sample) -> str:
+    return tables.percent(stats.interval(list(sample.values.values())) if sample.values else None)
 
 
 def _read(out: Path) -> list[Record]:
@@ -91,12 +98,8 @@ def _read(out: Path) -> list[Record]:
     return found
 
 
-def _fresh(found: Sequence[Record]) -> list[Record]:
-    return [record for record, why in zip(found, stale.reasons(found), strict=True) if not why]
-
-
-def _check_methods(names: Iterable[str], found: Sequence[Record], out: Path) -> None:
-    known = sorted({record.method for record in found})
+def _check_methods(names: Iterable[str], found: Iterable[str], out: Path) -> None:
+    known = sorted(set(found))
     for name in names:
         if name not in known:
             raise UserError(
@@ -104,7 +107,35 @@ def _check_methods(names: Iterable[str], found: Sequence[Record], out: Path) -> 
             )
 
 
-def _by_subject(found: Iterable[Record], filters: Board) -> dict[tuple[Board, str], list[Record]]:
+def _methods(a: str, b: str, out: Path, filters: Board, metrics: Sequence[str]) -> list[Comparison]:
+    boards = leaderboard.build(_read(out))
+    _check_methods((a, b), [row.method for board in boards for row in board.ranked + board.unranked], out)
+    found = []
+    for board in boards:
+        rows = {row.method: row for row in board.ranked + board.unranked}
+        if {a, b} <= rows.keys() and all(map(fnmatchcase, _key(board), filters)):
+            found += [_of_rows(board, f"{b} against {a}", metric, rows[a], rows[b]) for metric in metrics]
+    return found
+
+
+def _key(board: Leaderboard) -> Board:
+    return board.track, board.backbone, board.budget
+
+
+def _of_rows(board: Leaderboard, subject: str, metric: str, a: Row, b: Row) -> Comparison:
+    judged = board.judged(metric, b.method, a.method)
+    return Comparison(_key(board), subject, metric, a.sample(metric), b.sample(metric), judged, gone=not b.good)
+
+
+def _folders(before: Path, after: Path, filters: Board, metrics: Sequence[str]) -> list[Comparison]:
+    left, right = _by_subject(_read(before), filters), _by_subject(_read(after), filters)
+    found = [_alone(key, metric, left[key], right.get(key, [])) for key in sorted(left) for metric in metrics]
+    pairs = {i: pair for i, one in enumerate(found) if (pair := paired.compare(one.b, one.a))}
+    judged = paired.family(pairs)
+    return [replace(one, judged=judged.get(i)) for i, one in enumerate(found)]
+
+
+def _by_subject(found: Sequence[Record], filters: Board) -> dict[tuple[Board, str], list[Record]]:
     grouped: dict[tuple[Board, str], list[Record]] = {}
     for record in found:
         board = (record.track, record.backbone, record.budget)
@@ -113,26 +144,6 @@ def _by_subject(found: Iterable[Record], filters: Board) -> dict[tuple[Board, st
     return grouped
 
 
-def _renamed(grouped: dict[tuple[Board, str], list[Record]], method: str, name: str) -> dict[tuple[Board, str], list[Record]]:
-    return {(board, name): of for (board, subject), of in grouped.items() if subject == method}
-
-
-def _compared(key: tuple[Board, str], metric: str, left: list[Record], right: list[Record]) -> Comparison:
-    a, b = ({r.seed: r.metrics[metric] for r in side if r.status == "ok" and metric in r.metrics} for side in (left, right))
-    verdict = GONE if right and not b else ""  # its cells ran, and failed; cells that never ran say nothing
-    return Comparison(*key, metric, a, b, stats.compare(b, a), None, verdict)
-
-
-def _corrected(found: Sequence[Comparison]) -> list[Comparison]:
-    """The verdicts, with Holm's correction over all of them."""
-    adjusted = stats.adjusted({position: one.pair for position, one in enumerate(found) if one.pair})
-    ps = [adjusted.get(position) for position in range(len(found))]
-    return [replace(one, p=p, verdict=one.verdict or _verdict(one.pair, p)) for one, p in zip(found, ps, strict=True)]
-
-
-def _verdict(pair: Pair | None, p: float | None) -> str:
-    if pair is None or p is None:
-        return "too few seeds"
-    if not stats.is_significant(p):
-        return "no difference shown"
-    return "better" if pair.difference > 0 else WORSE
+def _alone(key: tuple[Board, str], metric: str, left: list[Record], right: list[Record]) -> Comparison:
+    a, b = (leaderboard.row(side).sample(metric) if side else Sample({}) for side in (left, right))
+    return Comparison(*key, metric, a, b, None, gone=bool(right) and not b.values)  # cells that never ran say nothing

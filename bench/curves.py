@@ -1,4 +1,4 @@
-"""Learning curves over seeds: their mean on a common grid, values at a given time, and thinning for display."""
+"""Learning curves over seeds: their mean on a common grid, and thinning for display."""
 
 from __future__ import annotations
 
@@ -43,15 +43,6 @@ def mean(records: Sequence[Record], key: str, axis: str = "progress", points: in
         places = np.linspace(low, high, count).tolist() if high >= low else []
     values = np.mean([np.interp(places, *line) for line in lines], axis=0) if places else np.array([])
     return places, values.tolist()
-
-
-def accuracy_at(record: Record, seconds: float) -> float | None:
-    """Held-out kNN accuracy after so many seconds of training, between its points; None before the first.
-
-    A run that was done earlier stays at its last value.
-    """
-    places, values = series(record, ACCURACY, "seconds")
-    return float(np.interp(seconds, places, values)) if places and places[0] <= seconds else None
 
 
 def thin(points: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:

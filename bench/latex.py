@@ -19,7 +19,7 @@ SPELLING: dict[str, Any] = {sign: "\\" + sign for sign in "&%#_${}"} | {
 }
 CAPTION = (
     r"accuracy in percent, mean $\pm$ half of the 95\% interval over seeds. "
-    r"Bold: not significantly different from the best. Rank by linear accuracy, with its 95\% interval."
+    r"Bold: no contestant is significantly better. Rank by linear accuracy, with its 95\% interval."
 )
 BEFORE, AFTER = ("rank", "method"), ("n", "images/s", "train", "published")  # the metrics
 

@@ -6,19 +6,20 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import combinations
 from statistics import fmean, median
 
-from . import curves, stale, stats
+from . import outcomes, paired, stale, stats
 from .evaluation import labels
+from .paired import Judged, Pair, Sample, Standing
 from .published import Published, of_board
 from .records import Record
-from .stats import Bounds, Interval, Pair, Standing
+from .stats import Bounds, Interval
 
 HEADLINE = "linear_top1"
 METRICS = {"linear_top1": "linear", "linear_top5": "linear top-5", "knn_top1": "kNN (k = 20)", "knn200_top1": "kNN (k = 200)"}
 COMPARED = ("linear_top1", "knn_top1")  # metrics whose every pair is written out
 COSTS = ("images_per_second", "train_seconds", "detect_seconds", "eval_seconds", "peak_memory_bytes", "energy_joules")
+STEADY = 1.2  # longest training time over shortest, beyond which other work on the machine has spoiled it
 SMALL_TEST = 5000  # images, up to which the test split's own interval is worth showing
 
 
@@ -50,9 +51,22 @@ class Row:
         return {key: _median([r.cost.get(key) for r in self.good]) for key in COSTS}
 
     @property
+    def steady(self) -> bool:
+        """Whether the seconds of training vary between seeds by a fifth at most."""
+        seconds = [t for r in self.good if (t := r.cost.get("train_seconds"))]
+        return not seconds or max(seconds) <= STEADY * min(seconds)
+
+    @property
     def failed(self) -> dict[str, int]:
         """How many cells ended otherwise than well, by their status."""
         return dict(sorted(Counter(r.status for r in self.records if r.status != "ok").items()))
+
+    def sample(self, metric: str) -> Sample:
+        """What the tests of differences use of this row."""
+        sizes = {r.data.get("test") for r in self.good}
+        size = sizes.pop() if len(sizes) == 1 else None
+        right = {r.seed: outcomes.unpack(r.outcomes[metric], size) for r in self.good if size and metric in r.outcomes}
+        return Sample(self.values[metric], right, size)
 
     def interval(self, metric: str) -> Interval | None:
         values = list(self.values[metric].values())
@@ -93,39 +107,57 @@ class Leaderboard:
     @cached_property
     def standings(self) -> dict[str, dict[str, Standing]]:
         """For each metric the standing of every contestant with enough seeds."""
-        return {metric: stats.standings({row.method: row.values[metric] for row in self.ranked}) for metric in self.metrics}
+        return {
+            metric: paired.standings({row.method: row.sample(metric) for row in self.ranked}, self.contests[metric])
+            for metric in self.metrics
+        }
 
     @cached_property
-    def pairs(self) -> dict[str, dict[tuple[str, str], Pair]]:
-        """For each of COMPARED every pair of rows that share a seed, the one listed first minus the other."""
-        return {metric: self._pairs(metric) for metric in COMPARED}
+    def contests(self) -> dict[str, dict[tuple[str, str], Judged]]:
+        """For each metric the board's family of tests: all pairs of contestants, the one listed first minus the other."""
+        return {metric: paired.family(self._pairs(self.ranked, metric)) for metric in self.metrics}
 
-    def _pairs(self, metric: str) -> dict[tuple[str, str], Pair]:
-        rows = self.ranked + self.unranked
-        compared = {(a.method, b.method): stats.compare(a.values[metric], b.values[metric]) for a, b in combinations(rows, 2)}
-        return {key: pair for key, pair in compared.items() if pair is not None}
+    @cached_property
+    def pairs(self) -> dict[str, dict[tuple[str, str], Judged]]:
+        """For each of COMPARED the contests, and every pair with an anchor or an oracle: a family of their own."""
+        return {metric: self.contests[metric] | self._references(metric) for metric in COMPARED}
+
+    def judged(self, metric: str, a: str, b: str) -> Judged | None:
+        """``a`` against ``b`` in one of COMPARED, whichever of them is listed first; None where they share no seed."""
+        pairs = self.pairs[metric]
+        return pairs.get((a, b)) or (pairs[b, a].turned if (b, a) in pairs else None)
+
+    def _references(self, metric: str) -> dict[tuple[str, str], Judged]:
+        found = self._pairs(self.ranked + self.unranked, metric)
+        return paired.family({key: pair for key, pair in found.items() if key not in self.contests[metric]})
+
+    @staticmethod
+    def _pairs(rows: Sequence[Row], metric: str) -> dict[tuple[str, str], Pair]:
+        return paired.all_pairs({row.method: row.sample(metric) for row in rows if row.values[metric]})
+
+    @property
+    def resolution(self) -> float | None:
+        """The smallest difference in the headline metric that this board would show with probability 0.8."""
+        return paired.resolution([judged.pair for judged in self.contests[HEADLINE].values()])
 
     def bold(self, row: Row, metric: str) -> bool:
-        """Whether a contestant is not significantly worse than the best; never said where seeds are too few."""
+        """Whether no other contestant is significantly better; never said where seeds are too few."""
         standing = self.standings[metric].get(row.method)
         return row in self.ranked and standing is not None and standing.top
 
-    @cached_property
-    def shortest(self) -> float | None:
-        """Seconds of training that every contestant has had: those of the quickest."""
-        times = [t for row in self.ranked if (t := row.cost["train_seconds"])]
-        return min(times) if times else None
-
-    def at_equal_time(self, row: Row) -> Interval | None:
-        """Held-out kNN accuracy of ``row`` when the quickest contestant was done."""
-        if self.shortest is None:
-            return None
-        found = [v for r in row.good if (v := curves.accuracy_at(r, self.shortest)) is not None]
-        return stats.interval(found) if found else None
+    @property
+    def steady(self) -> bool:
+        """Whether times can be compared: those of no contestant vary between its seeds by more than a fifth."""
+        return all(row.steady for row in self.ranked)
 
     @cached_property
     def front(self) -> set[str]:
-        """Contestants on the Pareto front: no other is at least as accurate in at most the time, and better in one."""
+        """Contestants on the Pareto front: no other is at least as accurate in at most the time, and better in one.
+
+        Nobody where times cannot be compared.
+        """
+        if not self.steady:
+            return set()
         known = {
             row.method: (row.cost["train_seconds"] or 0.0, -fmean(row.values[HEADLINE].values()))
             for row in self.ranked
@@ -162,8 +194,12 @@ def _rows(records: list[Record]) -> list[Row]:
     methods: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         methods[record.method].append(record)
-    rows = [Row(name, of[0].role, of[0].uses_labels, sorted(of, key=lambda r: r.seed)) for name, of in methods.items()]
-    return sorted(rows, key=_order)
+    return sorted(map(row, methods.values()), key=_order)
+
+
+def row(records: Sequence[Record]) -> Row:
+    """The row of the records of one method."""
+    return Row(records[0].method, records[0].role, records[0].uses_labels, sorted(records, key=lambda r: r.seed))
 
 
 def _order(row: Row) -> tuple[float, str]:

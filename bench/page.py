@@ -13,6 +13,7 @@ import numpy as np
 
 from . import curves, stats
 from .leaderboard import COMPARED, HEADLINE, Leaderboard, Row
+from .paired import Judged
 from .records import Record
 
 CURVE_NUMBERS = 500_000  # of all records together; more make the page slow to load
@@ -81,22 +82,24 @@ def _board(board: Leaderboard, shared: dict[str, Pool], most: int) -> dict[str, 
     return {
         "title": board.title,
         "metrics": board.metrics,
-        "shortest": rounded(board.shortest),
+        "steady": board.steady,
         "published": [vars(row) for row in board.published],
         "rows": [_row(board, row, shared, most) for row in board.rows],
         "pairs": {metric: _pairs(pairs) for metric, pairs in board.pairs.items()},
     }
 
 
-def _pairs(pairs: dict[tuple[str, str], stats.Pair]) -> list[list[Any]]:
-    adjusted = stats.adjusted(pairs)
-    return [[*key, *map(rounded, pair), rounded(adjusted.get(key))] for key, pair in pairs.items()]
+def _pairs(pairs: dict[tuple[str, str], Judged]) -> list[list[Any]]:
+    found = []
+    for key, one in pairs.items():
+        numbers = (one.pair.difference, one.pair.half, one.pair.improvement, one.pair.n, one.p)
+        found.append([*key, *map(rounded, numbers), one.verdict])
+    return found
 
 
 def _row(board: Leaderboard, row: Row, shared: dict[str, Pool], most: int) -> dict[str, Any]:
     ranked = row in board.ranked
     standings = {metric: board.standings[metric].get(row.method) if ranked else None for metric in board.metrics}
-    equal = board.at_equal_time(row) if ranked else None
     return {
         "method": row.method,
         "kind": "stale" if row.stale else row.role,
@@ -107,8 +110,7 @@ def _row(board: Leaderboard, row: Row, shared: dict[str, Pool], most: int) -> di
         "ranks": {metric: [s.rank, s.best, s.worst] for metric, s in standings.items() if s},
         "test": {m: list(map(rounded, ends)) for m in board.metrics if (ends := row.test_interval(m))},
         "cost": {key: rounded(value) for key, value in row.cost.items()},
-        "equal": [rounded(equal.mean), rounded(equal.half)] if equal else None,
-        "front": ranked and row.method in board.front,
+        "steady": row.steady,
         "curves": _mean_curves(row),
         "records": [_record(record, shared, most) for record in row.records],
     }
@@ -121,7 +123,7 @@ def _metrics(board: Leaderboard, row: Row) -> dict[str, Any]:
             "mean": rounded(found.mean),
             "half": rounded(found.half),
             "n": found.n,
-            "top": board.bold(row, metric),
+            "top": metric == HEADLINE and board.bold(row, metric),
             "bca": [rounded(ends.low), rounded(ends.high)] if ends else None,
         }
         for metric, ends in zip(board.metrics, resampled, strict=True)

@@ -115,7 +115,8 @@ def _rounded(value: float) -> float:
 def accuracy_against_cost(axes: Any, points: list[dict[str, Any]]) -> None:
     """One point a contestant with its interval; those on the Pareto front are filled and joined."""
     front = sorted((p["minutes"], p["percent"]) for p in points if p["front"])
-    axes.step(*zip(*front, strict=True), where="post", color="#999999", linewidth=1, zorder=1)
+    if front:
+        axes.step(*zip(*front, strict=True), where="post", color="#999999", linewidth=1, zorder=1)
     for i, p in enumerate(points):
         colour = COLOURS[i % len(COLOURS)]
         fill, marker = colour if p["front"] else "white", MARKERS[i // len(COLOURS) % len(MARKERS)]

@@ -17,11 +17,13 @@ SECTION = r"(<!-- leaderboard {folder}/(?P<track>\S+) -->\n).*?(<!-- end leaderb
 SPEED = r"(<!-- throughput {folder}/(?P<file>\S+) -->\n).*?(<!-- end throughput -->)"
 PAGE = "index.html"  # large, so it is made where it is looked at and not kept under version control
 LEGEND = (
-    "Accuracy in percent on the test split: mean over n seeds ± the half width of its 95% interval (Student). "
-    "**Bold**: not significantly different from the best (t-tests paired by seed, Holm, 5%). Rank by linear accuracy, with its "
-    "95% interval (all pairs, Holm); nothing is claimed below 3 seeds. {test}{labels}"
+    "Accuracy in percent on the test split: mean over n seeds ± the half width of its 95% interval (Student), or the interval's "
+    "ends where it would pass 0 or 100. Rank by linear accuracy, with its 95% interval. **Bold**: no contestant is significantly "
+    "better. Both follow from one family of tests a board: all pairs of contestants in linear accuracy, paired by seed and by "
+    "test image, Holm, 5%. Nothing is claimed below 3 seeds. {test}{labels}"
     "images/s counts images (two views each) of training, detection included; detection is its share of training time. "
-    "Costs are medians over seeds on {devices}. – not measured or not applicable."
+    "Costs are medians over seeds on {devices}; ~ marks times that vary by more than a fifth between seeds. "
+    "– not measured or not applicable."
 )
 LABELS = "linear@x%: fitted on the labels of x% of every class alone, the same images for every method and seed. "
 TITLES = {  # of the figures of a leaderboard
@@ -129,17 +131,19 @@ def _markdown_files(out: Path, boards: list[Leaderboard], figures: dict[str, dic
 
 def _markdown(board: Leaderboard) -> str:
     notes = [f"[{number}] published, not ranked: {note}" for number, note in enumerate(tables.published_notes(board), 1)]
+    if (seen := board.resolution) is not None:
+        pairs = len(board.contests[leaderboard.HEADLINE])
+        notes.append(
+            f"The smallest difference that this board shows with probability 0.8: {100 * seen:.1f} points of linear accuracy "
+            f"({pairs} pairs of contestants)."
+        )
     return "\n\n".join([_table(tables.table(board)), *(["  \n".join(notes)] if notes else [])])
 
 
 def _details(board: Leaderboard) -> list[str]:
     lines: list[str] = []
-    for title, frame in (
-        ("At equal time", tables.equal_time(board)),
-        ("Against the best, by linear accuracy", tables.to_best(board)),
-    ):
-        if frame is not None:
-            lines += [f"**{title}**", "", _table(frame), ""]
+    if (frame := tables.to_best(board)) is not None:
+        lines += ["**Against the best, by linear accuracy**", "", _table(frame), ""]
     for row in board.stale:
         lines += [f"{row.method} is stale: {'; '.join(row.stale)}", ""]
     return lines

@@ -9,7 +9,8 @@ import pandas as pd
 
 from . import stats
 from .leaderboard import HEADLINE, METRICS, Leaderboard, Row
-from .stats import Interval, Pair
+from .paired import Pair
+from .stats import Interval
 
 RULE = "*not ranked: anchors and oracles*"
 STALE_RULE = "*stale: made with other settings, protocol or data than today's*"
@@ -29,6 +30,7 @@ def table(board: Leaderboard) -> pd.DataFrame:
 
 def _line(board: Leaderboard, row: Row) -> dict[str, Any]:
     failed = "".join(f"; {count} {status}" for status, count in row.failed.items())
+    about = "" if row.steady else "~"
     accuracies = {title: _accuracy(board, row, metric) for metric, title in board.metrics.items()}
     return {
         "rank": "" if row not in board.ranked else _rank(board, row),
@@ -37,8 +39,8 @@ def _line(board: Leaderboard, row: Row) -> dict[str, Any]:
         "test split": _ends(row.test_interval(HEADLINE)),
         **accuracies,
         "n": f"{len(row.values[HEADLINE])}{failed}",
-        "images/s": number(row.cost["images_per_second"], "{:,.0f}"),
-        "train": duration(row.cost["train_seconds"]) if row.cost["train_seconds"] else NONE,
+        "images/s": about + number(row.cost["images_per_second"], "{:,.0f}"),
+        "train": about + duration(row.cost["train_seconds"]) if row.cost["train_seconds"] else NONE,
         "detection": _share(row.cost["detect_seconds"], row.cost["train_seconds"]),
         "peak memory": number(row.cost["peak_memory_bytes"], "{:.2f} GiB", 2**30),
         "energy": number(row.cost["energy_joules"], "{:,.0f} kJ", 1000),
@@ -56,7 +58,7 @@ def _rank(board: Leaderboard, row: Row) -> str:
 
 def _accuracy(board: Leaderboard, row: Row, metric: str) -> str:
     text = percent(row.interval(metric))
-    return f"**{text}**" if board.bold(row, metric) else text
+    return f"**{text}**" if metric == HEADLINE and board.bold(row, metric) else text
 
 
 def _published(board: Leaderboard, row: Row) -> str:
@@ -71,40 +73,23 @@ def published_notes(board: Leaderboard) -> list[str]:
     return list(dict.fromkeys(p.note for p in board.published if p.method in shown))
 
 
-def equal_time(board: Leaderboard) -> pd.DataFrame | None:
-    """Held-out kNN accuracy when the quickest contestant was done; None where no curve tells."""
-    rows = [(row, found) for row in board.ranked if (found := board.at_equal_time(row))]
-    lines = [
-        {
-            "method": row.method,
-            f"held-out kNN after {duration(board.shortest)}": percent(found),
-            "train": duration(row.cost["train_seconds"]),
-            "linear at the end": percent(row.interval(HEADLINE)),
-            "Pareto front": "yes" if row.method in board.front else "",
-        }
-        for row, found in sorted(rows, key=lambda item: (-item[1].mean, item[0].method))
-    ]
-    return pd.DataFrame(lines) if lines else None
-
-
 def to_best(board: Leaderboard) -> pd.DataFrame | None:
     """Each contestant against the best; None where fewer than two have enough seeds."""
     standings = board.standings[HEADLINE]
     if len(standings) < 2:
         return None
-    values = {row.method: row.values[HEADLINE] for row in board.ranked}
     best, *others = sorted(standings, key=lambda name: standings[name].rank)
-    pairs = [(name, pair) for name in others if (pair := stats.compare(values[name], values[best]))]
-    adjusted = stats.adjusted(dict(pairs))
+    judged = [(name, one) for name in others if (one := board.judged(HEADLINE, name, best))]
     lines = [
         {
             "method": name,
-            f"difference to {best}": difference(pair),
-            "probability of improvement": number(pair.improvement, "{:.2f}"),
-            "p (Holm)": number(adjusted.get(name), "{:.3f}"),
-            "pairs of seeds": str(pair.n),
+            f"difference to {best}": difference(one.pair),
+            "probability of improvement": number(one.pair.improvement, "{:.2f}"),
+            "p (Holm)": p_value(one.p),
+            "pairs of seeds": str(one.pair.n),
+            "verdict": one.verdict,
         }
-        for name, pair in pairs
+        for name, one in judged
     ]
     return pd.DataFrame(lines) if lines else None
 
@@ -137,13 +122,12 @@ def _numbers(board: Leaderboard, row: Row) -> dict[str, Any]:
         line[f"{metric}_half"] = found.half if found else None
         line[f"{metric}_bca_low"], line[f"{metric}_bca_high"] = resampled or (None, None)
         line[f"{metric}_top"] = board.bold(row, metric)
-    test, equal = row.test_interval(HEADLINE), board.at_equal_time(row) if row in board.ranked else None
-    line["test_split_low"], line["test_split_high"] = test or (None, None)
-    return line | row.cost | {"held_out_knn_at_equal_time": equal.mean if equal else None, "pareto": row.method in board.front}
+    line["test_split_low"], line["test_split_high"] = row.test_interval(HEADLINE) or (None, None)
+    return line | row.cost | {"steady_times": row.steady, "pareto": row.method in board.front}
 
 
 def pair_numbers(boards: Sequence[Leaderboard]) -> pd.DataFrame:
-    """Every pair of methods of every leaderboard: difference, interval, p, probability of improvement."""
+    """Every pair of methods of every leaderboard: difference, interval, p, probability of improvement, verdict."""
     return pd.DataFrame(
         [
             {
@@ -153,13 +137,18 @@ def pair_numbers(boards: Sequence[Leaderboard]) -> pd.DataFrame:
                 "metric": metric,
                 "a": a,
                 "b": b,
-                **pair._asdict(),
-                "p_holm": adjusted.get((a, b)),
+                "difference": one.pair.difference,
+                "half": one.pair.half,
+                "p": one.pair.p,
+                "improvement": one.pair.improvement,
+                "n": one.pair.n,
+                "p_holm": one.p,
+                "half_all_pairs": one.margin,
+                "verdict": one.verdict,
             }
             for board in boards
             for metric, pairs in board.pairs.items()
-            for adjusted in [stats.adjusted(pairs)]
-            for (a, b), pair in pairs.items()
+            for (a, b), one in pairs.items()
         ]
     )
 
@@ -167,7 +156,17 @@ def pair_numbers(boards: Sequence[Leaderboard]) -> pd.DataFrame:
 def percent(found: Interval | None) -> str:
     if found is None:
         return NONE
-    return f"{100 * found.mean:.2f}" + (f" ± {100 * found.half:.2f}" if found.half is not None else "")
+    if found.half is None:
+        return f"{100 * found.mean:.2f}"
+    low, high = found.mean - found.half, found.mean + found.half
+    if low >= 0 and high <= 1:
+        return f"{100 * found.mean:.2f} ± {100 * found.half:.2f}"
+    return f"{100 * found.mean:.2f} ({100 * max(0.0, low):.2f}–{100 * min(1.0, high):.2f})"
+
+
+def p_value(p: float | None) -> str:
+    """Three decimals, and never a certainty."""
+    return NONE if p is None else "< 0.001" if p < 0.0005 else f"{p:.3f}"
 
 
 def difference(pair: Pair) -> str:

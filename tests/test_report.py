@@ -107,24 +107,15 @@ def test_a_bad_published_line_is_named(out):
         published.read(out)
 
 
-def test_pareto_front_and_equal_time():
-    rows = []
-    for name, accuracy, seconds in (("fast", 0.5, 10.0), ("good", 0.7, 20.0), ("slow", 0.6, 30.0)):
-        row = leaderboard.Row(name, "contestant", False, [])
-        row.__dict__["values"] = {metric: {0: accuracy} for metric in leaderboard.METRICS}
-        row.__dict__["cost"] = {"train_seconds": seconds}
-        rows.append(row)
-    found = leaderboard.Leaderboard("t", "b", "1ep", rows, [])
-    assert found.front == {"fast", "good"}
-    assert found.shortest == 10.0
-
-
-def test_accuracy_at_a_time_lies_between_the_points(out):
-    record = made_up.read(out)[0]
-    record.curve = [{"seconds": 1.0, curves.ACCURACY: 0.2}, {"seconds": 2.0}, {"seconds": 3.0, curves.ACCURACY: 0.4}]
-    assert curves.accuracy_at(record, 2.0) == pytest.approx(0.3)
-    assert curves.accuracy_at(record, 0.5) is None
-    assert curves.accuracy_at(record, 9.0) == pytest.approx(0.4)
+@pytest.mark.parametrize(("seconds", "front"), [(20.0, {"fast", "good"}), (31.0, set())])
+def test_pareto_front_is_drawn_from_steady_times_alone(seconds, front, monkeypatch):
+    made = [Contestant("fast", 0.5, 0.0, 8000), Contestant("good", 0.7, 0.0, 4000), Contestant("slow", 0.6, 0.0, 2000)]
+    made_up.install(monkeypatch, made)
+    records = [made_up.record(contestant, seed) for contestant in made for seed in range(3)]
+    next(r for r in records if r.method == "good").cost["train_seconds"] = seconds
+    (board,) = leaderboard.build(records)
+    assert board.front == front
+    assert ("~" in tables.table(board).to_string()) == (not front)
 
 
 def test_mean_curve_of_seeds_with_other_points(out):

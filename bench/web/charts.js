@@ -10,6 +10,8 @@ const COSTS = {
   energy_joules: ["energy [kJ]", 1000],
 };
 
+const TIMES = ["train_seconds", "detect_seconds"];
+
 // A method looks the same in every chart, whatever the filter hides.
 function look(row) {
   const i = board().rows.indexOf(row);
@@ -49,7 +51,8 @@ function drawCost() {
   const rows = shownRows().filter((row) => row.kind !== "stale" && row.metrics[metric] && row.cost[key]);
   const contestants = rows.filter((row) => row.kind === "contestant");
   const place = (row) => [row.cost[key] / unit, 100 * row.metrics[metric].mean];
-  const front = contestants.filter((row) => !contestants.some((other) => dominates(place(other), place(row))));
+  const comparable = board().steady || !TIMES.includes(key);  // a front of spoiled times would claim too much
+  const front = contestants.filter((row) => comparable && !contestants.some((other) => dominates(place(other), place(row))));
   const points = rows.map((row) => {
     const [x, y] = place(row), half = row.metrics[metric].half, style = look(row);
     const symbol = style.symbol + (front.includes(row) ? "" : "-open");
@@ -57,7 +60,7 @@ function drawCost() {
   });
   const ends = front.map(place).sort((a, b) => a[0] - b[0]);
   const line = { x: ends.map((end) => end[0]), y: ends.map((end) => end[1]), name: "Pareto front", mode: "lines", line: { shape: "hv", color: resolved("--quiet"), width: 1 }, hoverinfo: "skip" };
-  const said = `${board().metrics[metric]} against ${title}. On the Pareto front: ${front.map((row) => row.method).join(", ") || "none"}.`;
+  const said = `${board().metrics[metric]} against ${title}. ${comparable ? `On the Pareto front: ${front.map((row) => row.method).join(", ") || "none"}.` : "Times vary by more than a fifth between seeds: no Pareto front."}`;
   draw("cost", [line, ...points], title, `${board().metrics[metric]} top-1 [%]`, said);
 }
 

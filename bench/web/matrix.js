@@ -13,11 +13,12 @@ function pairCell(a, b, known) {
   if (a === b) return make("td", {}, "");
   const straight = known.get(`${a}\n${b}`), turned = known.get(`${b}\n${a}`);
   if (!straight && !turned) return make("td", {}, NONE);
-  const [difference, half, , improvement, n, p] = straight ?? [-turned[0], turned[1], turned[2], turned[3] === null ? null : 1 - turned[3], ...turned.slice(4)];
+  const [difference, half, improvement, n, p, found] = straight ?? [-turned[0], turned[1], turned[2] === null ? null : 1 - turned[2], ...turned.slice(3)];
   const sign = difference > 0 ? "+" : "";
   if (half === null) return make("td", { title: `${n} pairs of seeds: too few to claim anything` }, sign + percent(difference));
-  const verdict = p > 0.05 ? "" : difference > 0 ? "better" : "worse";
-  const told = `p = ${p.toPrecision(2)} (Holm), ${n} pairs of seeds${verdict ? `: ${a} is ${verdict} than ${b}` : ""}`;
+  const differs = found === "better" || found === "worse";
+  const verdict = !differs ? "" : difference > 0 ? "better" : "worse";
+  const told = `p = ${p.toPrecision(2)} (Holm), ${n} pairs of seeds: ${differs ? `${a} is ${verdict} than ${b}` : found}`;
   return make("td", { class: verdict, title: told }, `${sign}${percent(difference)} ± ${percent(half)}`, make("br"), make("span", { class: "tag" }, `P = ${improvement.toFixed(2)}`));
 }
 

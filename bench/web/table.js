@@ -23,15 +23,17 @@ function columns() {
     { key: "test", title: "test split", number: (row) => row.test[data.headline]?.[0], text: testSplit, down: true },
     ...metrics.slice(1),
     { key: "n", title: "n", number: (row) => row.metrics[data.headline]?.n ?? 0, text: seeds, down: true },
-    { key: "equal", title: `held-out kNN at ${duration(board().shortest)}`, number: (row) => row.equal?.[0], text: (row) => (row.equal ? plusMinus(...row.equal) : NONE), down: true },
-    cost("images_per_second", "images/s", (row) => amount(row.cost.images_per_second), true),
-    cost("train_seconds", "train", (row) => duration(row.cost.train_seconds)),
+    cost("images_per_second", "images/s", (row) => about(row) + amount(row.cost.images_per_second), true),
+    cost("train_seconds", "train", (row) => about(row) + duration(row.cost.train_seconds)),
     cost("detect_seconds", "detection", (row) => duration(row.cost.detect_seconds)),
     cost("peak_memory_bytes", "peak memory", (row) => (row.cost.peak_memory_bytes ? `${amount(row.cost.peak_memory_bytes, 2 ** 30, 2)} GiB` : NONE)),
     cost("energy_joules", "energy", (row) => (row.cost.energy_joules ? `${amount(row.cost.energy_joules, 1000)} kJ` : NONE)),
     { key: "published", title: "published", number: (row) => published(row)[0]?.value, text: publishedText, down: true },
-  ].filter((column) => !["test", "published", "equal", "energy_joules", "detect_seconds"].includes(column.key) || board().rows.some((row) => column.number(row)));
+  ].filter((column) => !["test", "published", "energy_joules", "detect_seconds"].includes(column.key) || board().rows.some((row) => column.number(row)));
 }
+
+// A tilde: times that vary by more than a fifth between seeds.
+const about = (row) => (row.steady ? "" : "~");
 
 const rank = (row) => {
   const found = row.ranks[data.headline];

@@ -1,0 +1,227 @@
+"""Two methods compared on the same seeds and the same test images, and what a whole board of them can claim.
+
+Run k of a method gets image i right or wrong. The difference of two methods varies with the seed and with the image,
+and is to hold for other seeds and for other test images. Its variance is therefore the sum of two parts:
+
+* seeds: the variance of the n paired differences, divided by n. Three seeds estimate it badly, so that it is taken as at least
+  the mean over all pairs of the board's k methods, which has (k - 1)(n - 1) degrees of freedom (a randomised block design);
+* images: the variance over the m test images of the mean difference of their outcomes, divided by m, with m - 1
+  degrees of freedom. The square of one image's weight is added: a handful of outcomes is no normal sample.
+
+The part of the variance that seeds and images share is in both, so that the sum is too large rather than too small
+(the crossed design of Clark 1973, "The language-as-fixed-effect fallacy"). The critical value is Cochran and Cox's
+(1950): the mean of both Student quantiles weighted by the variances, which does not exceed its level (Mickey and Brown
+1966). Records without outcomes leave the seeds alone.
+
+A board's family of tests is all pairs of its contestants in one metric, corrected by Holm. Ranks follow from it, and so does
+the top group: a method is in it when no other is significantly better. Nothing is claimed from fewer than ENOUGH seeds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from statistics import median
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from scipy import optimize, special
+
+from .stats import ENOUGH, LEVEL, holm, is_significant, probability_of_improvement
+
+Key = TypeVar("Key")
+EQUIVALENT = 0.01  # of accuracy: methods that surely differ by no more are called equal within 1 point
+POWER = 0.8
+SMALLEST_P = 1e-12
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A metric of one method: its value by seed, which test images were right (bool [m]) by seed, and m; None if unknown."""
+
+    values: Mapping[int, float]
+    right: Mapping[int, np.ndarray] = field(default_factory=dict)
+    images: int | None = None
+
+
+class Part(NamedTuple):
+    """A part of a variance, and its degrees of freedom."""
+
+    variance: float
+    freedom: float
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Method a against method b on n seeds of both; without parts where n is below ENOUGH."""
+
+    difference: float  # mean of a - b
+    n: int
+    improvement: float | None = None  # probability that a run of a beats a run of b
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def error(self) -> float:
+        """Standard error of the difference."""
+        return math.sqrt(sum(part.variance for part in self.parts))
+
+    def margin(self, level: float) -> float | None:
+        """Half the width of the interval that misses the difference with probability ``level`` at most."""
+        if not self.parts:
+            return None
+        total = sum(part.variance for part in self.parts)
+        if total == 0:
+            return 0.0
+        return float(sum(part.variance * -special.stdtrit(part.freedom, level / 2) for part in self.parts)) / math.sqrt(total)
+
+    @property
+    def half(self) -> float | None:
+        """Half the width of the 95% interval."""
+        return self.margin(1 - LEVEL)
+
+    @property
+    def p(self) -> float | None:
+        """Two-sided: the level at which the interval just reaches zero; at least SMALLEST_P, never zero."""
+        if not self.parts:
+            return None
+        if self.difference == 0:
+            return 1.0
+        distance = abs(self.difference)
+        if (self.margin(SMALLEST_P) or 0.0) < distance:
+            return SMALLEST_P
+
+        def excess(power: float) -> float:
+            return (self.margin(math.exp(power)) or 0.0) - distance
+
+        return math.exp(float(optimize.brentq(excess, math.log(SMALLEST_P), 0.0, rtol=1e-9)))
+
+
+def compare(a: Sample, b: Sample) -> Pair | None:
+    """Two methods by themselves, on the seeds that both have; None where there is no such seed."""
+    return all_pairs({"a": a, "b": b}).get(("a", "b"))
+
+
+def all_pairs(methods: Mapping[str, Sample]) -> dict[tuple[str, str], Pair]:
+    """Every pair of a board's ``methods`` that shares a seed, the one named first minus the other."""
+    found = {(a, b): _compare(methods[a], methods[b]) for a, b in combinations(methods, 2)}
+    pairs = {key: pair for key, pair in found.items() if pair is not None}
+    seeds = [pair.parts[0] for pair in pairs.values() if pair.parts]
+    tested = {name for key, pair in pairs.items() if pair.parts for name in key}
+    usual = float(np.mean([part.variance for part in seeds])) if seeds else 0.0
+    return {key: _pooled(pair, usual, len(tested) - 1) for key, pair in pairs.items()}
+
+
+def _pooled(pair: Pair, usual: float, times: int) -> Pair:
+    """``pair`` with a variance over seeds of at least the board's usual one, and ``times`` the degrees of freedom."""
+    if not pair.parts:
+        return pair
+    seeds, *images = pair.parts
+    return replace(pair, parts=(Part(max(seeds.variance, usual), times * seeds.freedom), *images))
+
+
+def _compare(a: Sample, b: Sample) -> Pair | None:
+    seeds = sorted(a.values.keys() & b.values.keys())
+    if not seeds:
+        return None
+    left, right = np.array([a.values[s] for s in seeds]), np.array([b.values[s] for s in seeds])
+    mean, n = float(np.mean(left - right)), len(seeds)
+    if n < ENOUGH:
+        return Pair(mean, n)
+    improvement = probability_of_improvement(left, right)
+    return Pair(mean, n, improvement, (_seeds(left - right, a, b), *_images(a, b, seeds)))
+
+
+def _seeds(differences: np.ndarray, a: Sample, b: Sample) -> Part:
+    """The variance over seeds: of a standard deviation of at least one test image."""
+    n, sizes = len(differences), [size for size in (a.images, b.images) if size]
+    least = 1 / min(sizes) if sizes else 0.0
+    return Part(max(float(np.var(differences, ddof=1)), least**2) / n, n - 1)
+
+
+def _images(a: Sample, b: Sample, seeds: Sequence[int]) -> tuple[Part, ...]:
+    """The variance over test images; nothing where a record keeps no outcomes."""
+    if not all(s in a.right and s in b.right and len(a.right[s]) == len(b.right[s]) for s in seeds):
+        return ()
+    differences = np.array([a.right[s].astype(np.float64) - b.right[s] for s in seeds])
+    by_image: np.ndarray = differences.mean(axis=0)
+    m = len(by_image)
+    return (Part(float(np.var(by_image, ddof=1)) / m + 1 / m**2, m - 1),)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A pair among its family of tests."""
+
+    pair: Pair
+    p: float | None  # Holm's
+    margin: float | None  # half the width of the interval that holds for all pairs of the family at once (Bonferroni)
+
+    @property
+    def turned(self) -> Judged:
+        """The same test of b against a."""
+        pair, improvement = self.pair, self.pair.improvement
+        other = replace(pair, difference=-pair.difference, improvement=None if improvement is None else 1 - improvement)
+        return replace(self, pair=other)
+
+    @property
+    def verdict(self) -> str:
+        """Of a against b: better, worse, equal within 1 point, not distinguishable, or too few seeds."""
+        if self.p is None or self.margin is None:
+            return "too few seeds"
+        if is_significant(self.p):
+            return "better" if self.pair.difference > 0 else "worse"
+        equal = abs(self.pair.difference) + self.margin <= EQUIVALENT
+        return "equal within 1 point" if equal else "not distinguishable"
+
+
+def family(pairs: Mapping[Key, Pair]) -> dict[Key, Judged]:
+    """Every pair judged as one of ``pairs``; those of too few seeds are no tests."""
+    ps = {key: p for key, pair in pairs.items() if (p := pair.p) is not None}
+    adjusted = dict(zip(ps, holm(list(ps.values())), strict=True))
+    level = (1 - LEVEL) / max(1, len(ps))
+    return {key: Judged(pair, adjusted.get(key), pair.margin(level)) for key, pair in pairs.items()}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a method stands among its rivals."""
+
+    rank: int  # by the mean
+    best: int  # ends of the rank's interval
+    worst: int
+
+    @property
+    def top(self) -> bool:
+        """Whether no rival is significantly better."""
+        return self.best == 1
+
+
+def standings(methods: Mapping[str, Sample], judged: Mapping[tuple[str, str], Judged]) -> dict[str, Standing]:
+    """The standing of every method that has ENOUGH seeds, from the board's family of tests.
+
+    Interval of a rank: one more than the rivals that are significantly better, to all but those that are
+    significantly worse (after Al Mohamad, Goeman and van Zwet 2022).
+    """
+    claimed = [name for name, sample in methods.items() if len(sample.values) >= ENOUGH]
+    names = sorted(claimed, key=lambda name: (-float(np.mean(list(methods[name].values.values()))), name))
+    better = {_better_first(key, one) for key, one in judged.items() if one.verdict in ("better", "worse")}
+    return {
+        name: Standing(position, 1 + sum(b == name for _, b in better), len(names) - sum(a == name for a, _ in better))
+        for position, name in enumerate(names, 1)
+    }
+
+
+def _better_first(key: tuple[str, str], judged: Judged) -> tuple[str, str]:
+    return key if judged.pair.difference > 0 else (key[1], key[0])
+
+
+def resolution(pairs: Sequence[Pair]) -> float | None:
+    """The smallest difference that a board of these ``pairs`` shows with probability POWER, by its median pair.
+
+    That is the margin of Holm's first step and the normal quantile of POWER times the standard error.
+    """
+    level = (1 - LEVEL) / max(1, len(pairs))
+    found = [margin + float(special.ndtri(POWER)) * pair.error for pair in pairs if (margin := pair.margin(level)) is not None]
+    return median(found) if found else None
