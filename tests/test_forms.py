@@ -1,6 +1,5 @@
 """CIFAR in every form that people have it in: one store, one fingerprint; and what is no CIFAR."""
 
-import io
 import json
 import pickle
 from dataclasses import replace
@@ -15,7 +14,8 @@ from bench.datasets.base import DataError, Grouping
 from bench.datasets.prepare import get
 from bench.datasets.registry import find, open_splits, tracks
 from bench.datasets.spec import Spec, regroup
-from PIL import Image
+
+from tests.made_data import encoded, fingerprint, write_table
 
 pa = pytest.importorskip("pyarrow")
 from pyarrow import parquet  # noqa: E402
@@ -42,34 +42,19 @@ def track():
     return replace(find("cifar100"), classes=len(NAMES), names=NAMES, forms=kinds, digest=None)
 
 
-def png(image, kind="PNG") -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, kind)
-    return stream.getvalue()
-
-
 def as_folders(images, root: Path, between: str = "") -> Path:
     for (split, label), group in images.items():
         place = root / split / between / NAMES[label]
         place.mkdir(parents=True)
         for i, image in enumerate(group):
-            (place / f"{9 - i}.png").write_bytes(png(image))
+            (place / f"{9 - i}.png").write_bytes(encoded(image))
     return root
 
 
 def rows(images, split: str, names=NAMES) -> list[tuple[bytes, int]]:
     """In an order of its own."""
-    pairs = [(png(image), names.index(NAMES[i])) for (s, i), group in images.items() for image in group if s == split]
+    pairs = [(encoded(image), names.index(NAMES[i])) for (s, i), group in images.items() for image in group if s == split]
     return pairs[::-1]
-
-
-def write_table(path: Path, pairs, image: str = "img", label: str = "fine_label", names=None) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table = pa.table({image: [{"bytes": b, "path": None} for b, _ in pairs], label: [i for _, i in pairs]})
-    if names:
-        features = {label: {"names": list(names), "_type": "ClassLabel"}, image: {"_type": "Image"}}
-        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
-    parquet.write_table(table, path)
 
 
 def as_parquet(images, root: Path) -> Path:
@@ -95,10 +80,6 @@ def as_archive(images, root: Path, track):
         (root / "cifar-100-python").mkdir(parents=True, exist_ok=True)
         (root / "cifar-100-python" / split).write_bytes(pickle.dumps(batch, protocol=2))
     return replace(track, members={name: files.digest_of(root / name, 32) for name in track.members})
-
-
-def fingerprint(place: Path) -> str:
-    return json.loads((place / "meta.json").read_text())["fingerprint"]
 
 
 def test_every_form_leads_to_one_fingerprint(images, track, tmp_path):
@@ -131,17 +112,17 @@ def refused(track, source: Path, tmp_path: Path, says: str) -> None:
 def test_folders_that_are_not_the_dataset(images, track, tmp_path):
     tree = as_folders(images, tmp_path / "tree")
     extra = tree / "train" / "ant" / "extra.png"
-    extra.write_bytes(png(images["train", 0][0]))
+    extra.write_bytes(encoded(images["train", 0][0]))
     refused(track, tree, tmp_path, "must have 3 train images of every class of Small, and has 4 of ant")
     extra.write_bytes(b"text")
     (tree / "train" / "ant" / "9.png").unlink()
     refused(track, tree, tmp_path, "extra.png cannot be read as an image")
-    extra.write_bytes(png(images["train", 0][0][:31]))
+    extra.write_bytes(encoded(images["train", 0][0][:31]))
     refused(track, tree, tmp_path, "extra.png is 32 x 31, and the images of Small 32 x 32")
-    extra.write_bytes(png(images["train", 0][0], "JPEG"))
+    extra.write_bytes(encoded(images["train", 0][0], "JPEG"))
     refused(track, tree, tmp_path, "extra.png is a JPEG, which has changed its pixels")
     (tree / "test" / "cow").rename(tree / "test" / "cat")
-    refused(track, tree, tmp_path, "test/cat is none of the 4 classes of Small")
+    refused(track, tree, tmp_path, "is of the class cat, none of the 4 of Small")
     for path in (tree / "test" / "cat").iterdir():
         path.unlink()
     refused(track, tree, tmp_path, "lacks 1 of the 4 classes in test: cow")
@@ -155,7 +136,7 @@ def test_parquet_files_that_are_not_the_dataset(images, track, tmp_path):
     write_table(path, rows(images, "test"), label="coarse_label")
     refused(track, source, tmp_path, "lacks a column fine_label or label: it has img, coarse_label")
     write_table(path, rows(images, "test"), names=("a", "b", "c", "d"))
-    refused(track, source, tmp_path, "the classes of its column fine_label are not those of Small")
+    refused(track, source, tmp_path, "row 0 is of the class d, none of the 4 of Small")
     write_table(path, rows(images, "test")[:-1])
     refused(track, source, tmp_path, "must have 2 test images of every class of Small, and has 1 of ant")
     write_table(path, [(content, label + 1) for content, label in rows(images, "test")])
@@ -182,7 +163,7 @@ def test_other_images_are_found_out_by_their_digest(images, track, tmp_path):
     get(genuine, tmp_path / "g", tree)
     pixels = images["train", 2][0].copy()
     pixels[5, 5, 1] ^= 1
-    (tree / "train" / "cow" / "9.png").write_bytes(png(pixels))
+    (tree / "train" / "cow" / "9.png").write_bytes(encoded(pixels))
     refused(genuine, tree, tmp_path, "the images are not those of cifar100: their digest is")
 
 
