@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import leaderboard, paired, records, stats, tables
+from . import confounds, leaderboard, paired, records, stats, tables
 from .errors import UserError
 from .leaderboard import COMPARED, METRICS, Leaderboard, Row
 from .paired import Judged, Sample
@@ -50,6 +50,14 @@ def compare(a: str, b: str, out: Path, filters: Board, metrics: Sequence[str] = 
     if not found:
         raise UserError(f"nothing to compare: {a} and {b} share no leaderboard with values that fits the filters")
     return found
+
+
+def settings(a: str, b: str, out: Path) -> str:
+    """The settings in which two methods of ``out`` differ, in words; empty for folders and where none differs."""
+    if Path(a).is_dir() and Path(b).is_dir():
+        return ""
+    rows = [row for board in leaderboard.build(_read(out)) for row in board.rows if row.method in (a, b)]
+    return confounds.sentence(rows)
 
 
 def is_worse(found: Iterable[Comparison]) -> bool:

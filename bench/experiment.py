@@ -143,13 +143,6 @@ class Outcome:
     loss: Interval | None  # oracle less base
     regained: Interval | None  # method less base
 
-    @property
-    def recovery(self) -> float | None:
-        """Share of the loss that the method gives back; None unless the loss is surely above zero."""
-        if self.loss is None or self.regained is None or self.loss.half is None or self.loss.mean <= self.loss.half:
-            return None
-        return self.regained.mean / self.loss.mean
-
 
 def summary(experiment: Experiment, tasks: Sequence[Task]) -> list[Outcome]:
     """What the records of ``tasks`` say, by number of classes; failed cells and those of other settings are left out."""
@@ -183,14 +176,13 @@ def markdown(name: str, experiment: Experiment, rows: Sequence[Outcome]) -> str:
     names["regained"] = f"{e.method} − {e.base}"
     lines: list[dict[str, str]] = []
     for row in rows:
-        line = {"classes": str(row.classes)} | {title: _percent(getattr(row, key)) for key, title in names.items()}
-        lines.append(line | {"recovery": "–" if row.recovery is None else f"{100 * row.recovery:.0f}%"})
+        lines.append({"classes": str(row.classes)} | {title: _percent(getattr(row, key)) for key, title in names.items()})
     table = pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True)
     return (
         f"# {e.title}\n\n"
         f"Made by `python -m bench experiment` from the records beside this file; do not edit. {e.track}, {e.budget}, "
         f"{METRICS[e.metric]} accuracy in percent: mean over up to {e.seeds} seeds ± the half width of the 95% interval "
-        "(Student; differences paired by seed). Recovery is given where the loss is surely above zero.\n\n"
+        "(Student; differences paired by seed).\n\n"
         f"{table}\n\n![{e.title}](figures/{name}.svg)\n"
     )
 
@@ -212,21 +204,18 @@ def shows(experiment: Experiment, rows: Sequence[Outcome]) -> dict[str, Any]:
                 "classes": [row.classes for row, _ in points],
                 "mean": [round(100 * found.mean, 4) for _, found in points],
                 "half": [round(100 * (found.half or 0), 4) for _, found in points],
-                "notes": ["" if key == "loss" or row.recovery is None else f"{100 * row.recovery:.0f}%" for row, _ in points],
             }
         )
     return {"title": experiment.title, "metric": METRICS[experiment.metric], "classes": experiment.classes, "series": series}
 
 
 def loss_against_classes(axes: Any, shown: dict[str, Any]) -> None:
-    """The oracle's and the method's gain over the base; beside the latter, the share of the loss that it gives back."""
+    """The oracle's and the method's gain over the base."""
     axes.axhline(0, color="#999999", linewidth=0.8)
     for i, line in enumerate(shown["series"]):
         places = [count * (1 + 0.03 * i) for count in line["classes"]]  # apart, so that the intervals stay legible
         colour = plots.COLOURS[i]
         axes.errorbar(places, line["mean"], yerr=line["half"], fmt="o-", color=colour, capsize=3, label=line["label"])
-        for x, y, note in zip(places, line["mean"], line["notes"], strict=True):
-            axes.annotate(note, (x, y), xytext=(6, -10), textcoords="offset points", fontsize=8, color=colour)
     axes.set_xscale("log")
     axes.set_xticks(shown["classes"], [str(count) for count in shown["classes"]])
     axes.minorticks_off()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import latex, leaderboard, live, page, plots, published, records, tables
+from . import confounds, latex, leaderboard, live, page, plots, published, records, tables
 from .leaderboard import Leaderboard
 from .throughput import table as throughput
 
@@ -137,6 +137,8 @@ def _markdown(board: Leaderboard) -> str:
             f"The smallest difference that this board shows with probability 0.8: {100 * seen:.1f} points of linear accuracy "
             f"({pairs} pairs of contestants)."
         )
+    if differ := confounds.sentence(board.ranked):
+        notes.append(f"Contestants differ in these settings too: {differ}.")
     return "\n\n".join([_table(tables.table(board)), *(["  \n".join(notes)] if notes else [])])
 
 

@@ -109,4 +109,6 @@ def compare(
     found = compare_module.compare(a, b, out, (track, backbone, budget))
     text = compare_module.table(found).to_markdown(index=False, disable_numparse=True)
     console.print(f"A: {a}\nB: {b}\n\n{text}", markup=False, soft_wrap=True)
+    if differ := compare_module.settings(a, b, out):
+        console.print(f"\nthey differ in these settings too: {differ}", markup=False, soft_wrap=True)
     raise typer.Exit(1 if compare_module.is_worse(found) else 0)
