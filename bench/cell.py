@@ -96,7 +96,7 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
     found = protocol.evaluate(train, test, splits.classes)
     few, few_chosen = labels.evaluate(train, test, splits.classes, job.labels)
     if spent.curve:
-        spent.curve[-1]["held_out_knn_top1"] = _curve_knn(train, splits)
+        spent.curve[-1] |= _curve_knn(train, splits)
     spent.cost["eval_seconds"] += time.perf_counter() - begun
     spent.cost["peak_memory_bytes"] = resources.peak_memory_bytes(device)
     if next(method.encoder.parameters(), None) is not None:
@@ -124,7 +124,7 @@ def build_method(cell: Cell, splits: Splits) -> Method:
     recipe = cell.recipe
     torch.manual_seed(cell.seed)
     encoder = build_backbone(recipe.backbone, splits.train.channels, recipe.track.size)
-    known = splits.train.labels if recipe.method.uses_labels else None
+    known = protocol.shown(splits.train.labels) if recipe.method.uses_labels else None
     return recipe.method(encoder, recipe.config, TrainData(len(splits.train), splits.classes, known))
 
 
@@ -134,8 +134,11 @@ def encode(encoder: nn.Module, store: Store, recipe: Recipe, device: torch.devic
     return Features(extract(encoder, batches, device), store.labels.to(device))
 
 
-def _curve_knn(train: Features, splits: Splits) -> float:
-    return protocol.curve_knn(train, protocol.held_out(train.labels), splits.classes)
+def _curve_knn(train: Features, splits: Splits) -> dict[str, float]:
+    if not bool(train.values.isfinite().all()):
+        return {}
+    accuracy = protocol.curve_knn(train, protocol.held_out(train.labels), splits.classes)
+    return {"held_out_knn_top1": accuracy}
 
 
 def _train(
@@ -169,7 +172,7 @@ def _curve_measure(trainer: Trainer, cell: Cell, splits: Splits) -> Callable[[fl
         if progress >= 1 or progress < (done + 1) / CURVE_KNN:
             return {}
         features = encode(trainer.method.encoder, splits.train, cell.recipe, trainer.device)
-        return {"held_out_knn_top1": _curve_knn(features, splits)}
+        return _curve_knn(features, splits)
 
     return measure
 

@@ -18,6 +18,7 @@ from .datasets.augment import Policy
 from .datasets.loader import Loader
 from .datasets.store import Store
 from .errors import UserError
+from .evaluation.protocol import shown
 from .methods import Method, TrainData
 from .methods.base import Encoder
 from .recipe import Training
@@ -55,7 +56,7 @@ def check(kind: type[Method]) -> Iterator[str]:
 
 def make(kind: type[Method]) -> Method:
     """The method with its default settings on a tiny encoder."""
-    labels = torch.arange(IMAGES) % CLASSES if kind.uses_labels else None
+    labels = shown(torch.arange(IMAGES) % CLASSES) if kind.uses_labels else None
     config = kind.config_type().resolved(IMAGES, SIDE)
     return kind(TinyEncoder(), config, TrainData(IMAGES, CLASSES, labels))
 

@@ -14,7 +14,7 @@ import torch
 from .errors import StorageError
 from .storage import sweep, write_atomically
 
-STATE_VERSION = 3  # changes whenever the meaning of a saved state does
+STATE_VERSION = 4  # changes whenever the meaning of a saved state does
 MAGIC = b"bench checkpoint, sha256 "  # then 64 hexadecimal digits, a line feed, and what they are the hash of
 HEADER = len(MAGIC) + 65
 

@@ -16,7 +16,7 @@ from .compiling import Way, choose
 from .datasets.loader import Loader, evaluation_batches
 from .errors import BudgetSpent
 from .evaluation.detection import Detection, Judge
-from .evaluation.features import extract
+from .evaluation.features import as_trained, extract
 from .meter import LossMeter
 from .methods import Method
 from .recipe import Training, learning_rate
@@ -131,7 +131,10 @@ class Trainer:
                 self._verdict = {f"detect_{key}": value for key, value in rated.items()}
 
     def embed(self, network: nn.Module) -> Tensor:
-        """Features [N, D] of the un-augmented train images in order. Raises `BudgetSpent` when time runs out."""
+        """Features [N, D] of the un-augmented train images in order, in the precision of training: they cost budget.
+
+        Raises `BudgetSpent` when time runs out.
+        """
 
         def check() -> None:
             if self.budget.seconds is not None and self.progress >= 1:
@@ -139,7 +142,7 @@ class Trainer:
 
         loader = self.loader
         batches = evaluation_batches(loader.store, loader.policy, loader.size, self.device)
-        return extract(network, batches, self.device, between=check)
+        return extract(network, batches, self.device, check, as_trained)
 
     def _point_due(self) -> bool:
         if self.step % self.loader.steps_per_epoch and self.budget.seconds is None:

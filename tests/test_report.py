@@ -165,7 +165,7 @@ class TestStale:
     @pytest.mark.parametrize(
         ("change", "reason"),
         [
-            (lambda r: setattr(r, "protocol", "v0"), "protocol v0, today v1"),
+            (lambda r: setattr(r, "protocol", "v1"), "protocol v1, today v2"),
             (lambda r: setattr(r, "state_version", 0), "state version 0, today"),
             (lambda r: r.data.update(fingerprint="other"), "data other, most records of this track have"),
             (lambda r: r.recipe["training"].update(lr=9.0), r"recipe: training.lr 9.0, today 0\.06"),
@@ -201,7 +201,7 @@ class TestStale:
         assert table["method"].iloc[-1] == "alpha (stale)" and table["rank"].iloc[-1] == ""
         assert table["linear"][0].startswith("**65.99")
         assert run("list", "results", "--stale", "--out", out) == 0
-        assert "alpha/seed7  protocol v0, today v1" in capsys.readouterr().out
+        assert "alpha/seed7  protocol v1, today v2" in capsys.readouterr().out
 
 
 def test_run_renews_what_is_stale(tmp_path):
@@ -219,13 +219,13 @@ def test_run_renews_what_is_stale(tmp_path):
         sets=(),
         data_root=tmp_path,
     )
-    for task, protocol in zip(session.plan(options)[0], ("v0", "v1"), strict=True):
+    for task, protocol in zip(session.plan(options)[0], ("v1", "v2"), strict=True):
         assert task.due("stale")  # there is no record yet
         record = cell.blank(task.cell)
         record.status, record.protocol = "ok", protocol
         records.write(record, tmp_path / task.cell.record_path)
     old, fresh = session.plan(options)[0]
-    assert old.stale == ("protocol v0, today v1",) and old.due("stale") and not old.due("skip")
+    assert old.stale == ("protocol v1, today v2",) and old.due("stale") and not old.due("skip")
     assert fresh.stale == () and not fresh.due("stale")
 
 
