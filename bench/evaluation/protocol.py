@@ -19,7 +19,6 @@ VERSION = "v2"
 HEADLINE = Setting(k=20, temperature=0.07)
 SECONDARY = Setting(k=200, temperature=0.1)
 STRENGTHS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0)
-EDGES = {0: "weak", len(STRENGTHS) - 1: "strong"}  # a choice there says that the best may lie beyond
 CHOOSING = 1e-3  # tolerance while strengths are compared: nearer than a held-out tenth can tell them apart
 HELD_OUT = 0.1  # of train, stratified, for choosing the strength and for curves
 SPLIT_SEED = 20210603  # one held-out part for every method and seed
@@ -127,7 +126,8 @@ def fit_linear(train: Features, classes: int, parts: Sequence[Held] | None = Non
         best = len(STRENGTHS) - 1 - int(score.flip(0).argmax())  # of equal ones the strongest
         start = Heads(grids[-1].weight[best, None], grids[-1].bias[best, None], 0)
         strength = STRENGTHS[best]
-        chosen = {"linear_held_out_top1": float(score[best]), "linear_at_edge": EDGES.get(best)}
+        edge = {0: "weak", len(STRENGTHS) - 1: "strong"}.get(best)  # there the best may lie beyond the grid
+        chosen = {"linear_held_out_top1": float(score[best]), "linear_at_edge": edge}
     refit = solve(Standardizer.fit(train.values)(train.values), train.labels, classes, [strength], start)
     return refit, {"linear_strength": strength} | chosen
 
