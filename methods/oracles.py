@@ -1,4 +1,4 @@
-"""Oracles: IFND's two losses with the true labels in place of pseudo labels. A reference for what detection might gain, not a bound."""
+"""Oracles: IFND's two losses with the true labels in place of pseudo labels. A reference, not a bound, for detection."""
 
 from __future__ import annotations
 

@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from bench import compare, confounds, leaderboard
 from bench.cli import main
 from bench.errors import UserError
+from bench.reporting import compare, confounds, leaderboard
 from tests import made_up
 
 ALL = ("*", "*", "*")

@@ -9,14 +9,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from bench.methods import registry
-from bench.methods.base import PseudoLabelView
 from sklearn import metrics
 
-from bench import checker, plots
 from bench.evaluation import detection
 from bench.evaluation.detection import Judge, Table
+from bench.methods import registry
+from bench.methods.base import PseudoLabelView
 from bench.records import Record
+from bench.reporting import plots
+from bench.running import check
 
 
 def random_labels(seed: int, images: int = 60, clusters: int = 7, classes: int = 4):
@@ -137,8 +138,8 @@ def test_a_curve_keeps_the_quality_of_every_detection_and_a_resume_loses_none():
     kind = registry()["ifnd_elim"]
 
     def trainer():
-        run = checker.trainer(kind, "6ep")
-        run.judge = Judge(run.method, torch.arange(checker.IMAGES) % checker.CLASSES)
+        run = check.trainer(kind, "6ep")
+        run.judge = Judge(run.method, torch.arange(check.IMAGES) % check.CLASSES)
         return run
 
     states: list = []

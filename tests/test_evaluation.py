@@ -6,22 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from bench.datasets.registry import open_splits
-from bench.datasets.spec import parse_spec
-from bench.methods import TrainData, registry
 from sklearn.linear_model import LogisticRegression
 
-from bench import cell
 from bench.backbone import build_backbone
-from bench.cell import Job
-from bench.checker import TinyEncoder
+from bench.cells import Cell
+from bench.datasets.registry import open_splits
+from bench.datasets.spec import parse_spec
 from bench.errors import Diverged
 from bench.evaluation import knn, protocol
 from bench.evaluation.features import extract
 from bench.evaluation.knn import Setting, knn_predict
 from bench.evaluation.linear import Standardizer, eigenbasis, solve, top_k_accuracy
 from bench.evaluation.protocol import Features
-from bench.plan import Cell
+from bench.methods import TrainData, registry
+from bench.running import cell
+from bench.running.cell import Job
+from bench.running.check import TinyEncoder
 
 
 def brute_force_knn(queries, bank, labels, classes, k, temperature):

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import experiment as module
-from bench import plots, report
 from bench.errors import UserError
-from bench.experiment import Experiment
+from bench.reporting import plots, report
+from bench.running import experiment as module
+from bench.running.experiment import Experiment
 
 EXPERIMENT = Experiment("Loss", "digits", [3, 10], "1ep", 3, "simclr", "oracle_elim", "ifnd_elim")
 WRITTEN = 'title = "T"\ntrack = "digits"\nclasses = [3]\nbudget = "1ep"\nseeds = 3\nbase = "simclr"\noracle = "oracle_elim"\n'

@@ -8,9 +8,11 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from bench import cell, curves, leaderboard, live, plots, published, records, report, session, stale, tables
+from bench import records
 from bench.cli import main
 from bench.errors import UserError
+from bench.reporting import curves, leaderboard, plots, published, report, stale, tables, watch
+from bench.running import cell, session
 from tests import made_up
 from tests.made_up import Contestant
 
@@ -195,7 +197,7 @@ class TestStale:
 
     def test_they_are_marked_kept_out_of_ranks_and_listed(self, out, capsys):
         old = made_up.record(Contestant("alpha", 0.99), seed=7)
-        old.protocol = "v0"
+        old.protocol = "v1"
         made_up.write(out, [old])
         table = tables.table(board(out))
         assert table["method"].iloc[-1] == "alpha (stale)" and table["rank"].iloc[-1] == ""
@@ -237,20 +239,20 @@ def test_watch_renews_on_change_and_ends_with_a_page_that_stands_still(out):
         if len(renewed) == 1:
             made_up.write(out, [made_up.record(made_up.FEW[0], 9)])
 
-    live.watch(out, renew, rounds=4)
+    watch.watch(out, renew, rounds=4)
     assert renewed == [True, True, False]
 
 
 def test_a_run_in_progress_shows_on_the_page_that_follows_it(out):
-    told = live.Running(out)
+    told = watch.Running(out)
     task = SimpleNamespace(cell="a made-up cell")
     told.hear(task, {"phase": "start"})
-    assert live.running(out) is None
+    assert watch.running(out) is None
     told.hear(task, {"progress": 0.25, "step": 3, "seconds": 1.0, "loss": 4.0})
-    assert live.running(out) == {"cell": "a made-up cell", "progress": 0.25, "loss": 4.0, "seconds": 1.0}
+    assert watch.running(out) == {"cell": "a made-up cell", "progress": 0.25, "loss": 4.0, "seconds": 1.0}
     assert report.render(out, following=True)[0][out / "index.html"] != report.render(out)[0][out / "index.html"]
     told.close()
-    assert live.running(out) is None
+    assert watch.running(out) is None
 
 
 def test_figures_of_a_leaderboard_without_records_go(out):

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from bench.methods import registry
 from safetensors.torch import load_file
 
 from bench.backbone import load_encoder
+from bench.methods import registry
 
 ROOT = Path(__file__).parent.parent
 SMALL = ("--datasets", "digits:fraction=0.2,classes=5", "--budget", "3ep", "--batch-size", "32", "--device", "cpu")

@@ -15,7 +15,7 @@ from ..evaluation.protocol import shown
 from ..methods import Method, TrainData
 from ..methods.base import Encoder
 from ..recipe import Training
-from ..trainer import Trainer
+from ..training.trainer import Trainer
 
 COLOUR = Policy(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))  # crop, flip, jitter, grayscale: the policy at 32 pixels
 
