@@ -6,16 +6,16 @@ import math
 
 import pytest
 import torch
+from lightly.loss import DCLLoss, NTXentLoss
+from lightly.loss.dcl_loss import DCLWLoss
+
 from bench.methods import TrainData, registry
 from bench.methods.decoupled import decoupled
 from bench.methods.parts.debiased import debiased
 from bench.methods.parts.info_nce import attract, eliminate, info_nce
 from bench.methods.parts.pairs import Pairs, project
 from bench.methods.parts.prototypes import Prototypes
-from lightly.loss import DCLLoss, NTXentLoss
-from lightly.loss.dcl_loss import DCLWLoss
-
-from bench.checker import TinyEncoder
+from bench.running.check import TinyEncoder
 
 IMAGES, T = 12, 0.3
 LABELS = torch.arange(IMAGES) % 3

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+
 from bench.datasets import cifar, store, writer
 from bench.datasets.base import DataError, File, Raw
 from bench.datasets.prepare import get
@@ -227,8 +228,9 @@ def test_more_classes_than_there_are(hundred):
 
 
 def test_imagenet_tree(tmp_path, monkeypatch):
-    from bench.datasets import imagenet100
     from PIL import Image
+
+    from bench.datasets import imagenet100
 
     assert hashlib.sha256(("\n".join(sorted(imagenet100.CLASSES)) + "\n").encode()).hexdigest().startswith("5ee5db69d488bb79")
     assert sorted(imagenet100.CLASSES) == imagenet100.CLASSES
