@@ -57,7 +57,7 @@ def settings(a: str, b: str, out: Path) -> str:
     """The settings in which two methods of ``out`` differ, in words; empty for folders and where none differs."""
     if Path(a).is_dir() and Path(b).is_dir():
         return ""
-    rows = [row for board in leaderboard.build(_read(out)) for row in board.rows if row.method in (a, b)]
+    rows = [row for board in leaderboard.build(_read(out)) for row in board.rows if row.contender in (a, b)]
     return confounds.sentence(rows)
 
 
@@ -118,10 +118,10 @@ def _check_methods(names: Iterable[str], found: Iterable[str], out: Path) -> Non
 
 def _methods(a: str, b: str, out: Path, filters: Board, metrics: Sequence[str]) -> list[Comparison]:
     boards = leaderboard.build(_read(out))
-    _check_methods((a, b), [row.method for board in boards for row in board.ranked + board.unranked], out)
+    _check_methods((a, b), [row.contender for board in boards for row in board.ranked + board.unranked], out)
     found = []
     for board in boards:
-        rows = {row.method: row for row in board.ranked + board.unranked}
+        rows = {row.contender: row for row in board.ranked + board.unranked}
         if {a, b} <= rows.keys() and all(map(fnmatchcase, _key(board), filters)):
             found += [_of_rows(board, f"{b} against {a}", metric, rows[a], rows[b]) for metric in metrics]
     return found
@@ -132,7 +132,7 @@ def _key(board: Leaderboard) -> Board:
 
 
 def _of_rows(board: Leaderboard, subject: str, metric: str, a: Row, b: Row) -> Comparison:
-    judged = board.judged(metric, b.method, a.method)
+    judged = board.judged(metric, b.contender, a.contender)
     return Comparison(_key(board), subject, metric, a.sample(metric), b.sample(metric), judged, gone=not b.good)
 
 
@@ -149,7 +149,7 @@ def _by_subject(found: Sequence[Record], filters: Board) -> dict[tuple[Board, st
     for record in found:
         board = (record.track, record.backbone, record.budget)
         if all(map(fnmatchcase, board, filters)):
-            grouped.setdefault((board, record.method), []).append(record)
+            grouped.setdefault((board, record.contender), []).append(record)
     return grouped
 
 
