@@ -14,6 +14,7 @@ from torch import nn
 from . import checkpoint, environment, outcomes, resources
 from .backbone import build_backbone, save_encoder
 from .budget import parse_budget
+from .compiling import precision
 from .datasets.loader import Loader, evaluation_batches, place
 from .datasets.registry import open_splits, track_of
 from .datasets.spec import parse_spec
@@ -143,7 +144,7 @@ def _train(
 ) -> Spent:
     """Train to the end of the budget, from a checkpoint where there is one."""
     track, training = cell.recipe.track, cell.recipe.training
-    loader = Loader(splits.train, track.policy, track.size, training.batch_size, cell.seed, device, method.views)
+    loader = Loader(splits.train, track.policy, track.size, training.batch_size, cell.seed, device, cell.recipe.views)
     trainer = Trainer(method, loader, training, cell.recipe.budget, device)
     trainer.tell = tell
     trainer.measure = _curve_measure(trainer, cell, splits)
@@ -158,7 +159,11 @@ def _train(
     before = resources.energy_joules(device)
     trainer.fit()
     after = resources.energy_joules(device)
-    way = {"compiled": trainer.way.compiled, "activation_checkpointing": trainer.way.recomputed}
+    way = {
+        "compiled": trainer.way.compiled,
+        "activation_checkpointing": trainer.way.recomputed,
+        "precision": precision(training, device),
+    }
     energy = None if resumed or before is None or after is None else after - before
     return Spent(_cost(trainer, training.batch_size) | {"energy_joules": energy}, trainer.curve, way)
 

@@ -10,16 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from . import optimizer
 from .budget import Budget
 from .clock import Clock
-from .compiling import Way, choose
+from .compiling import Way, autocast, choose
 from .datasets.loader import Loader, evaluation_batches
 from .errors import BudgetSpent
 from .evaluation.detection import Detection, Judge
 from .evaluation.features import extract
 from .meter import LossMeter
 from .methods import Method
-from .recipe import Training, learning_rate
+from .recipe import Training
 
 POINTS = 100  # of the learning curve, at most one an epoch
 TELL_EVERY = 0.5  # seconds between two messages to whoever watches
@@ -37,13 +38,8 @@ class Trainer:
     def __init__(self, method: Method, loader: Loader, training: Training, budget: Budget, device: torch.device):
         self.method, self.loader, self.training, self.budget, self.device = method, loader, training, budget, device
         self.total_steps = budget.steps(loader.steps_per_epoch, training.batch_size)
-        self.optimizer = torch.optim.SGD(
-            [p for p in method.parameters() if p.requires_grad],
-            lr=training.lr,
-            momentum=training.sgd_momentum,
-            weight_decay=training.weight_decay,
-            fused=device.type == "cuda",
-        )
+        self.groups = optimizer.groups_of(method, training)
+        self.optimizer = optimizer.build(self.groups, training, device)
         self.clock, self.meter = Clock(device), LossMeter(device)
         self.step = 0
         self.curve: list[dict[str, Any]] = []
@@ -85,14 +81,15 @@ class Trainer:
 
     def train_step(self) -> None:
         """One batch, one step of the optimizer."""
-        lr = learning_rate(self.training.lr, self.training.lr_warmup, self.progress)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        progress = self.progress
+        optimizer.set_rates(self.optimizer, self.groups, self.training, progress)
+        self.method.progress.fill_(progress)
         views, index = self.loader.batch(self.step)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        with autocast(self.training, self.device):
             loss = self.way.loss(views, index)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        optimizer.tame(self.groups, self.training, progress)
         self.optimizer.step()
         self.meter.add(loss)
         self.step += 1

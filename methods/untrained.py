@@ -7,14 +7,14 @@ from torch import nn
 from .base import Config, Encoder, Method, TrainData
 
 
-class RandomInit(Method):
+class RandomInit(Method[Config]):
     name = "random_init"
     summary = "the backbone as it is initialised"
     role = "anchor"
     trains = False
 
 
-class RawPixels(Method):
+class RawPixels(Method[Config]):
     name = "raw_pixels"
     summary = "the pixels themselves, flattened; no network"
     role = "anchor"

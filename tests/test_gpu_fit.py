@@ -30,7 +30,7 @@ def test_a_loss_is_one_graph(name):
     """`fullgraph` raises at the first break; the cheap backend runs the graph as it is."""
     torch._dynamo.reset()
     method = checker.make(registry()[name]).train()
-    views = [torch.randn(checker.BATCH, 3, checker.SIDE, checker.SIDE) for _ in range(method.views)]
+    views = checker.random_views(method)
     compiled = torch.compile(method.loss, backend="eager", fullgraph=True)
     for step in range(2):
         loss = compiled(views, torch.arange(checker.BATCH) + step)
