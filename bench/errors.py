@@ -16,7 +16,7 @@ class BudgetSpent(Exception):
 
 
 class Diverged(Exception):
-    """The loss is no longer finite."""
+    """The loss or the features are no longer finite."""
 
 
 class Stopped(Exception):

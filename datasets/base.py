@@ -47,6 +47,13 @@ class Tree:
     notes: Mapping[str, Any] = field(default_factory=dict)  # what meta.json is to say besides
 
 
+class Grouping(NamedTuple):
+    """Coarser labels: their names, and the coarse label of every class in the order of the classes."""
+
+    names: tuple[str, ...]
+    of: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Track:
     """A dataset with its input size, augmentation, default backbone and shared training settings.
@@ -54,6 +61,7 @@ class Track:
     ``read(folder)`` turns the raw files of a folder into ``{"train": Raw, "test": Raw}`` and raises
     `DataError` naming the file that is wrong; ``files`` are what a download fetches into that folder.
     An embedded track has no files, is always ready, and its ``read`` ignores the folder.
+    ``forms`` are other ways in which people have it: as ``read``, or None where the folder holds no such.
     A track of image files has ``tree(folder)`` instead of ``read``.
     """
 
@@ -67,6 +75,10 @@ class Track:
     tree: Callable[[Path], Tree] | None = None
     files: tuple[File, ...] = ()
     members: Mapping[str, str] = field(default_factory=dict)  # of an archive: the files used, and their digests
+    forms: tuple[Callable[[Path], dict[str, Raw] | None], ...] = ()
+    digest: str | None = None  # the fingerprint of its content, where that is known
+    names: tuple[str, ...] = ()  # of the classes, in the order of their labels
+    groupings: Mapping[str, Grouping] = field(default_factory=dict)  # coarser labels that a spec may ask for
     how_to_get: str = ""  # for a track that cannot be downloaded: what to do instead
     embedded: bool = False
     leaderboard: bool = False  # taken by `--datasets auto` where it is ready

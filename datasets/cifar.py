@@ -1,14 +1,19 @@
-"""`cifar10` and `cifar100` (Krizhevsky 2009): 60,000 colour images of 32 x 32 pixels, from the usual archives."""
+"""`cifar10` and `cifar100` (Krizhevsky 2009): 60,000 colour images of 32 x 32 pixels.
+
+From the usual archives, from folders of the classes, or from parquet files.
+"""
 
 from __future__ import annotations
 
 import pickle
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
+from . import cifar_names, forms
 from .augment import Policy
 from .base import DataError, File, Raw, Track
 
@@ -53,7 +58,7 @@ def read(folder: Path, layout: Layout) -> dict[str, Raw]:
     for split, names in (("train", layout.train), ("test", layout.test)):
         batches = [read_batch(inner / name, layout.labels) for name in names]
         labels = np.concatenate([labels for _, labels in batches])
-        splits[split] = Raw(SHAPE, labels, [images for images, _ in batches])
+        splits[split] = forms.canonical(np.concatenate([images for images, _ in batches]), labels)
     return splits
 
 
@@ -83,38 +88,39 @@ def read_batch(path: Path, labels_key: bytes) -> tuple[np.ndarray, np.ndarray]:
         raise DataError(f"{path} is damaged: {error}") from None
 
 
-def _track(name: str, title: str, classes: int, layout: Layout, archive: File, policy: Policy, leaderboard: bool) -> Track:
+def _track(name: str, layout: Layout, images: forms.Set, archive: File, policy: Policy, **more: Any) -> Track:
     return Track(
         name=name,
-        title=title,
-        classes=classes,
-        size=32,
+        title=images.title,
+        classes=len(images.names),
+        size=images.side,
         backbone="resnet18",
         policy=policy,
-        read=lambda folder: read(folder, layout),
+        read=partial(read, layout=layout),
+        forms=(partial(forms.from_folders, kind=images), partial(forms.from_parquet, kind=images)),
         files=(archive,),
         members={f"{layout.folder}/{batch}": digest for batch, digest in {**layout.train, **layout.test}.items()},
-        leaderboard=leaderboard,
+        names=images.names,
+        **more,
     )
 
 
 TRACKS = (
     _track(
         "cifar10",
-        "CIFAR-10",
-        10,
         CIFAR10,
+        forms.Set("CIFAR-10", cifar_names.CIFAR10, 32, {"train": 5000, "test": 1000}),
         File("cifar-10-python.tar.gz", f"{SITE}cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),
         Policy(mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616)),
-        leaderboard=False,
     ),
     _track(
         "cifar100",
-        "CIFAR-100",
-        100,
         CIFAR100,
+        forms.Set("CIFAR-100", cifar_names.CIFAR100, 32, {"train": 500, "test": 100}),
         File("cifar-100-python.tar.gz", f"{SITE}cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85"),
         Policy(mean=(0.5071, 0.4865, 0.4409), std=(0.2673, 0.2564, 0.2762)),
+        digest="e664674b3031a894454d0b9b5832188af2ea17f6dcffe9d9629f87276f29d2e2",
+        groupings={"coarse": cifar_names.GROUPING},
         leaderboard=True,
     ),
 )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from . import assemble, files, folder, workers, writer
 from .assemble import Tell
-from .base import DataError, File, Track
+from .base import DataError, File, Raw, Track
 from .registry import tracks
+from .trees import lines_hash
 
 SIDE = 256  # image files are squashed to SIDE x SIDE; their original sizes are kept beside them
 
@@ -27,7 +29,7 @@ def get(
     hears how far that is. `DataError` says in one line what is missing or damaged; then nothing has changed on disk.
     """
     if track.tree is None and (side or processes):
-        raise DataError(f"{track.name} does not consist of image files: it takes neither --side nor --workers")
+        raise DataError(f"{track.name} is stored as it is: it takes neither --side nor --workers")
     if track.embedded:
         raise DataError(f"{track.name} is embedded: there is nothing to get")
     if source is None:
@@ -42,8 +44,21 @@ def get(
         assemble.prepare(track.tree(source), target, side or SIDE, processes or workers.available(), tell)
     elif track.read is not None:
         with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
-            writer.write(target, track.read(_verified(track, source, Path(scratch))), track.classes)
+            raw = _other_form(track, source) or track.read(_verified(track, source, Path(scratch)))
+            writer.write(target, raw, track.classes, track.digest, **_class_notes(track))
     return target
+
+
+def _other_form(track: Track, source: Path) -> dict[str, Raw] | None:
+    """What ``source`` holds where it lacks the track's archive and has the track in another form."""
+    members = [place for name in track.members for place in (source / name, source / Path(name).name)]
+    if any(files.find(source, file.name) for file in track.files) or any(place.is_file() for place in members):
+        return None
+    return next((raw for form in track.forms if (raw := form(source)) is not None), None)
+
+
+def _class_notes(track: Track) -> dict[str, Any]:
+    return {"class_list": lines_hash(track.names), "class_names": track.names} if track.names else {}
 
 
 def from_folder(name: str | None, source: Path | None, side: int | None) -> Track:
@@ -74,6 +89,7 @@ def _verified_members(track: Track, source: Path) -> Path:
         path = next((p for p in (source / name, source / Path(name).name) if p.is_file()), None)
         if path is None:
             archive = track.files[0]
-            raise DataError(f"{source} holds neither {archive.name} nor {name}: fetch {archive.url}")
+            others = " nor train/<class> and test/<class> nor parquet files" if track.forms else ""
+            raise DataError(f"{source} holds neither {archive.name} nor {name}{others}: fetch {archive.url}")
         files.verify(path, File(name, "", digest))
     return source

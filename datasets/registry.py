@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import folder, store
 from .base import DataError, Track
-from .spec import Spec, cut
+from .spec import Spec, cut, regroup
 from .store import Splits
 
 
@@ -45,8 +45,12 @@ def find(name: str, root: Path | None = None) -> Track:
 
 
 def track_of(spec: Spec, root: Path | None = None) -> Track:
-    """The track that ``spec`` names, at the input size that it asks for; `DataError` as `find`."""
-    return find(spec.name, root).at(spec.px)
+    """The track that ``spec`` names, at the input size that it asks for; `DataError` as `find`, or on unknown labels."""
+    track = find(spec.name, root)
+    if spec.labels is not None and spec.labels not in track.groupings:
+        known = f"labels={' or '.join(track.groupings)}, or without for its own" if track.groupings else "its own alone"
+        raise DataError(f"{track.name} has no labels={spec.labels}; it takes {known}")
+    return track.at(spec.px)
 
 
 def is_ready(track: Track, root: Path) -> bool:
@@ -56,10 +60,11 @@ def is_ready(track: Track, root: Path) -> bool:
 
 def open_splits(spec: Spec, root: Path) -> Splits:
     """The data that ``spec`` asks for; `DataError` says how to get what is missing."""
-    track = find(spec.name, root)
+    track = track_of(spec, root)
     if track.embedded and track.read is not None:
         return cut(store.in_memory(track.read(root)), spec)
     if not is_ready(track, root):
         how = track.how_to_get or f"python -m bench data get {track.name}"
         raise DataError(f"{track.name} is not in {root}; get it with: {how}")
-    return cut(store.load(root / track.name), spec)
+    whole = store.load(root / track.name)
+    return cut(regroup(whole, track.groupings[spec.labels]) if spec.labels else whole, spec)

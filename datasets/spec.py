@@ -9,30 +9,33 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .base import DataError
+from .base import DataError, Grouping
 from .store import Splits, Store
+from .trees import lines_hash
 
 CUT_SEED = 20220501  # one choice for everybody, whatever the seed of a run: the data is part of the track
 SIDES = (8, 1024)  # pixels a network's input may have a side
-MAKES = "a spec is NAME or NAME:classes=20,fraction=0.1,px=64, with any of the three"
+MAKES = "a spec is NAME or NAME:labels=coarse,classes=20,fraction=0.1,px=64, with any of the four"
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A track's name, how much of it is used, and at what input size; ``str()`` is its canonical form."""
+    """A track's name, how much of it is used, with which labels, and at what input size; ``str()`` is its canonical form."""
 
     name: str
     classes: int | None = None
     fraction: float | None = None
     px: int | None = None  # side of the network's input; None: the track's own
+    labels: str | None = None  # one of the track's groupings; None: its classes
 
     def __str__(self) -> str:
-        written = {"classes": self.classes, "fraction": self.fraction and f"{self.fraction:g}", "px": self.px}
+        fraction = self.fraction and f"{self.fraction:g}"
+        written = {"labels": self.labels, "classes": self.classes, "fraction": fraction, "px": self.px}
         chosen = ",".join(f"{key}={value}" for key, value in written.items() if value is not None)
         return f"{self.name}:{chosen}" if chosen else self.name
 
 
-OPTIONS = {"classes": int, "fraction": float, "px": int}
+OPTIONS = {"labels": str, "classes": int, "fraction": float, "px": int}
 
 
 def parse_spec(text: str) -> Spec:
@@ -46,10 +49,10 @@ def parse_spec(text: str) -> Spec:
         options[key] = value
     if not name or set(options) - set(OPTIONS):
         raise DataError(f"cannot read {text!r}: {MAKES}")
-    return Spec(name, **{key: _number(text, key, value) for key, value in options.items()})
+    return Spec(name, **{key: _value(text, key, value) for key, value in options.items()})
 
 
-def _number(text: str, key: str, written: str):
+def _value(text: str, key: str, written: str):
     try:
         value = OPTIONS[key](written)
     except ValueError:
@@ -58,6 +61,8 @@ def _number(text: str, key: str, written: str):
         value = float(f"{value:g}")  # as it is written in records and paths
         if not 1e-6 <= value <= 1:
             raise DataError(f"fraction in {text!r} must be above 0 and at most 1")
+    if key == "labels" and not value:
+        raise DataError(f"cannot read {text!r}: {MAKES}")
     if key == "classes" and value < 2:
         raise DataError(f"classes in {text!r} must be at least 2")
     if key == "px" and not SIDES[0] <= value <= SIDES[1]:
@@ -74,6 +79,14 @@ def split_specs(text: str) -> list[str]:
         else:
             specs.append(part)
     return specs
+
+
+def regroup(splits: Splits, grouping: Grouping) -> Splits:
+    """The same images under coarser labels."""
+    of = torch.tensor(grouping.of)
+    digest = hashlib.sha256(splits.fingerprint.encode() + of.numpy().tobytes()).hexdigest()
+    train, test = (replace(part, labels=of[part.labels]) for part in (splits.train, splits.test))
+    return Splits(train, test, len(grouping.names), digest, lines_hash(grouping.names))
 
 
 def cut(splits: Splits, spec: Spec) -> Splits:

@@ -45,6 +45,8 @@ def problems(track: Track, folder: Path) -> list[str]:
         found += _split_problems(folder, split, meta, whole)
     if not found and whole.hexdigest() != meta["fingerprint"]:
         found.append(f"{folder}: the content was altered since it was prepared: its fingerprint is another")
+    if not found and track.digest and meta["fingerprint"] != track.digest:
+        found.append(f"{folder} holds other images than {track.title}, or an earlier version's order of them; prepare it again")
     return found
 
 

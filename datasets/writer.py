@@ -174,15 +174,19 @@ def describe(folder: Path, classes: int, splits: Mapping[str, dict], digest: Dig
     (folder / "meta.json").write_text(json.dumps(meta, indent=1) + "\n")
 
 
-def write(folder: Path, raw: Mapping[str, Raw], classes: int) -> None:
+def write(folder: Path, raw: Mapping[str, Raw], classes: int, expected: str | None = None, **more: Any) -> None:
     """Write a prepared track that was read into memory; ``folder`` appears complete or not at all.
 
-    Raises `DataError` on labels outside [0, classes) or when images and labels differ in number.
+    Raises `DataError` on labels outside [0, classes), when images and labels differ in number, or where a
+    fingerprint is ``expected`` and theirs is another.
     """
     with making(folder) as partial:
         digest = Digest()
         splits = {split: _write_split(partial, split, raw[split], classes, digest) for split in SPLITS}
-        describe(partial, classes, splits, digest)
+        if expected and digest.whole.hexdigest() != expected:
+            found = digest.whole.hexdigest()
+            raise DataError(f"the images are not those of {folder.name}: their digest is {found} instead of {expected}")
+        describe(partial, classes, splits, digest, **more)
 
 
 def _write_split(folder: Path, split: str, raw: Raw, classes: int, digest: Digest) -> dict:

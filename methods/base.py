@@ -84,7 +84,10 @@ class Config:
 
 
 class TrainData(NamedTuple):
-    """What a method may know of the data: the number of train images and, if it ``uses_labels``, their labels."""
+    """What a method may know of the data: the number of train images and, if it ``uses_labels``, their labels.
+
+    A label is -1 where it is held back: the held-out part of train chooses the strength of the linear evaluation.
+    """
 
     images: int
     classes: int

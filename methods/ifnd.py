@@ -6,7 +6,7 @@
 | the most confident pseudo labels are trusted first, more of them later | the paper states it |
 | several numbers of clusters at once (hierarchical) | the paper states it |
 | false negatives are eliminated, or attracted | the paper states it |
-| base MoCo v2 | the paper states it; `base=simclr` is ours |
+| base MoCo v2 | our reading, from summaries of the paper; `base=simclr` is ours |
 | the momentum encoder's projections of un-augmented images are clustered | our reading; on a SimCLR base the encoder's own |
 | confidence: softmax over centroids of cosine / temperature | our reading; the temperature, cosine and margin are ours |
 | the accepted share grows linearly from 0 to 1 | our reading; step, constant, warm-up and end value are ours |

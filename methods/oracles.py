@@ -1,4 +1,4 @@
-"""Oracles: IFND's two losses with the true labels in place of pseudo labels. They bound what detection can gain."""
+"""Oracles: IFND's two losses with the true labels in place of pseudo labels. A reference, not a bound, for detection."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Oracle(EitherBase[Config]):
 
 class OracleElim(Oracle):
     name = "oracle_elim"
-    summary = "false negatives known by label and dropped: the bound of ifnd_elim"
+    summary = "false negatives known by label and dropped: the reference of ifnd_elim"
 
     def contrast(self, pairs: Pairs, false: Tensor) -> Tensor:
         return eliminate(pairs, self.config.temperature, false)
@@ -38,7 +38,7 @@ class OracleElim(Oracle):
 
 class OracleAttract(Oracle):
     name = "oracle_attract"
-    summary = "false negatives known by label and pulled in: the bound of ifnd_attract"
+    summary = "false negatives known by label and pulled in: the reference of ifnd_attract"
 
     def contrast(self, pairs: Pairs, false: Tensor) -> Tensor:
         return attract(pairs, self.config.temperature, false)

@@ -24,4 +24,6 @@ class Supervised(Method[Config]):
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
         logits = self.head(self.encoder(torch.cat(views)))
-        return cross_entropy(logits.float(), self.labels[index].repeat(2))
+        labels = self.labels[index].repeat(2)
+        total = cross_entropy(logits.float(), labels, ignore_index=-1, reduction="sum")  # -1: a label held back
+        return total / (labels >= 0).sum().clamp(min=1)

@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
-from torch import nn
+from dataclasses import dataclass
 
-from .base import Config, Encoder, Method, TrainData
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
+
+from . import base
+from .base import Count, Encoder, Method, TrainData
 
 
-class RandomInit(Method[Config]):
+class RandomInit(Method[base.Config]):
     name = "random_init"
     summary = "the backbone as it is initialised"
     role = "anchor"
     trains = False
 
 
-class RawPixels(Method[Config]):
+@dataclass(frozen=True)
+class Pixels(base.Config):
+    side: Count = 32  # larger images are averaged down to it: CIFAR's size, 3072 numbers in colour; our choice
+
+
+class Shrink(nn.Module):
+    """Float [B, C, H, W] -> [B, C * h * w] with h and w at most ``side``, by the mean of what falls into a pixel."""
+
+    def __init__(self, side: int):
+        super().__init__()
+        self.side = side
+
+    def forward(self, images: Tensor) -> Tensor:
+        height, width = (min(self.side, length) for length in images.shape[-2:])
+        small = images if (height, width) == tuple(images.shape[-2:]) else adaptive_avg_pool2d(images, (height, width))
+        return small.flatten(1)
+
+
+class RawPixels(Method[Pixels]):
     name = "raw_pixels"
-    summary = "the pixels themselves, flattened; no network"
+    summary = "the pixels themselves, averaged down to 32 a side where they are more; no network"
     role = "anchor"
     trains = False
 
-    def __init__(self, encoder: Encoder, config: Config, data: TrainData):
+    def __init__(self, encoder: Encoder, config: Pixels, data: TrainData):
         super().__init__(encoder, config, data)
-        self.encoder = nn.Flatten()
+        self.encoder = Shrink(config.side)

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from bench.datasets.registry import tracks
-from bench.datasets.spec import Spec
-from bench.methods import Method, registry
 
 from bench import records
 from bench.budget import parse_budget
-from bench.cell import blank
-from bench.plan import Cell
+from bench.cells import Cell
+from bench.datasets.registry import tracks
+from bench.datasets.spec import Spec
+from bench.methods import Method, registry
 from bench.recipe import resolve
 from bench.records import Record
+from bench.running.cell import blank
 
 TRACK = "made_up_track"
 TRAIN, TEST = 8000, 2000

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import session
+from bench.running import session
 
 ROOT = Path(__file__).parents[1]
 DATA, BATCH = "digits:fraction=0.2", 16

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from bench.datasets import augment, colour, geometry
-from bench.datasets.augment import Policy
 from scipy.stats import ks_2samp, kstest
 from torchvision.transforms import ColorJitter, RandomResizedCrop
 from torchvision.transforms import functional as tv
 from torchvision.transforms.functional import InterpolationMode
+
+from bench.datasets import augment, colour, geometry
+from bench.datasets.augment import Policy
 
 POLICY = Policy(mean=(0.5,) * 3, std=(0.25,) * 3, blur=0.5)
 STEP = 1 / 255

@@ -1,15 +1,15 @@
 import pytest
 import torch
+
+from bench.errors import UserError
 from bench.methods import registry
 from bench.methods.simclr import SimCLR
-
-from bench import checker
-from bench.errors import UserError
+from bench.running import check
 
 
 @pytest.mark.parametrize("name", registry())
 def test_a_contestants_whole_life(name):
-    lines = list(checker.check(registry()[name]))
+    lines = list(check.check(registry()[name]))
     assert len(lines) == (4 if registry()[name].trains else 1)
 
 
@@ -45,4 +45,4 @@ class GivesVectors(SimCLR):
 )
 def test_each_fault_is_found(method, fault):
     with pytest.raises(UserError, match=fault):
-        list(checker.check(method))
+        list(check.check(method))

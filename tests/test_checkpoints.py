@@ -8,23 +8,25 @@ from pathlib import Path
 
 import pytest
 import torch
-from bench.datasets.registry import open_splits
-from bench.methods import registry
 from rich.console import Console
 
-from bench import checker, checkpoint, claims, keeper, leftovers, records, session
+from bench import records
 from bench.budget import parse_budget
-from bench.cell import blank
+from bench.datasets.registry import open_splits
+from bench.methods import registry
+from bench.running import check, claims, cleanup, session
+from bench.running.cell import blank
+from bench.training import checkpoint, checkpointer
 from tests.small_cells import options
 
 CPU = torch.device("cpu")
 
 
-def trained(folder: Path, every: str | None = "1steps") -> tuple[keeper.Keeper, list[float]]:
+def trained(folder: Path, every: str | None = "1steps") -> tuple[checkpointer.Keeper, list[float]]:
     """A trainer whose checkpoints are counted, with the progress at each."""
-    trainer = checker.trainer(registry()["moco"], "5ep")
+    trainer = check.trainer(registry()["moco"], "5ep")
     budget = None if every is None else parse_budget(every)
-    kept, saved = keeper.Keeper(trainer, folder / "checkpoint", "cell", budget, lambda: 0), []
+    kept, saved = checkpointer.Keeper(trainer, folder / "checkpoint", "cell", budget, lambda: 0), []
     kept.resume(lambda line: None)
     save = trainer.save
     trainer.save = lambda t: (saved.append(t.progress), save(t))
@@ -32,14 +34,14 @@ def trained(folder: Path, every: str | None = "1steps") -> tuple[keeper.Keeper, 
 
 
 def test_by_default_twenty_checkpoints_at_most_lie_in_a_budget(tmp_path, monkeypatch):
-    monkeypatch.setattr(keeper, "DEAREST", 1e9)
+    monkeypatch.setattr(checkpointer, "DEAREST", 1e9)
     kept, saved = trained(tmp_path, None)
     kept.trainer.fit()
     assert saved == [step / 20 for step in range(1, 21)]
 
 
 def test_an_interval_in_epochs(tmp_path, monkeypatch):
-    monkeypatch.setattr(keeper, "DEAREST", 1e9)
+    monkeypatch.setattr(checkpointer, "DEAREST", 1e9)
     kept, saved = trained(tmp_path, "2ep")
     kept.trainer.fit()
     assert saved == [0.4, 0.8, 1.0]
@@ -54,7 +56,7 @@ def test_dear_checkpoints_are_rare(tmp_path, monkeypatch):
 
 
 def test_of_two_checkpoints_the_one_before_stands_in(tmp_path, monkeypatch):
-    monkeypatch.setattr(keeper, "DEAREST", 1e9)
+    monkeypatch.setattr(checkpointer, "DEAREST", 1e9)
     kept, _ = trained(tmp_path)
     kept.trainer.fit()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint", "checkpoint.previous"]
@@ -68,7 +70,7 @@ def test_the_identity_tells_recipes_seeds_data_and_states_apart(tmp_path):
     one, other = (session.plan(options(tmp_path, "moco", sets=sets))[0][0].cell for sets in ((), ("lr=0.5",)))
     assert len({one.identity("a"), one.identity("b"), other.identity("a"), type(one)(one.recipe, 1).identity("a")}) == 4
     small, large = (torch.nn.Linear(2, n) for n in (3, 4))
-    assert keeper.shape_of(small) != keeper.shape_of(large)
+    assert checkpointer.shape_of(small) != checkpointer.shape_of(large)
 
 
 def test_a_checkpoint_runs_no_code(tmp_path):
@@ -115,7 +117,7 @@ def test_a_checkpoint_that_may_be_needed_is_left(done, case):
     if case == "of a cell that failed":
         records.write(replace(records.read(record), status="failed"), record)
     with claims.Claims().take(record) if case.endswith("has") else contextlib.nullcontext():
-        leftovers.remove(session.plan(chosen)[0], chosen.out)
+        cleanup.remove(session.plan(chosen)[0], chosen.out)
     assert kept.exists()
 
 

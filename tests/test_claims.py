@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import claims, records, runner, session
-from bench.signals import Stop
+from bench import records
+from bench.running import claims, scheduler, session
+from bench.running.signals import Stop
 from tests.small_cells import options, wait_for
 
 
@@ -74,5 +75,5 @@ def test_what_another_run_finished_meanwhile_is_not_computed_again(tmp_path):
     path = tmp_path / "results" / task.cell.record_path
     records.write(records.Record(*task.cell.board, "raw_pixels", 0, "ok"), path)
     events = []
-    runner.run_all([task], tmp_path / "results", lambda _, event: events.append(event), Stop())
+    scheduler.run_all([task], tmp_path / "results", lambda _, event: events.append(event), Stop())
     assert events == [] and [p.name for p in path.parent.iterdir()] == ["seed0.json"]

@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from bench import compare
 from bench.cli import main
 from bench.errors import UserError
+from bench.reporting import compare, confounds, leaderboard
 from tests import made_up
 
 ALL = ("*", "*", "*")
@@ -92,3 +92,16 @@ def test_filters_and_mistakes(out):
         compare.compare("alpha", "beta", out, ("*", "*", "20ep"))
     with pytest.raises(UserError, match="'alhpa' is neither a folder nor a method"):
         compare.compare("alhpa", "beta", out, ALL)
+
+
+def test_settings_that_differ_are_named(out, capsys):
+    for record in made_up.read(out):
+        if record.method == "beta":
+            record.recipe["config"] = {"temperature": 0.2, "queue_size": 4096}
+        if record.method == "alpha":
+            record.recipe["config"] = {"temperature": 0.1}
+        made_up.write(out, [record])
+    rows = leaderboard.build(made_up.read(out))[0].rows
+    chosen = [row for row in rows if row.method in ("alpha", "beta")]
+    assert confounds.differing(chosen) == {"temperature": {"0.1": ["alpha"], "0.2": ["beta"]}}
+    assert "temperature" in confounds.sentence(chosen) and "queue_size" not in confounds.sentence(chosen)

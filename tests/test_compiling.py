@@ -2,19 +2,19 @@
 
 import timm
 import torch
-from bench.methods import TrainData, registry
 
-from bench import checker
-from bench.compiling import choose, try_out
+from bench.methods import TrainData, registry
 from bench.recipe import Training
-from bench.recompute import recompute
+from bench.running import check
+from bench.training.activation_checkpointing import recompute
+from bench.training.loss_call import choose, try_out
 
 
 def method_on_resnet(name="moco"):
     torch.manual_seed(0)
     kind = registry()[name]
     encoder = timm.create_model("test_resnet", num_classes=0)
-    return kind(encoder, kind.config_type().resolved(checker.IMAGES, 32), TrainData(checker.IMAGES, 4)).train()
+    return kind(encoder, kind.config_type().resolved(check.IMAGES, 32), TrainData(check.IMAGES, 4)).train()
 
 
 def batch(step=0):

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
+from bench.cli import main
 from bench.datasets import cifar, files, imagenet100, store, verify, writer
 from bench.datasets.base import DataError, File, Raw
 from bench.datasets.prepare import get
 from bench.datasets.registry import find
-from PIL import Image
-
-from bench.cli import main
 
 
 def raw(labels=(0, 1, 2, 3)) -> Raw:

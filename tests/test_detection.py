@@ -9,14 +9,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from bench.methods import registry
-from bench.methods.base import PseudoLabelView
 from sklearn import metrics
 
-from bench import checker, plots
 from bench.evaluation import detection
 from bench.evaluation.detection import Judge, Table
+from bench.methods import registry
+from bench.methods.base import PseudoLabelView
 from bench.records import Record
+from bench.reporting import plots
+from bench.running import check
 
 
 def random_labels(seed: int, images: int = 60, clusters: int = 7, classes: int = 4):
@@ -56,7 +57,8 @@ def naive_pair_quality(accepted, truth):
         if strangers:
             stranger_rates.append(np.mean([not said[i, j] for j in strangers]))
     return {
-        "precision": hits / sum(said.values()) if any(said.values()) else 1.0,
+        "true": hits / 2,  # both orders of a pair are in the loop
+        "detected": sum(said.values()) / 2,
         "recall": hits / sum(same.values()),
         "mtpr": np.mean(true_rates),
         "mtnr": np.mean(stranger_rates),
@@ -70,6 +72,14 @@ def test_pair_quality_is_what_a_loop_over_all_pairs_finds(seed, rate):
     truth[0] = 9  # an image that is alone in its class
     accepted = np.where(rng.random(25) < rate, clusters, -1)
     assert detection.pair_quality(accepted, truth) == pytest.approx(naive_pair_quality(accepted, truth))
+
+
+def test_precision_is_of_the_pairs_of_all_sets_together_and_of_none_nothing():
+    truth = np.array([0, 0, 0, 1, 1, 1])
+    nobody, all_alike = np.full(6, -1), np.zeros(6, np.int64)
+    found = detection.quality(truth[None].repeat(3, 0), np.stack([nobody, truth, all_alike]), None, truth)
+    assert found["precision"] == pytest.approx((6 + 6) / (6 + 15))
+    assert detection.quality(truth[None], nobody[None], None, truth)["precision"] is None
 
 
 def test_perfect_labels_have_perfect_quality():
@@ -128,8 +138,8 @@ def test_a_curve_keeps_the_quality_of_every_detection_and_a_resume_loses_none():
     kind = registry()["ifnd_elim"]
 
     def trainer():
-        run = checker.trainer(kind, "6ep")
-        run.judge = Judge(run.method, torch.arange(checker.IMAGES) % checker.CLASSES)
+        run = check.trainer(kind, "6ep")
+        run.judge = Judge(run.method, torch.arange(check.IMAGES) % check.CLASSES)
         return run
 
     states: list = []

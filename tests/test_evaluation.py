@@ -1,15 +1,27 @@
 """The evaluators against brute force and scikit-learn, and frozen means frozen."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
 from bench.backbone import build_backbone
+from bench.cells import Cell
+from bench.datasets.registry import open_splits
+from bench.datasets.spec import parse_spec
+from bench.errors import Diverged
 from bench.evaluation import knn, protocol
 from bench.evaluation.features import extract
 from bench.evaluation.knn import Setting, knn_predict
-from bench.evaluation.linear import Standardizer, solve, top_k_accuracy
+from bench.evaluation.linear import Standardizer, eigenbasis, solve, top_k_accuracy
+from bench.evaluation.protocol import Features
+from bench.methods import TrainData, registry
+from bench.running import cell
+from bench.running.cell import Job
+from bench.running.check import TinyEncoder
 
 
 def brute_force_knn(queries, bank, labels, classes, k, temperature):
@@ -69,6 +81,135 @@ def test_linear_is_scikit_learns_at_every_strength(clusters):
         ours = objective(x, labels, heads.weight[i], heads.bias[i], strength)
         theirs = objective(x, labels, torch.from_numpy(reference.coef_.T), torch.from_numpy(reference.intercept_), strength)
         assert ours < theirs * 1.001
+
+
+@pytest.mark.parametrize("count", [30, 120])
+def test_wide_features_have_scikit_learns_answer_too(count):
+    """More features than images, some of them equal: solved in the row space, whose rank is below the number of images."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(count) % 3
+    features = torch.randn(count + 60, 500, generator=generator) * torch.logspace(0, -2, 500)
+    features[:count] += 0.1 * torch.randn(3, 500, generator=generator)[labels]
+    features[1] = features[4]
+    scaler = Standardizer.fit(features[:count])
+    x, x_test = scaler(features[:count]), scaler(features[count:])
+    assert len(eigenbasis(x)[0]) == count - 2  # centred, and two alike
+    strengths = (1e-4, 1e-2, 1.0)
+    heads = solve(x, labels, 3, strengths)
+    for i, strength in enumerate(strengths):
+        reference = LogisticRegression(C=1 / (strength * count), max_iter=5000, tol=1e-8).fit(x.double().numpy(), labels.numpy())
+        weight, bias = torch.from_numpy(reference.coef_.T), torch.from_numpy(reference.intercept_)
+        assert (
+            objective(x, labels, heads.weight[i], heads.bias[i], strength) < objective(x, labels, weight, bias, strength) * 1.001
+        )
+        theirs = torch.from_numpy(reference.predict_proba(x_test.double().numpy()))
+        assert (heads.logits(x_test)[i].double().softmax(1) - theirs).abs().max() < 0.02
+
+
+def test_both_sides_of_a_matrix_give_one_basis():
+    x = Standardizer.fit(x := torch.randn(50, 80, generator=torch.Generator().manual_seed(0)))(x)
+    values, basis = eigenbasis(x)
+    whole = torch.linalg.eigvalsh(x.T.double() @ x.double() / 50)[-49:]
+    assert torch.allclose(values, whole) and basis.shape == (80, 49)
+    assert torch.allclose(basis.T @ basis, torch.eye(49, dtype=torch.float64), atol=1e-10)
+    assert torch.allclose(x.double() @ basis @ basis.T, x.double(), atol=1e-5)
+
+
+def test_very_wide_features_take_little_time_and_memory():
+    x = torch.randn(40, 150_528)
+    assert protocol.evaluate(Features(x, torch.arange(40) % 4), Features(x, torch.arange(40) % 4), 4).metrics["linear_top1"] == 1
+
+
+# Features without meaning
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(float("nan"), "1 of 200 are not finite"), (float("inf"), "1 of 200 are not finite"), (1e30, "their squares overflow")],
+)
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_features_without_meaning_are_no_result(value, said, split):
+    labels = torch.arange(200) % 10
+    clean, bad = torch.randn(200, 8), torch.randn(200, 8)
+    bad[3, 2] = value
+    parts = {"train": clean, "test": clean} | {split: bad}
+    with pytest.raises(Diverged, match=f"features of the {split} images: .*{said}"):
+        protocol.evaluate(Features(parts["train"], labels), Features(parts["test"], labels), 10)
+
+
+def test_a_cell_whose_features_are_not_finite_has_diverged(tmp_path):
+    job = Job("digits:fraction=0.2", "simclr", "1steps", batch_size=32, sets=("lr=1e5",), runs=tmp_path)
+    with pytest.raises(Diverged, match="features of the train images"):
+        cell.run(job)
+
+
+# The strength, and who has seen the labels that choose it
+
+
+@pytest.mark.parametrize(("scores", "edge"), [([3, 2, 1], "weak"), ([1, 2, 2], "strong"), ([1, 2, 1], None)])
+def test_a_record_says_where_an_edge_of_the_grid_was_chosen(monkeypatch, clusters, scores, edge):
+    train, labels, *_ = clusters
+    monkeypatch.setattr(protocol, "STRENGTHS", (1e-2, 1e-1, 1.0))
+    heads = protocol.Heads(torch.zeros(3, 40, 6), torch.zeros(3, 6), 0)
+    monkeypatch.setattr(protocol, "_try", lambda *_: (heads, torch.tensor(scores, dtype=torch.float64)))
+    assert protocol.fit_linear(Features(train, labels), 6)[1]["linear_at_edge"] == edge
+
+
+def test_methods_that_use_labels_do_not_see_those_held_out():
+    labels = torch.arange(1000) % 10
+    seen = protocol.shown(labels)
+    assert (seen == -1).nonzero().squeeze(1).tolist() == protocol.held_out(labels).held.tolist()
+    assert torch.equal(seen[seen >= 0], labels[seen >= 0])
+
+
+@pytest.mark.parametrize("method", [kind.name for kind in registry().values() if kind.uses_labels])
+def test_a_held_out_label_has_no_part_in_a_loss(method, monkeypatch):
+    """Whatever the label of a held-out image, a cell that uses labels trains to the same weights."""
+    spec = parse_spec("digits:fraction=0.2")
+    splits = open_splits(spec, Path("data"))
+    tenth = protocol.held_out(splits.train.labels)
+    monkeypatch.setattr(protocol, "held_out", lambda labels: tenth)  # which it is follows from the labels
+    held = tenth.held
+    other = splits.train.labels.clone()
+    other[held] = other[held].roll(1)
+    made = []
+    for labels in (splits.train.labels, other):
+        store = replace(splits.train, labels=labels)
+        recipe = Job(str(spec), method, "1ep", batch_size=32).recipe(splits)
+        made.append(cell.build_method(Cell(recipe, 0), replace(splits, train=store)))
+    index, views = torch.cat([held[:8], torch.arange(24)]), [torch.randn(32, 1, 8, 8) for _ in range(made[0].views)]
+    first, second = (one.train().loss(views, index) for one in made)
+    assert first.isfinite() and first == second
+
+
+def test_a_batch_without_a_known_label_costs_a_supervised_run_nothing():
+    kind = registry()["supervised"]
+    method = kind(TinyEncoder(), kind.config_type(), TrainData(4, 3, torch.full((4,), -1)))
+    assert method.loss([torch.randn(4, 3, 8, 8)] * 2, torch.arange(4)) == 0
+
+
+def test_features_are_single_precision_on_every_device():
+    seen = []
+
+    class Spy(torch.nn.Module):
+        def forward(self, x):
+            seen.append((torch.is_autocast_enabled("cpu"), torch.backends.cudnn.allow_tf32))
+            return x.flatten(1)
+
+    before = torch.backends.cudnn.allow_tf32
+    with torch.autocast("cpu", torch.bfloat16):
+        extract(Spy(), [torch.randn(2, 3, 4, 4)], torch.device("cpu"))
+    assert seen == [(False, False)] and torch.backends.cudnn.allow_tf32 == before
+
+
+@pytest.mark.parametrize(("size", "width"), [(8, 3 * 64), (32, 3072), (224, 3072)])
+def test_raw_pixels_of_large_images_are_averaged_down(size, width):
+    kind = registry()["raw_pixels"]
+    encoder = kind(TinyEncoder(), kind.config_type(), TrainData(4, 3)).encoder
+    images = torch.rand(2, 3, size, size)
+    assert encoder(images).shape == (2, width)
+    block = size // min(size, 32)
+    assert encoder(images)[0, 0] == pytest.approx(images[0, 0, :block, :block].mean().item(), abs=1e-6)
 
 
 def test_top_k(clusters):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from bench.datasets import loader
 from bench.datasets.augment import Policy
 from bench.datasets.feed import feed

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
 from bench.datasets import augment
 from bench.datasets.augment import Policy
 from bench.methods import registry
-from torch._subclasses.fake_tensor import FakeTensorMode
-
-from bench import checker
+from bench.running import check
 
 POLICY = Policy(mean=(0.5,) * 3, std=(0.25,) * 3, blur=0.5)
 TRAINING = [name for name, kind in registry().items() if kind.trains]
@@ -29,11 +29,11 @@ def test_augmentation_waits_for_nothing_and_mixes_no_devices(side, size, squashe
 def test_a_loss_is_one_graph(name):
     """`fullgraph` raises at the first break; the cheap backend runs the graph as it is."""
     torch._dynamo.reset()
-    method = checker.make(registry()[name]).train()
-    views = checker.random_views(method)
+    method = check.make(registry()[name]).train()
+    views = check.random_views(method)
     compiled = torch.compile(method.loss, backend="eager", fullgraph=True)
     for step in range(2):
-        loss = compiled(views, torch.arange(checker.BATCH) + step)
+        loss = compiled(views, torch.arange(check.BATCH) + step)
         loss.backward()
         assert loss.isfinite()
 
@@ -50,7 +50,7 @@ def test_augmentation_is_one_graph():
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", TRAINING)
 def test_a_method_trains_on_a_gpu(name):
-    run = checker.trainer(registry()[name], "4ep", torch.device("cuda"))
+    run = check.trainer(registry()[name], "4ep", torch.device("cuda"))
     run.fit()
     assert run.progress == 1
     assert all(torch.tensor(point["loss"]).isfinite() for point in run.curve)
@@ -59,7 +59,7 @@ def test_a_method_trains_on_a_gpu(name):
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", TRAINING)
 def test_an_epoch_never_waits_for_the_gpu(name):
-    run = checker.trainer(registry()[name], "2ep", torch.device("cuda"))
+    run = check.trainer(registry()[name], "2ep", torch.device("cuda"))
     run.train_step()
     torch.cuda.set_sync_debug_mode("error")
     try:

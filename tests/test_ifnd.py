@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+
+from bench.errors import UserError
 from bench.methods import registry
 from bench.methods.base import Interval
 from bench.methods.parts import kmeans as kmeans_module
 from bench.methods.parts.kmeans import kmeans
 from bench.methods.parts.pseudo_labels import PseudoLabels
 from bench.methods.parts.timer import Timer
-
-from bench import checker
-from bench.errors import UserError
+from bench.running import check
 from bench.settings import convert
 
 CONFIG = registry()["ifnd_elim"].config_type
@@ -51,9 +51,9 @@ def test_images_not_seen_are_never_accepted():
 def test_every_variant_lives_a_contestants_life(monkeypatch, name, settings):
     kind = registry()[name]
     variant = type("Variant", (kind,), {"config_type": lambda: CONFIG(detect_every=Interval("1ep"), **settings)})
-    lines = list(checker.check(variant))
+    lines = list(check.check(variant))
     assert any("killed and resumed" in line for line in lines)
-    run = checker.trainer(variant, "4ep")
+    run = check.trainer(variant, "4ep")
     run.fit()
     assert run.method.pseudo_labels().detections == 3  # at r = 0 nothing is detected
     assert run.method.labels.accepted == pytest.approx(0.75, abs=0.02)
@@ -61,8 +61,8 @@ def test_every_variant_lives_a_contestants_life(monkeypatch, name, settings):
 
 def test_a_bank_costs_no_pass_over_the_images():
     kind = registry()["ifnd_elim"]
-    config = CONFIG(features="bank", clusters=(2,), schedule="constant").resolved(checker.IMAGES, checker.SIDE)
-    method = kind(checker.TinyEncoder(), config, checker.TrainData(checker.IMAGES, 4))
+    config = CONFIG(features="bank", clusters=(2,), schedule="constant").resolved(check.IMAGES, check.SIDE)
+    method = kind(check.TinyEncoder(), config, check.TrainData(check.IMAGES, 4))
 
     def embed(network):
         raise AssertionError("the bank is there to save this")
@@ -71,7 +71,7 @@ def test_a_bank_costs_no_pass_over_the_images():
     assert method.pseudo_labels().detections == 0  # nothing has been seen yet
     method.loss([torch.randn(16, 3, 8, 8) for _ in range(2)], torch.arange(16))
     method.before_epoch(0.1, embed)
-    assert (method.pseudo_labels().labels[0] >= 0).tolist() == [i < 16 for i in range(checker.IMAGES)]
+    assert (method.pseudo_labels().labels[0] >= 0).tolist() == [i < 16 for i in range(check.IMAGES)]
 
 
 def test_k_means_gives_the_same_in_small_chunks(monkeypatch):

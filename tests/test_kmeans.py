@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from bench.methods.parts.kmeans import assign, kmeans, plus_plus
 from sklearn.cluster import KMeans
+
+from bench.methods.parts.kmeans import assign, kmeans, plus_plus
 
 
 @pytest.mark.parametrize("k", [3, 64, 100])

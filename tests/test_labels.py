@@ -12,11 +12,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import top_k_accuracy_score
 from sklearn.preprocessing import StandardScaler
 
-from bench import cell, completion, leaderboard, report
-from bench.cell import Job
 from bench.errors import UserError
 from bench.evaluation import labels, protocol
 from bench.evaluation.protocol import Features
+from bench.reporting import leaderboard, report
+from bench.running import cell, reevaluate
+from bench.running.cell import Job
 from tests import made_up
 
 SMALL = ("--datasets", "digits:fraction=0.2", "--budget", "1ep", "--batch-size", "32", "--device", "cpu", "--seeds", "1")
@@ -171,7 +172,7 @@ def test_added_later_is_bit_for_bit_what_asked_for_at_once_gives(method, tmp_pat
     at_once = cell.run(replace(job, labels=(0.05, 0.1)))
     record = cell.run(job)
     for fraction in (0.1, 0.05):
-        record = completion.run(replace(job, labels=(fraction,), completes=record))
+        record = reevaluate.run(replace(job, labels=(fraction,), completes=record))
     assert list(record.metrics.items()) == list(at_once.metrics.items())
     assert list(record.evaluation.items()) == list(at_once.evaluation.items())
     assert {"linear_top1@5%", "linear_top5@10%"} <= set(record.metrics) and record.recipe_hash == at_once.recipe_hash
@@ -182,7 +183,7 @@ def test_the_encoder_of_another_run_is_not_taken_for_its_own(tmp_path):
     record = cell.run(job)
     record.metrics["knn_top1"] -= 0.1
     with pytest.raises(UserError, match="of another run"):
-        completion.run(replace(job, labels=(0.1,), completes=record))
+        reevaluate.run(replace(job, labels=(0.1,), completes=record))
 
 
 @pytest.fixture(scope="module")

@@ -4,17 +4,18 @@ from dataclasses import replace
 
 import pytest
 import torch
+
+from bench.budget import parse_budget
 from bench.datasets.registry import tracks
 from bench.datasets.spec import Spec
 from bench.methods import Group, OwnRecipe, registry
 from bench.methods.simclr import SimCLR
-
-from bench import checker, optimizer
-from bench.budget import parse_budget
 from bench.recipe import Training, learning_rate, resolve
+from bench.running import check
 from bench.settings import parse_assignments
+from bench.training import optimizer
 
-TRAINING = checker.TRAINING
+TRAINING = check.TRAINING
 CPU = torch.device("cpu")
 
 
@@ -24,7 +25,7 @@ def recipe(kind, *sets: str):
 
 
 def test_by_default_it_is_plain_sgd_to_the_bit():
-    ours, plain = (checker.trainer(registry()["simclr"], "2ep") for _ in range(2))
+    ours, plain = (check.trainer(registry()["simclr"], "2ep") for _ in range(2))
     ours.fit()
     parameters = list(plain.method.parameters())
     sgd = torch.optim.SGD(parameters, lr=1.0, momentum=0.9, weight_decay=TRAINING.weight_decay)
@@ -58,7 +59,7 @@ class Grouped(SimCLR):
 
 
 def test_groups_have_rates_and_decays_of_their_own():
-    run = checker.trainer(Grouped, "2ep")
+    run = check.trainer(Grouped, "2ep")
     assert len(run.groups) == 2  # nothing is left over
     frozen = [p.clone() for p in run.method.source.head.parameters()]
     for step in range(8):
@@ -74,7 +75,7 @@ def test_groups_have_rates_and_decays_of_their_own():
 
 
 def test_what_has_one_dimension_is_spared_from_decay_where_asked():
-    method = checker.make(registry()["moco"])
+    method = check.make(registry()["moco"])
     groups = optimizer.groups_of(method, replace(TRAINING, decay_norms=False))
     assert [{p.ndim >= 2 for p in group.parameters} for group in groups] == [{True}, {False}]
     assert [group.weight_decay for group in groups] == [None, 0.0]
@@ -83,7 +84,7 @@ def test_what_has_one_dimension_is_spared_from_decay_where_asked():
 
 
 def test_gradients_are_clipped():
-    run = checker.trainer(registry()["simclr"], "1ep", training=replace(TRAINING, clip_norm=1e-3))
+    run = check.trainer(registry()["simclr"], "1ep", training=replace(TRAINING, clip_norm=1e-3))
     run.train_step()
     norm = torch.stack([p.grad.norm() for p in run.method.parameters()]).norm()
     assert norm == pytest.approx(1e-3, rel=1e-4)
@@ -94,8 +95,8 @@ def test_gradients_are_clipped():
 )
 def test_every_way_to_train_learns_and_resumes_bit_for_bit(settings):
     training = replace(TRAINING, **settings)
-    checker.resumes(registry()["simclr"], training)
-    run = checker.trainer(registry()["simclr"], "12ep", training=training)
+    check.resumes(registry()["simclr"], training)
+    run = check.trainer(registry()["simclr"], "12ep", training=training)
     run.fit()
     assert run.curve[-1]["loss"] < run.curve[0]["loss"]
 
@@ -109,7 +110,7 @@ def test_bf16_is_what_the_loss_is_computed_in():
             return super().loss(views, index)
 
     for precision in ("auto", "bf16", "fp32"):
-        checker.trainer(Watched, "1steps", training=replace(TRAINING, precision=precision)).fit()
+        check.trainer(Watched, "1steps", training=replace(TRAINING, precision=precision)).fit()
     assert seen == [torch.float32, torch.bfloat16, torch.float32]
 
 

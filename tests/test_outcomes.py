@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from bench import cell, outcomes, records
-from bench.cell import Job
+from bench import outcomes, records
 from bench.errors import UserError
+from bench.running import cell
+from bench.running.cell import Job
 
 
 @pytest.mark.parametrize("n", [1, 7, 8, 9, 360, 10_000])

@@ -10,7 +10,7 @@ from urllib.parse import urlparse
 
 import pytest
 
-from bench import report
+from bench.reporting import report
 from tests import made_up
 from tests.made_up import Contestant
 

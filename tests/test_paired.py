@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from bench import paired
-from bench.paired import Sample
+from bench.reporting import paired
+from bench.reporting.paired import Sample
 from tests.benchmarks import claims
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
+from scipy.io import savemat
+
 from bench.datasets import assemble, decode, folder, imagenet, imagenet100, store, trees, writer
 from bench.datasets.base import DataError, Raw
 from bench.datasets.prepare import get
 from bench.datasets.registry import find, known
-from PIL import Image, ImageOps
-from scipy.io import savemat
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")

@@ -7,19 +7,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from bench.datasets.base import DataError
-from bench.datasets.spec import Spec, parse_spec, split_specs
-from bench.methods import registry
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import checkpoint, records
+from bench import records
 from bench.budget import Budget, parse_budget
+from bench.cells import escaped
+from bench.datasets.base import DataError
+from bench.datasets.spec import Spec, parse_spec, split_specs
 from bench.errors import UserError
-from bench.plan import escaped
+from bench.methods import registry
 from bench.recipe import Training
 from bench.records import Record
 from bench.settings import apply, parse_assignments
+from bench.training import checkpoint
 
 CPU = torch.device("cpu")
 quick = settings(max_examples=60, deadline=None)

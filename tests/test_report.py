@@ -8,9 +8,11 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from bench import cell, curves, leaderboard, live, plots, published, records, report, session, stale, tables
+from bench import records
 from bench.cli import main
 from bench.errors import UserError
+from bench.reporting import curves, leaderboard, plots, published, report, stale, tables, watch
+from bench.running import cell, session
 from tests import made_up
 from tests.made_up import Contestant
 
@@ -165,7 +167,7 @@ class TestStale:
     @pytest.mark.parametrize(
         ("change", "reason"),
         [
-            (lambda r: setattr(r, "protocol", "v0"), "protocol v0, today v1"),
+            (lambda r: setattr(r, "protocol", "v1"), "protocol v1, today v2"),
             (lambda r: setattr(r, "state_version", 0), "state version 0, today"),
             (lambda r: r.data.update(fingerprint="other"), "data other, most records of this track have"),
             (lambda r: r.recipe["training"].update(lr=9.0), r"recipe: training.lr 9.0, today 0\.06"),
@@ -195,13 +197,13 @@ class TestStale:
 
     def test_they_are_marked_kept_out_of_ranks_and_listed(self, out, capsys):
         old = made_up.record(Contestant("alpha", 0.99), seed=7)
-        old.protocol = "v0"
+        old.protocol = "v1"
         made_up.write(out, [old])
         table = tables.table(board(out))
         assert table["method"].iloc[-1] == "alpha (stale)" and table["rank"].iloc[-1] == ""
         assert table["linear"][0].startswith("**65.99")
         assert run("list", "results", "--stale", "--out", out) == 0
-        assert "alpha/seed7  protocol v0, today v1" in capsys.readouterr().out
+        assert "alpha/seed7  protocol v1, today v2" in capsys.readouterr().out
 
 
 def test_run_renews_what_is_stale(tmp_path):
@@ -219,13 +221,13 @@ def test_run_renews_what_is_stale(tmp_path):
         sets=(),
         data_root=tmp_path,
     )
-    for task, protocol in zip(session.plan(options)[0], ("v0", "v1"), strict=True):
+    for task, protocol in zip(session.plan(options)[0], ("v1", "v2"), strict=True):
         assert task.due("stale")  # there is no record yet
         record = cell.blank(task.cell)
         record.status, record.protocol = "ok", protocol
         records.write(record, tmp_path / task.cell.record_path)
     old, fresh = session.plan(options)[0]
-    assert old.stale == ("protocol v0, today v1",) and old.due("stale") and not old.due("skip")
+    assert old.stale == ("protocol v1, today v2",) and old.due("stale") and not old.due("skip")
     assert fresh.stale == () and not fresh.due("stale")
 
 
@@ -237,20 +239,20 @@ def test_watch_renews_on_change_and_ends_with_a_page_that_stands_still(out):
         if len(renewed) == 1:
             made_up.write(out, [made_up.record(made_up.FEW[0], 9)])
 
-    live.watch(out, renew, rounds=4)
+    watch.watch(out, renew, rounds=4)
     assert renewed == [True, True, False]
 
 
 def test_a_run_in_progress_shows_on_the_page_that_follows_it(out):
-    told = live.Running(out)
+    told = watch.Running(out)
     task = SimpleNamespace(cell="a made-up cell")
     told.hear(task, {"phase": "start"})
-    assert live.running(out) is None
+    assert watch.running(out) is None
     told.hear(task, {"progress": 0.25, "step": 3, "seconds": 1.0, "loss": 4.0})
-    assert live.running(out) == {"cell": "a made-up cell", "progress": 0.25, "loss": 4.0, "seconds": 1.0}
+    assert watch.running(out) == {"cell": "a made-up cell", "progress": 0.25, "loss": 4.0, "seconds": 1.0}
     assert report.render(out, following=True)[0][out / "index.html"] != report.render(out)[0][out / "index.html"]
     told.close()
-    assert live.running(out) is None
+    assert watch.running(out) is None
 
 
 def test_figures_of_a_leaderboard_without_records_go(out):

@@ -6,9 +6,10 @@ import sys
 
 import pytest
 
-from bench import records, runner, session
+from bench import records
 from bench.errors import Stopped
-from bench.signals import Stop
+from bench.running import scheduler, session
+from bench.running.signals import Stop
 from tests.small_cells import ROOT, environment, options
 
 
@@ -32,9 +33,9 @@ def test_a_stopped_cell_ends_as_if_it_had_not_been(tmp_path):
 
         if name == "stopped":
             with pytest.raises(Stopped):
-                runner.run_all([task], tmp_path / name / "results", hear, stop)
+                scheduler.run_all([task], tmp_path / name / "results", hear, stop)
             assert not list((tmp_path / name).rglob("seed0.json"))
-        runner.run_all([task], tmp_path / name / "results", hear, Stop())
+        scheduler.run_all([task], tmp_path / name / "results", hear, Stop())
         assert bool(resumed) == (name == "stopped")
         record = records.read(tmp_path / name / "results" / task.cell.record_path)
         losses = [point["loss"] for point in record.curve]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from bench.methods import registry
 from safetensors.torch import load_file
 
 from bench.backbone import load_encoder
+from bench.methods import registry
 
 ROOT = Path(__file__).parent.parent
 SMALL = ("--datasets", "digits:fraction=0.2,classes=5", "--budget", "3ep", "--batch-size", "32", "--device", "cpu")
@@ -48,7 +48,7 @@ def test_every_cell_has_a_whole_record(finished):
     for name, record in found.items():
         assert record["status"] == "ok"
         assert all(0 < record["metrics"][metric] <= 1 for metric in ("linear_top1", "linear_top5", "knn_top1", "knn200_top1"))
-        assert record["schema_version"] == 1 and record["protocol"] == "v1" and record["recipe_hash"]
+        assert record["schema_version"] == 1 and record["protocol"] == "v2" and record["recipe_hash"]
         assert record["data"]["train"] == 145 == record["evaluation"]["knn200_k"]
         if registry()[name].trains:
             assert record["cost"]["images"] == 3 * 4 * 32

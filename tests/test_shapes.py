@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from bench.datasets import shapes
 from bench.datasets.registry import open_splits
 from bench.datasets.spec import parse_spec
-
-from bench.cell import Job, run
 from bench.evaluation.knn import Setting, knn_predict
+from bench.running.cell import Job, run
 
 
 @pytest.fixture(scope="module")

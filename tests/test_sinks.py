@@ -4,17 +4,17 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+
+from bench.budget import parse_budget
+from bench.cells import Cell
 from bench.datasets.registry import tracks
 from bench.datasets.spec import Spec
-from bench.methods import registry
-
-from bench import sinks
-from bench.budget import parse_budget
-from bench.cell import Job
 from bench.errors import UserError
-from bench.plan import Cell
+from bench.methods import registry
 from bench.recipe import resolve
-from bench.runner import Task
+from bench.running import trackers
+from bench.running.cell import Job
+from bench.running.scheduler import Task
 from tests import made_up
 
 
@@ -41,7 +41,7 @@ def test_tensorboard(task, tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    (sink,) = sinks.open_sinks("tensorboard", tmp_path)
+    (sink,) = trackers.open_sinks("tensorboard", tmp_path)
     tell(sink, task)
     events = EventAccumulator(str(tmp_path / "tensorboard" / task.cell.folder / "seed0"))
     events.Reload()
@@ -54,7 +54,7 @@ def test_weights_and_biases(task, tmp_path, monkeypatch):
     logged, run = [], SimpleNamespace(summary={}, define_metric=lambda *a, **k: None, finish=lambda: None)
     run.log = logged.append
     monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=lambda **settings: run.__dict__.update(settings) or run))
-    (sink,) = sinks.open_sinks("wandb", tmp_path)
+    (sink,) = trackers.open_sinks("wandb", tmp_path)
     tell(sink, task)
     assert run.config["method"] == "alpha" and run.summary == {"status": "ok"}
     assert logged[0] == {"live/loss": 3.0, "step": 75}
@@ -64,7 +64,7 @@ def test_weights_and_biases(task, tmp_path, monkeypatch):
 def test_a_missing_package_is_one_line_before_anything_runs(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(UserError, match="--log wandb needs the package wandb: pip install wandb"):
-        sinks.open_sinks("wandb", tmp_path)
+        trackers.open_sinks("wandb", tmp_path)
     with pytest.raises(UserError, match="did you mean tensorboard"):
-        sinks.open_sinks("tensorbord", tmp_path)
-    assert sinks.open_sinks("", tmp_path) == []
+        trackers.open_sinks("tensorbord", tmp_path)
+    assert trackers.open_sinks("", tmp_path) == []

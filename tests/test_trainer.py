@@ -4,22 +4,22 @@ import time
 
 import pytest
 import torch
-from bench.methods import registry
 
-from bench import checker
 from bench.budget import parse_budget
-from bench.clock import Clock
 from bench.errors import Diverged
-from bench.meter import SLOTS, LossMeter
+from bench.methods import registry
 from bench.recipe import learning_rate
+from bench.running import check
+from bench.training.clock import Clock
+from bench.training.loss_meter import SLOTS, LossMeter
 
 CPU = torch.device("cpu")
-STEPS_PER_EPOCH = checker.IMAGES // checker.BATCH
+STEPS_PER_EPOCH = check.IMAGES // check.BATCH
 
 
 @pytest.mark.parametrize(("budget", "steps"), [("3ep", 12), ("0.5ep", 2), ("7steps", 7), ("160img", 10)])
 def test_a_budget_is_spent_exactly(budget, steps):
-    run = checker.trainer(registry()["simclr"], budget)
+    run = check.trainer(registry()["simclr"], budget)
     run.fit()
     assert run.step == steps
     assert run.progress == 1
@@ -38,7 +38,7 @@ def slow(method, seconds):
 
 
 def test_a_budget_of_time_is_kept_to_within_one_step():
-    run = checker.trainer(registry()["simclr"], "1s")
+    run = check.trainer(registry()["simclr"], "1s")
     run.method.loss = slow(run.method, 0.15)
     run.measure = lambda progress: time.sleep(0.3) or {}  # evaluation is not on the clock
     run.fit()
@@ -47,7 +47,7 @@ def test_a_budget_of_time_is_kept_to_within_one_step():
 
 
 def test_detection_is_paid_from_a_budget_of_time():
-    run = checker.trainer(registry()["simclr"], "1s")
+    run = check.trainer(registry()["simclr"], "1s")
     run.method.before_epoch = lambda progress, embed: time.sleep(0.3)
     run.method.loss = slow(run.method, 0.02)
     run.fit()
@@ -56,7 +56,7 @@ def test_detection_is_paid_from_a_budget_of_time():
 
 
 def test_a_detection_that_no_longer_fits_is_left_out():
-    run = checker.trainer(registry()["simclr"], "1s")
+    run = check.trainer(registry()["simclr"], "1s")
     calls = []
     run.method.before_epoch = lambda progress, embed: calls.append(progress) or time.sleep(0.7)
     run.fit()
@@ -70,15 +70,15 @@ def test_every_schedule_follows_progress():
     assert learning_rate(2.0, 0.0, 0.5) == pytest.approx(1.0)
     assert learning_rate(2.0, 0.5, 1.0) == pytest.approx(0.0)
     seen = []
-    run = checker.trainer(registry()["simclr"], "2ep")
+    run = check.trainer(registry()["simclr"], "2ep")
     run.method.after_step = lambda progress: seen.append(progress)
     run.fit()
     assert seen == pytest.approx([i / 8 for i in range(1, 9)])
-    assert run.optimizer.param_groups[0]["lr"] == pytest.approx(learning_rate(checker.TRAINING.lr, 0, 7 / 8))
+    assert run.optimizer.param_groups[0]["lr"] == pytest.approx(learning_rate(check.TRAINING.lr, 0, 7 / 8))
 
 
 def test_divergence_ends_the_cell():
-    run = checker.trainer(registry()["simclr"], "400ep")
+    run = check.trainer(registry()["simclr"], "400ep")
     loss = run.method.loss
     run.method.loss = lambda views, index: loss(views, index) * (float("nan") if run.step > 5 else 1.0)
     with pytest.raises(Diverged, match="nan"):
@@ -87,18 +87,18 @@ def test_divergence_ends_the_cell():
 
 
 def test_an_epoch_shows_every_image_once():
-    loader = checker.trainer(registry()["simclr"], "1ep").loader
+    loader = check.trainer(registry()["simclr"], "1ep").loader
     epochs = [torch.cat([loader.index(step) for step in range(e * STEPS_PER_EPOCH, (e + 1) * STEPS_PER_EPOCH)]) for e in range(2)]
     for epoch in epochs:
-        assert sorted(epoch.tolist()) == list(range(checker.IMAGES))
+        assert sorted(epoch.tolist()) == list(range(check.IMAGES))
     assert not torch.equal(*epochs)
 
 
 def test_a_batch_depends_on_seed_and_step_only():
-    loader = checker.trainer(registry()["simclr"], "1ep").loader
+    loader = check.trainer(registry()["simclr"], "1ep").loader
     first = loader.batch(5)
     loader.batch(2)
-    again = checker.trainer(registry()["moco"], "3ep").loader.batch(5)
+    again = check.trainer(registry()["moco"], "3ep").loader.batch(5)
     assert torch.equal(first[1], again[1])
     assert all(torch.equal(a, b) for a, b in zip(first[0], again[0], strict=True))
     loader.seed = 1
@@ -106,10 +106,10 @@ def test_a_batch_depends_on_seed_and_step_only():
 
 
 def test_embed_sees_the_train_images_in_order_and_in_eval_mode():
-    run = checker.trainer(registry()["simclr"], "1ep")
+    run = check.trainer(registry()["simclr"], "1ep")
     run.method.train()
     features = run.embed(run.method.encoder)
-    assert features.shape == (checker.IMAGES, 16)
+    assert features.shape == (check.IMAGES, 16)
     assert run.method.encoder.training
     again = run.embed(run.method.encoder)
     assert torch.equal(features, again)

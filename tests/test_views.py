@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 import torch
+
+from bench.budget import parse_budget
 from bench.datasets.augment import Policy, View, augment
 from bench.datasets.loader import Loader, derived_seed
 from bench.datasets.registry import tracks
 from bench.datasets.spec import Spec
 from bench.datasets.store import Store
 from bench.methods import registry
-
-from bench.budget import parse_budget
 from bench.recipe import resolve
 
 POLICY = Policy(mean=(0.5,) * 3, std=(0.25,) * 3)

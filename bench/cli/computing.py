@@ -42,7 +42,7 @@ def run(
     dry_run: DryRun = False,
 ) -> None:
     """Train and evaluate every chosen method under one budget, then print the leaderboard."""
-    from .. import session
+    from ..running import session
 
     options = session.Options(
         methods=methods,
@@ -78,7 +78,7 @@ def experiment(
     dry_run: DryRun = False,
 ) -> None:
     """Run the cells of an experiment file, then draw its figure and write its table."""
-    from .. import experiment as experiment_module
+    from ..running import experiment as experiment_module
 
     place = experiment_module.Place(
         device=device.value,
@@ -93,9 +93,9 @@ def experiment(
 @app.command()
 def check(method: Annotated[str, typer.Argument(help="A method; see `list methods`.")]) -> None:
     """Try a contestant's whole life on tiny made-up data, in seconds."""
-    from .. import checker, selection
+    from ..running import check, selection
 
-    for line in checker.check(selection.find_method(method)):
+    for line in check.check(selection.find_method(method)):
         console.print(f"ok  {line}", markup=False, soft_wrap=True)
 
 
@@ -118,7 +118,7 @@ def throughput(
     """Measure speed, as ratios to peers or to another revision."""
     from ..datasets.registry import find
     from ..environment import choose_device
-    from ..selection import find_method
+    from ..running.selection import find_method
     from ..throughput import command
     from ..throughput.figures import baseline
 

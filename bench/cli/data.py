@@ -14,7 +14,7 @@ from .app import DataDir, console, data_app, data_root
 @data_app.command("list")
 def data_list(data_dir: DataDir = None) -> None:
     """Which datasets are ready, how large they are, and where."""
-    from .. import listing
+    from ..reporting import listing
 
     console.print(listing.columns(listing.datasets(data_root(data_dir))), markup=False, soft_wrap=True)
 
@@ -38,7 +38,7 @@ def data_get(
     """Download a dataset, or take it from a folder; verify and prepare it."""
     from ..datasets.prepare import from_folder, get
     from ..datasets.registry import find
-    from ..display import Images
+    from ..running.display import Images
 
     root = data_root(data_dir)
     if dataset != "folder" and name is not None:

@@ -28,7 +28,7 @@ def list_(
     data_dir: DataDir = None,
 ) -> None:
     """List methods, datasets or results."""
-    from .. import listing
+    from ..reporting import listing
 
     if stale and what is not Listed.results:
         raise UserError(f"--stale goes with `list results`, not with {what.value}")
@@ -55,17 +55,17 @@ def report(
     png: Annotated[bool, typer.Option("--png", help="The figures as PNG too.")] = False,
 ) -> None:
     """Rebuild tables, figures and the page (index.html) from the records alone."""
-    from .. import report as report_module
+    from ..reporting import report as report_module
 
     if not out.is_dir():
         raise UserError(f"--out {out} is not a folder")
     if watch and check:
         raise UserError("--watch writes and --check does not: give one of them")
     if watch:
-        from .. import live
+        from ..reporting import watch as watching
 
         console.print(f"watching {out}; open {out / report_module.PAGE} in a browser, Ctrl-C ends", markup=False, soft_wrap=True)
-        live.watch(out, lambda on: _renew(out, png, on))
+        watching.watch(out, lambda on: _renew(out, png, on))
         return
     if not check:
         _renew(out, png)
@@ -81,7 +81,7 @@ def report(
 
 
 def _renew(out: Path, png: bool, live: bool = False) -> None:
-    from .. import report as report_module
+    from ..reporting import report as report_module
 
     files, problems = report_module.render(out, live, png)
     for problem in problems:
@@ -104,9 +104,11 @@ def compare(
     Exit code: 0 where B is nowhere significantly worse than A (5%, Holm over the table), 1 where it is or where
     all its cells failed, 2 where there is nothing to compare.
     """
-    from .. import compare as compare_module
+    from ..reporting import compare as compare_module
 
     found = compare_module.compare(a, b, out, (track, backbone, budget))
     text = compare_module.table(found).to_markdown(index=False, disable_numparse=True)
     console.print(f"A: {a}\nB: {b}\n\n{text}", markup=False, soft_wrap=True)
+    if differ := compare_module.settings(a, b, out):
+        console.print(f"\nthey differ in these settings too: {differ}", markup=False, soft_wrap=True)
     raise typer.Exit(1 if compare_module.is_worse(found) else 0)

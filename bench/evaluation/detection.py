@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..methods import Method
 
-Detection = dict[str, float | int | list[float]]
+Detection = dict[str, float | int | list[float] | None]
 
 
 class Table(NamedTuple):
@@ -73,7 +73,7 @@ def adjusted_rand(table: Table) -> float:
 def pair_quality(accepted: np.ndarray, classes: np.ndarray) -> dict[str, float]:
     """Quality of the pairs that a label set calls false negatives: accepted int64 [N], -1 where not; classes int64 [N].
 
-    precision, recall: of all detected pairs, of all pairs of one class; precision is 1 where no pair is detected.
+    true, detected: how many detected pairs are of one class, and how many there are. recall: of all pairs of one class.
     mtpr, mtnr: an image's share of its class that is detected, and of the other classes that is not, each
     averaged over the images (those alone in their class, or with nobody outside it, have no such share).
     """
@@ -86,7 +86,8 @@ def pair_quality(accepted: np.ndarray, classes: np.ndarray) -> dict[str, float]:
     rate = count * (count - 1) / np.maximum(1, mates[table.columns])
     fault = count * (table.row_sizes[table.rows] - count) / np.maximum(1, len(classes) - column)
     return {
-        "precision": true / detected if detected else 1.0,
+        "true": true,
+        "detected": detected,
         "recall": true / max(1.0, pairs(sizes)),
         "mtpr": float(rate.sum() / max(1, sizes[mates > 0].sum())),
         "mtnr": float(1 - fault.sum() / max(1, sizes[strangers > 0].sum())),
@@ -96,11 +97,14 @@ def pair_quality(accepted: np.ndarray, classes: np.ndarray) -> dict[str, float]:
 def quality(clusters: np.ndarray, accepted: np.ndarray, before: np.ndarray | None, classes: np.ndarray) -> Detection:
     """All that the curve keeps of one detection; clusters, accepted, before int64 [S, N], -1 for none.
 
-    Means over the label sets; ``*_by_set`` lists NMI and purity of each clustering. drift: 1 - adjusted Rand
+    Means over the label sets; ``*_by_set`` lists NMI and purity of each clustering. precision: of the detected pairs of
+    all sets together, None where there is none. drift: 1 - adjusted Rand
     index with the clustering ``before``, over the images that both cover; absent at the first detection.
     """
     found = [pair_quality(of_set, classes) for of_set in accepted]
     result: Detection = {"accepted": float((accepted >= 0).mean())}
+    true, detected = (sum(of_set.pop(key) for of_set in found) for key in ("true", "detected"))
+    result["precision"] = true / detected if detected else None
     result |= {key: float(np.mean([of_set[key] for of_set in found])) for key in found[0]}
     tables = [Table.of(of_set[of_set >= 0], classes[of_set >= 0]) for of_set in clusters]
     for name, measure in (("nmi", mutual_information), ("purity", purity)):

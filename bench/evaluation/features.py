@@ -22,12 +22,28 @@ def frozen(network: nn.Module) -> Iterator[None]:
             module.training = training
 
 
+@contextlib.contextmanager
+def single_precision(device: torch.device) -> Iterator[None]:
+    """Float32 throughout, on every device: no autocast, and no TF32 in a GPU's convolutions."""
+    allowed = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = allowed
+
+
 def extract(
-    network: nn.Module, batches: Iterable[Tensor], device: torch.device, between: Callable[[], None] = lambda: None
+    network: nn.Module,
+    batches: Iterable[Tensor],
+    device: torch.device,
+    between: Callable[[], None] = lambda: None,
+    precision: Callable[[torch.device], contextlib.AbstractContextManager[None]] = single_precision,
 ) -> Tensor:
     """Features float32 [N, D] of views that come in batches [B, C, H, W]; ``between`` is called after each batch."""
     features = []
-    with frozen(network), torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+    with frozen(network), precision(device):
         for batch in batches:
             features.append(network(batch).float())
             between()

@@ -1,7 +1,8 @@
 """Linear evaluation on a share of the train labels, beside protocol v1's on all of them.
 
-Metrics and choices carry the share in their names, ``linear_top1@1%``. All else is protocol v1 on the subset: its own
-statistics standardise, the same strengths are compared, the whole test split judges.
+Metrics and choices carry the share in their names, ``linear_top1@1%``. All else is the protocol on the subset: its own
+statistics standardise, the same strengths are compared, the whole test split judges. A method that uses labels has seen
+nine tenths of those that choose its strength here.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def subset(labels: Tensor, fraction: float) -> Tensor:
 def splits(labels: Tensor) -> tuple[str, list[Held]]:
     """How the strength is chosen on a subset with labels int64 [N], in words, and the splits that choose it.
 
-    Where every class has ten images, v1's held-out tenth. Below, a tenth of a class is no image: stratified folds, five
+    Where every class has ten images, the protocol's held-out tenth. Below, a tenth of a class is no image: stratified folds, five
     or as many as the smallest class has images. A class of one image leaves nothing to hold out, so nothing is chosen.
     """
     fewest = int(labels.unique(return_counts=True)[1].min())

@@ -6,7 +6,8 @@ Minimises mean cross-entropy + strength / 2 * |W|^2 (the bias is free), which is
 The method is L-BFGS on features turned into the eigenbasis of their covariance. There the Hessian's blocks are
 nearly diagonal, mean p (1 - p) times the eigenvalues plus the strength, and make a good first metric (at zero
 weights it is Newton's). Value, gradient and metric come from one pass over the features, in chunks that stay in
-the cache; a strength that has converged drops out.
+the cache; a strength that has converged drops out. Where D exceeds N, the basis is that of the features' row space, of
+at most N dimensions: the penalty keeps the best weights inside it, so the answer is the same.
 """
 
 from __future__ import annotations
@@ -151,11 +152,30 @@ class _Point(NamedTuple):
     metric: Tensor
 
 
+def eigenbasis(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues [R] of the features' second moments, X'X / N, and eigenvectors [D, R], in double; features [N, D].
+
+    R is D where N is no less. Else they come from XX' / N, which has the same eigenvalues, and those are left out that
+    are no more than the rounding of the features makes: R is the rank.
+    """
+    count, width = features.shape
+    if width <= count:
+        return torch.linalg.eigh((features.T @ features / count).double())
+    gram = torch.zeros(count, count, dtype=torch.float64, device=features.device)
+    for part in features.split(ROWS, dim=1):  # a second copy of wide features in double would be the largest thing held
+        gram.addmm_(part.double(), part.T.double())
+    values, left = torch.linalg.eigh(gram / count)
+    real = values > values.sum() * torch.finfo(features.dtype).eps ** 2
+    values, left = values[real], left[:, real]
+    scaled = left / (values * count).sqrt()
+    return values, torch.cat([part.T.double() @ scaled for part in features.split(ROWS, dim=1)])
+
+
 class _Problem:
     """The objective in the eigenbasis; parameters [G, D + 1, C], the last row is the bias."""
 
     def __init__(self, features: Tensor, labels: Tensor, classes: int, strengths: Sequence[float]):
-        values, basis = torch.linalg.eigh((features.T @ features / len(features)).double())
+        values, basis = eigenbasis(features)
         self.basis = basis.to(features.dtype)
         self.x = torch.cat([features @ self.basis, features.new_ones(len(features), 1)], dim=1)
         self.labels, self.classes = labels, classes

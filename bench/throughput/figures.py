@@ -18,7 +18,7 @@ from ..evaluation.knn import Setting, knn_predict
 from ..evaluation.protocol import Features, fit_linear
 from ..methods import Method, registry
 from ..methods.parts.kmeans import kmeans, plus_plus
-from ..trainer import Trainer
+from ..training.trainer import Trainer
 from . import scene
 from .scene import COLOUR, Scale, SmallNet
 from .timing import Row, compare, from_pairs, rate

@@ -11,10 +11,11 @@ from ..budget import Budget
 from ..datasets.augment import Policy
 from ..datasets.loader import Loader
 from ..datasets.store import Store
+from ..evaluation.protocol import shown
 from ..methods import Method, TrainData
 from ..methods.base import Encoder
 from ..recipe import Training
-from ..trainer import Trainer
+from ..training.trainer import Trainer
 
 COLOUR = Policy(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))  # crop, flip, jitter, grayscale: the policy at 32 pixels
 
@@ -77,7 +78,7 @@ def make_trainer(
 ) -> Trainer:
     """A trainer of ``kind`` on ``store`` with its default settings."""
     torch.manual_seed(0)
-    labels = store.labels if kind.uses_labels else None
+    labels = shown(store.labels) if kind.uses_labels else None
     data = TrainData(len(store), int(store.labels.max()) + 1, labels)
     method = kind(encoder, kind.config_type().resolved(len(store), size), data).to(device).to(memory_format=torch.channels_last)
     loader = Loader(store, policy, size, batch, seed=0, device=device, views=method.views(method.config, policy, size))

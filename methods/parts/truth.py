@@ -10,7 +10,10 @@ from .pseudo_labels import same_label
 
 
 class Truth(nn.Module):
-    """Which candidates are of an anchor's class. Raises ValueError where the data came without labels."""
+    """Which candidates are of an anchor's class; an image whose label is held back (-1) is of nobody's.
+
+    Raises ValueError where the data came without labels.
+    """
 
     labels: Tensor
 

@@ -11,7 +11,7 @@ import sys
 import torch
 
 from bench.backbone import build_backbone
-from bench.recompute import recompute
+from bench.training.activation_checkpointing import recompute
 
 
 def kept(encoder: torch.nn.Module, side: int, views: int) -> int:

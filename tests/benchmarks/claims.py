@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from bench import paired, stats
-from bench.paired import Sample
+from bench.reporting import paired, stats
+from bench.reporting.paired import Sample
 
 METHODS, SEEDS, IMAGES = (2, 5, 15), (3, 5, 10), (250, 1000, 10_000)
 LUCK = 0.08  # of a run, in logits: about 1.4 points of accuracy between two runs, as small networks show

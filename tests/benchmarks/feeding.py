@@ -15,6 +15,7 @@ from statistics import median
 
 import numpy as np
 import torch
+
 from bench.datasets.feed import feed
 from bench.datasets.store import Store
 

@@ -13,11 +13,12 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from PIL import Image
+
 from bench.datasets.decode import FORMATS
 from bench.datasets.prepare import get
 from bench.datasets.registry import find
 from bench.datasets.workers import available
-from PIL import Image
 
 
 def decode(path: str) -> int:

@@ -19,6 +19,7 @@ ROWS = ((50_000, 500), (50_000, 1000), (50_000, 2000), (100_000, 1000), (100_000
 def measure(images: int, k: int, iterations: int) -> str:
     """One row of the table, as Markdown."""
     import torch
+
     from bench.methods.parts.kmeans import kmeans as cluster
     from bench.methods.parts.kmeans import plus_plus
     from bench.methods.parts.pseudo_labels import ITERATIONS as ALL

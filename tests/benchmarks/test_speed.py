@@ -3,13 +3,13 @@ by `python -m bench throughput --against`."""
 
 import pytest
 import torch
+
 from bench.datasets.augment import augment
 from bench.datasets.loader import Loader
-from bench.methods import registry
-from bench.methods.parts.kmeans import kmeans
-
 from bench.evaluation.knn import Setting, knn_predict
 from bench.evaluation.linear import Standardizer, solve
+from bench.methods import registry
+from bench.methods.parts.kmeans import kmeans
 from bench.throughput import scene
 
 pytestmark = pytest.mark.benchmark(warmup=True, min_rounds=5)

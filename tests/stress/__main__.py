@@ -25,6 +25,7 @@ def trials(folder: Path, short: bool, seed: int) -> list[list[Callable[[], Tally
     import disk
     import kills
     import together
+
     from bench.methods import registry
 
     rng = [random.Random(f"{seed} {i}") for i in range(6)]

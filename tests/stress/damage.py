@@ -9,7 +9,9 @@ from pathlib import Path
 import torch
 from common import Tally
 
-from bench import checkpoint, listing, records, report
+from bench import records
+from bench.reporting import listing, report
+from bench.training import checkpoint
 
 CPU = torch.device("cpu")
 

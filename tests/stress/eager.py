@@ -3,7 +3,6 @@
 from sklearn import datasets as datasets
 from sklearn import model_selection as model_selection
 
-from bench import child as child
-from bench import keeper
+from bench.training import checkpointer
 
-keeper.DEAREST = 1e9
+checkpointer.DEAREST = 1e9

@@ -16,11 +16,11 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
-from bench.methods import registry
 from common import Tally, essences, left_behind, reference, start
 
-from bench import runner, session
-from bench.signals import Stop
+from bench.methods import registry
+from bench.running import scheduler, session
+from bench.running.signals import Stop
 from tests.small_cells import command, environment, options
 
 EAGER = "tests.stress.eager"
@@ -41,14 +41,14 @@ def run_once(chosen: session.Options, kill: Kill | None = None) -> dict[str, Any
     seen: dict[str, Any] = {}
     ended = threading.Event()
 
-    def hear(_: runner.Task, event: dict[str, Any]) -> None:
+    def hear(_: scheduler.Task, event: dict[str, Any]) -> None:
         seen.update(event)
         if "phase" in event:
             seen[event["phase"]] = time.monotonic()
 
     killer = threading.Thread(target=kill_later, args=(kill, seen, chosen.runs / task.cell.checkpoint_path, ended))
     killer.start()
-    runner.run_all([task], chosen.out, hear, Stop())
+    scheduler.run_all([task], chosen.out, hear, Stop())
     ended.set()
     killer.join()
     return seen

@@ -1,0 +1,1 @@
+"""What is made from records: statistics, leaderboards, tables, plots, the page."""

@@ -1,0 +1,158 @@
+"""Two methods, or two result folders (before and after a change), as one table with intervals and verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pandas as pd
+
+from .. import records
+from ..errors import UserError
+from ..records import Record
+from . import confounds, leaderboard, paired, stats, tables
+from .leaderboard import COMPARED, METRICS, Leaderboard, Row
+from .paired import Judged, Sample
+
+Board = tuple[str, str, str]  # track, backbone, budget
+WORSE, GONE = "worse", "gone"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """B against A in one metric on one leaderboard, paired by seed."""
+
+    board: Board
+    subject: str
+    metric: str
+    a: Sample
+    b: Sample
+    judged: Judged | None  # b against a; None where no seed is shared
+    gone: bool = False  # A had values, and B's cells have none
+
+    @property
+    def verdict(self) -> str:
+        """Better, worse, equal within 1 point, not distinguishable, too few seeds, or gone."""
+        return GONE if self.gone else self.judged.verdict if self.judged else "too few seeds"
+
+
+def compare(a: str, b: str, out: Path, filters: Board, metrics: Sequence[str] = COMPARED) -> list[Comparison]:
+    """Compare what ``a`` and ``b`` name: two folders of records, or two methods of ``out`` (stale records left out).
+
+    Two methods are judged within their board's family of tests, as every table judges them; two folders by the family of
+    all that they share. ``filters`` are names or wildcards of track, backbone and budget. `UserError` where there is
+    nothing to compare.
+    """
+    folders = Path(a).is_dir() and Path(b).is_dir()
+    found = _folders(Path(a), Path(b), filters, metrics) if folders else _methods(a, b, out, filters, metrics)
+    found = [one for one in found if one.a.values and (one.b.values or one.gone)]
+    if not found:
+        raise UserError(f"nothing to compare: {a} and {b} share no leaderboard with values that fits the filters")
+    return found
+
+
+def settings(a: str, b: str, out: Path) -> str:
+    """The settings in which two methods of ``out`` differ, in words; empty for folders and where none differs."""
+    if Path(a).is_dir() and Path(b).is_dir():
+        return ""
+    rows = [row for board in leaderboard.build(_read(out)) for row in board.rows if row.method in (a, b)]
+    return confounds.sentence(rows)
+
+
+def is_worse(found: Iterable[Comparison]) -> bool:
+    """Whether B is significantly worse than A anywhere, or has lost what A had."""
+    return any(one.verdict in (WORSE, GONE) for one in found)
+
+
+def table(found: Sequence[Comparison]) -> pd.DataFrame:
+    """The comparisons as text."""
+    return pd.DataFrame(
+        [
+            {
+                "leaderboard": ", ".join(one.board),
+                "method": one.subject,
+                "metric": METRICS[one.metric],
+                "A": _mean(one.a),
+                "B": _mean(one.b),
+                **_difference(one.judged),
+                "verdict": one.verdict,
+            }
+            for one in found
+        ]
+    )
+
+
+def _difference(judged: Judged | None) -> dict[str, str]:
+    pair = judged.pair if judged else None
+    return {
+        "B - A": tables.difference(pair) if pair else tables.NONE,
+        "P(B > A)": tables.number(pair.improvement if pair else None, "{:.2f}"),
+        "p (Holm)": tables.p_value(judged.p if judged else None),
+        "pairs": str(pair.n if pair else 0),
+    }
+
+
+def _mean(sample: Sample) -> str:
+    return tables.percent(stats.interval(list(sample.values.values())) if sample.values else None)
+
+
+def _read(out: Path) -> list[Record]:
+    if not out.is_dir():
+        raise UserError(f"{out} is not a folder of records")
+    found, problems = records.read_all(out)
+    if problems:
+        raise UserError(problems[0])  # a record that cannot be read may be the one that tells of a loss
+    return found
+
+
+def _check_methods(names: Iterable[str], found: Iterable[str], out: Path) -> None:
+    known = sorted(set(found))
+    for name in names:
+        if name not in known:
+            raise UserError(
+                f"{name!r} is neither a folder nor a method with records in {out}; it has {', '.join(known) or 'none'}"
+            )
+
+
+def _methods(a: str, b: str, out: Path, filters: Board, metrics: Sequence[str]) -> list[Comparison]:
+    boards = leaderboard.build(_read(out))
+    _check_methods((a, b), [row.method for board in boards for row in board.ranked + board.unranked], out)
+    found = []
+    for board in boards:
+        rows = {row.method: row for row in board.ranked + board.unranked}
+        if {a, b} <= rows.keys() and all(map(fnmatchcase, _key(board), filters)):
+            found += [_of_rows(board, f"{b} against {a}", metric, rows[a], rows[b]) for metric in metrics]
+    return found
+
+
+def _key(board: Leaderboard) -> Board:
+    return board.track, board.backbone, board.budget
+
+
+def _of_rows(board: Leaderboard, subject: str, metric: str, a: Row, b: Row) -> Comparison:
+    judged = board.judged(metric, b.method, a.method)
+    return Comparison(_key(board), subject, metric, a.sample(metric), b.sample(metric), judged, gone=not b.good)
+
+
+def _folders(before: Path, after: Path, filters: Board, metrics: Sequence[str]) -> list[Comparison]:
+    left, right = _by_subject(_read(before), filters), _by_subject(_read(after), filters)
+    found = [_alone(key, metric, left[key], right.get(key, [])) for key in sorted(left) for metric in metrics]
+    pairs = {i: pair for i, one in enumerate(found) if (pair := paired.compare(one.b, one.a))}
+    judged = paired.family(pairs)
+    return [replace(one, judged=judged.get(i)) for i, one in enumerate(found)]
+
+
+def _by_subject(found: Sequence[Record], filters: Board) -> dict[tuple[Board, str], list[Record]]:
+    grouped: dict[tuple[Board, str], list[Record]] = {}
+    for record in found:
+        board = (record.track, record.backbone, record.budget)
+        if all(map(fnmatchcase, board, filters)):
+            grouped.setdefault((board, record.method), []).append(record)
+    return grouped
+
+
+def _alone(key: tuple[Board, str], metric: str, left: list[Record], right: list[Record]) -> Comparison:
+    a, b = (leaderboard.row(side).sample(metric) if side else Sample({}) for side in (left, right))
+    return Comparison(*key, metric, a, b, None, gone=bool(right) and not b.values)  # cells that never ran say nothing

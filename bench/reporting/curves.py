@@ -1,0 +1,60 @@
+"""Learning curves over seeds: their mean on a common grid, and thinning for display."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..records import Record
+
+ACCURACY = "held_out_knn_top1"
+AXES = ("progress", "step", "epoch", "seconds")  # what a point is placed by; all else is what it shows
+DETECTION = ("detect", "accepted")  # how the keys of detection quality begin
+
+
+def keys(records: Sequence[Record]) -> list[str]:
+    """Every number that some point of the curves shows, in alphabetical order."""
+    found = {key for record in records for point in record.curve for key, value in point.items() if _is_number(value)}
+    return sorted(found.difference(AXES))
+
+
+def is_detection(key: str) -> bool:
+    return key.startswith(DETECTION)
+
+
+def series(record: Record, key: str, axis: str = "progress") -> tuple[list[float], list[float]]:
+    """The points of ``record`` that have ``key``: their place on ``axis``, and their values."""
+    points = [p for p in record.curve if _is_number(p.get(key)) and _is_number(p.get(axis))]
+    return [float(p[axis]) for p in points], [float(p[key]) for p in points]
+
+
+def mean(records: Sequence[Record], key: str, axis: str = "progress", points: int = 50) -> tuple[list[float], list[float]]:
+    """The mean over seeds where every seed has values: on the seeds' own places if they share them, else on a grid."""
+    lines = [line for record in records if (line := series(record, key, axis))[0]]
+    if not lines:
+        return [], []
+    if all(line[0] == lines[0][0] for line in lines) and len(lines[0][0]) <= points:
+        places = lines[0][0]
+    else:
+        low, high = max(line[0][0] for line in lines), min(line[0][-1] for line in lines)
+        count = min(points, max(len(line[0]) for line in lines))
+        places = np.linspace(low, high, count).tolist() if high >= low else []
+    values = np.mean([np.interp(places, *line) for line in lines], axis=0) if places else np.array([])
+    return places, values.tolist()
+
+
+def thin(points: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """At most about ``most`` of the points, evenly, with the last; those with an accuracy go last, as they are rare."""
+    if len(points) <= most:
+        return list(points)
+    kept = set(np.linspace(0, len(points) - 1, most).round().astype(int).tolist())
+    rare = [i for i, point in enumerate(points) if ACCURACY in point]
+    if len(rare) <= most:
+        kept.update(rare)
+    return [points[i] for i in sorted(kept)]
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)  # bool is neither; this runs millions of times

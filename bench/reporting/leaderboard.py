@@ -1,0 +1,213 @@
+"""From records to leaderboards: one for each (track, backbone, budget)."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from statistics import fmean, median
+
+from .. import outcomes
+from ..evaluation import labels
+from ..records import Record
+from . import paired, stale, stats
+from .paired import Judged, Pair, Sample, Standing
+from .published import Published, of_board
+from .stats import Bounds, Interval
+
+HEADLINE = "linear_top1"
+METRICS = {"linear_top1": "linear", "linear_top5": "linear top-5", "knn_top1": "kNN (k = 20)", "knn200_top1": "kNN (k = 200)"}
+COMPARED = ("linear_top1", "knn_top1")  # metrics whose every pair is written out
+COSTS = ("images_per_second", "train_seconds", "detect_seconds", "eval_seconds", "peak_memory_bytes", "energy_joules")
+STEADY = 1.2  # longest training time over shortest, beyond which other work on the machine has spoiled it
+SMALL_TEST = 5000  # images, up to which the test split's own interval is worth showing
+
+
+@dataclass(eq=False)
+class Row:
+    """A method on a leaderboard: its records, its values by seed, and the median of what they cost."""
+
+    method: str
+    role: str
+    uses_labels: bool
+    records: list[Record]
+    stale: list[str] = field(default_factory=list)  # why its records are kept out of ranks
+
+    @cached_property
+    def good(self) -> list[Record]:
+        return [r for r in self.records if r.status == "ok"]
+
+    @cached_property
+    def values(self) -> defaultdict[str, dict[int, float]]:
+        """By metric and seed; nothing for a metric that no record has."""
+        found: defaultdict[str, dict[int, float]] = defaultdict(dict)
+        for r in self.good:
+            for metric, value in r.metrics.items():
+                found[metric][r.seed] = value
+        return found
+
+    @cached_property
+    def cost(self) -> dict[str, float | None]:
+        return {key: _median([r.cost.get(key) for r in self.good]) for key in COSTS}
+
+    @property
+    def steady(self) -> bool:
+        """Whether the seconds of training vary between seeds by a fifth at most."""
+        seconds = [t for r in self.good if (t := r.cost.get("train_seconds"))]
+        return not seconds or max(seconds) <= STEADY * min(seconds)
+
+    @property
+    def failed(self) -> dict[str, int]:
+        """How many cells ended otherwise than well, by their status."""
+        return dict(sorted(Counter(r.status for r in self.records if r.status != "ok").items()))
+
+    def sample(self, metric: str) -> Sample:
+        """What the tests of differences use of this row."""
+        sizes = {r.data.get("test") for r in self.good}
+        size = sizes.pop() if len(sizes) == 1 else None
+        right = {r.seed: outcomes.unpack(r.outcomes[metric], size) for r in self.good if size and metric in r.outcomes}
+        return Sample(self.values[metric], right, size)
+
+    def interval(self, metric: str) -> Interval | None:
+        values = list(self.values[metric].values())
+        return stats.interval(values) if values else None
+
+    def test_interval(self, metric: str) -> Bounds | None:
+        """How far another test split of this size might move the mean; None where the split is large or unknown."""
+        sizes = {r.data.get("test") for r in self.good}
+        size, found = sizes.pop() if len(sizes) == 1 else None, self.interval(metric)
+        return stats.wilson(found.mean, size) if found and size and size <= SMALL_TEST else None
+
+
+@dataclass
+class Leaderboard:
+    """All methods under one budget, best first; anchors, oracles and stale records apart."""
+
+    track: str
+    backbone: str
+    budget: str
+    ranked: list[Row]
+    unranked: list[Row]
+    stale: list[Row] = field(default_factory=list)
+    published: list[Published] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        return f"{self.track}, {self.backbone}, {self.budget}"
+
+    @property
+    def rows(self) -> list[Row]:
+        return self.ranked + self.unranked + self.stale
+
+    @cached_property
+    def metrics(self) -> dict[str, str]:
+        """What its columns show, by key: the usual metrics, and those on a share of the labels that some record has."""
+        return METRICS | labels.titles(key for row in self.rows for key in row.values)
+
+    @cached_property
+    def standings(self) -> dict[str, dict[str, Standing]]:
+        """For each metric the standing of every contestant with enough seeds."""
+        return {
+            metric: paired.standings({row.method: row.sample(metric) for row in self.ranked}, self.contests[metric])
+            for metric in self.metrics
+        }
+
+    @cached_property
+    def contests(self) -> dict[str, dict[tuple[str, str], Judged]]:
+        """For each metric the board's family of tests: all pairs of contestants, the one listed first minus the other."""
+        return {metric: paired.family(self._pairs(self.ranked, metric)) for metric in self.metrics}
+
+    @cached_property
+    def pairs(self) -> dict[str, dict[tuple[str, str], Judged]]:
+        """For each of COMPARED the contests, and every pair with an anchor or an oracle: a family of their own."""
+        return {metric: self.contests[metric] | self._references(metric) for metric in COMPARED}
+
+    def judged(self, metric: str, a: str, b: str) -> Judged | None:
+        """``a`` against ``b`` in one of COMPARED, whichever of them is listed first; None where they share no seed."""
+        pairs = self.pairs[metric]
+        return pairs.get((a, b)) or (pairs[b, a].turned if (b, a) in pairs else None)
+
+    def _references(self, metric: str) -> dict[tuple[str, str], Judged]:
+        found = self._pairs(self.ranked + self.unranked, metric)
+        return paired.family({key: pair for key, pair in found.items() if key not in self.contests[metric]})
+
+    @staticmethod
+    def _pairs(rows: Sequence[Row], metric: str) -> dict[tuple[str, str], Pair]:
+        return paired.all_pairs({row.method: row.sample(metric) for row in rows if row.values[metric]})
+
+    @property
+    def resolution(self) -> float | None:
+        """The smallest difference in the headline metric that this board would show with probability 0.8."""
+        return paired.resolution([judged.pair for judged in self.contests[HEADLINE].values()])
+
+    def bold(self, row: Row, metric: str) -> bool:
+        """Whether no other contestant is significantly better; never said where seeds are too few."""
+        standing = self.standings[metric].get(row.method)
+        return row in self.ranked and standing is not None and standing.top
+
+    @property
+    def steady(self) -> bool:
+        """Whether times can be compared: those of no contestant vary between its seeds by more than a fifth."""
+        return all(row.steady for row in self.ranked)
+
+    @cached_property
+    def front(self) -> set[str]:
+        """Contestants on the Pareto front: no other is at least as accurate in at most the time, and better in one.
+
+        Nobody where times cannot be compared.
+        """
+        if not self.steady:
+            return set()
+        known = {
+            row.method: (row.cost["train_seconds"] or 0.0, -fmean(row.values[HEADLINE].values()))
+            for row in self.ranked
+            if row.values[HEADLINE]
+        }
+        return {
+            name
+            for name, (time, loss) in known.items()
+            if not any(other[0] <= time and other[1] <= loss and other != (time, loss) for other in known.values())
+        }
+
+
+def build(records: Sequence[Record], published: Sequence[Published] = ()) -> list[Leaderboard]:
+    """Leaderboards in the order of their titles."""
+    groups: dict[tuple[str, str, str], list[tuple[Record, list[str]]]] = defaultdict(list)
+    for record, why in zip(records, stale.reasons(records), strict=True):
+        groups[record.track, record.backbone, record.budget].append((record, why))
+    return [_board(*key, group, published) for key, group in sorted(groups.items(), key=lambda item: item[0])]
+
+
+def _board(
+    track: str, backbone: str, budget: str, group: list[tuple[Record, list[str]]], published: Sequence[Published]
+) -> Leaderboard:
+    rows = _rows([record for record, why in group if not why])
+    old = _rows([record for record, why in group if why])
+    for row in old:
+        row.stale = sorted({reason for record, why in group for reason in why if record.method == row.method})
+    ranked = [row for row in rows if row.role == "contestant"]
+    unranked = [row for row in rows if row.role != "contestant"]
+    return Leaderboard(track, backbone, budget, ranked, unranked, old, of_board(list(published), track, backbone, budget))
+
+
+def _rows(records: list[Record]) -> list[Row]:
+    methods: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        methods[record.method].append(record)
+    return sorted(map(row, methods.values()), key=_order)
+
+
+def row(records: Sequence[Record]) -> Row:
+    """The row of the records of one method."""
+    return Row(records[0].method, records[0].role, records[0].uses_labels, sorted(records, key=lambda r: r.seed))
+
+
+def _order(row: Row) -> tuple[float, str]:
+    found = row.interval(HEADLINE)
+    return (-found.mean if found else 1.0, row.method)
+
+
+def _median(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None

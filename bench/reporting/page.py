@@ -1,0 +1,171 @@
+"""The page: one HTML file that holds all it shows, for a browser without a network."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Hashable, Sequence
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from ..records import Record
+from . import curves, stats
+from .leaderboard import COMPARED, HEADLINE, Leaderboard, Row
+from .paired import Judged
+
+CURVE_NUMBERS = 500_000  # of all records together; more make the page slow to load
+MEAN_POINTS = 60
+MOST_POINTS, FEWEST_POINTS = 100, 6
+LEFT_OUT = ("step", "epoch")  # both follow from progress
+SCRIPTS = ("state.js", "table.js", "charts.js", "matrix.js", "record.js", "main.js")
+
+
+class Pool:
+    """Values that many records share, each kept once."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self._places: dict[Hashable, int] = {}
+
+    def place(self, value: Any) -> int:
+        key = json.dumps(value, sort_keys=True)
+        if key not in self._places:
+            self._places[key] = len(self.values)
+            self.values.append(value)
+        return self._places[key]
+
+
+def html(boards: Sequence[Leaderboard], running: dict[str, Any] | None = None) -> str:
+    """The whole page. One that tells what is ``running``, be it nothing, loads itself again every few seconds."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from plotly.offline import get_plotlyjs
+
+    web = resources.files(__package__) / "web"
+    environment = Environment(loader=PackageLoader(__package__, "web"), autoescape=True, undefined=StrictUndefined)
+    return environment.get_template("page.html").render(
+        style=(web / "page.css").read_text(),
+        plotly=get_plotlyjs(),
+        script="\n".join((web / name).read_text() for name in SCRIPTS),
+        data=_packed(content(boards, running)),
+    )
+
+
+def _packed(value: Any) -> str:
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()
+
+
+def content(boards: Sequence[Leaderboard], running: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What the page shows, as plain values."""
+    shared = {name: Pool() for name in ("recipe", "environment", "data", "evaluation")}
+    most = _points_per_record(boards)
+    shown = [_board(board, shared, most) for board in boards]
+    return {
+        "running": running,
+        "headline": HEADLINE,
+        "compared": COMPARED,
+        "boards": shown,
+        "shared": {name: pool.values for name, pool in shared.items()},
+    }
+
+
+def _points_per_record(boards: Sequence[Leaderboard]) -> int:
+    records = [record for board in boards for row in board.rows for record in row.records]
+    columns = sum(len(record.curve[-1]) for record in records if record.curve)
+    return max(FEWEST_POINTS, min(MOST_POINTS, CURVE_NUMBERS // max(1, columns)))
+
+
+def _board(board: Leaderboard, shared: dict[str, Pool], most: int) -> dict[str, Any]:
+    return {
+        "title": board.title,
+        "metrics": board.metrics,
+        "steady": board.steady,
+        "published": [vars(row) for row in board.published],
+        "rows": [_row(board, row, shared, most) for row in board.rows],
+        "pairs": {metric: _pairs(pairs) for metric, pairs in board.pairs.items()},
+    }
+
+
+def _pairs(pairs: dict[tuple[str, str], Judged]) -> list[list[Any]]:
+    found = []
+    for key, one in pairs.items():
+        numbers = (one.pair.difference, one.pair.half, one.pair.improvement, one.pair.n, one.p)
+        found.append([*key, *map(rounded, numbers), one.verdict])
+    return found
+
+
+def _row(board: Leaderboard, row: Row, shared: dict[str, Pool], most: int) -> dict[str, Any]:
+    ranked = row in board.ranked
+    standings = {metric: board.standings[metric].get(row.method) if ranked else None for metric in board.metrics}
+    return {
+        "method": row.method,
+        "kind": "stale" if row.stale else row.role,
+        "labels": row.uses_labels,
+        "stale": row.stale,
+        "failed": row.failed,
+        "metrics": _metrics(board, row),
+        "ranks": {metric: [s.rank, s.best, s.worst] for metric, s in standings.items() if s},
+        "test": {m: list(map(rounded, ends)) for m in board.metrics if (ends := row.test_interval(m))},
+        "cost": {key: rounded(value) for key, value in row.cost.items()},
+        "steady": row.steady,
+        "curves": _mean_curves(row),
+        "records": [_record(record, shared, most) for record in row.records],
+    }
+
+
+def _metrics(board: Leaderboard, row: Row) -> dict[str, Any]:
+    resampled = stats.bootstrap([list(row.values[metric].values()) for metric in board.metrics])
+    return {
+        metric: {
+            "mean": rounded(found.mean),
+            "half": rounded(found.half),
+            "n": found.n,
+            "top": metric == HEADLINE and board.bold(row, metric),
+            "bca": [rounded(ends.low), rounded(ends.high)] if ends else None,
+        }
+        for metric, ends in zip(board.metrics, resampled, strict=True)
+        if (found := row.interval(metric))
+    }
+
+
+def _mean_curves(row: Row) -> dict[str, dict[str, list[float | None]]]:
+    """For each key the mean over seeds against progress, and the mean time at which each place was reached."""
+    times = curves.mean(row.good, "seconds", points=MEAN_POINTS)
+    found = {}
+    for key in curves.keys(row.good):
+        places, values = curves.mean(row.good, key, points=MEAN_POINTS)
+        seconds = np.interp(places, *times).tolist() if times[0] else []
+        found[key] = {"progress": _list(places), "seconds": _list(seconds), "values": _list(values)}
+    return found
+
+
+def _record(record: Record, shared: dict[str, Pool], most: int) -> dict[str, Any]:
+    points = curves.thin(record.curve, most)
+    columns = dict.fromkeys(key for point in points for key in point if key not in LEFT_OUT)
+    return {
+        "seed": record.seed,
+        "status": record.status,
+        "metrics": {key: rounded(value) for key, value in record.metrics.items()},
+        "cost": {key: rounded(value) for key, value in record.cost.items()},
+        "recipe": shared["recipe"].place(record.recipe),
+        "hash": record.recipe_hash,
+        "protocol": record.protocol,
+        "environment": shared["environment"].place(record.environment),
+        "data": shared["data"].place(record.data),
+        "evaluation": shared["evaluation"].place(record.evaluation),
+        "error": record.error,
+        "curve": {key: _list([point.get(key) for point in points]) for key in columns},
+        "points": len(record.curve),
+    }
+
+
+def _list(values: Sequence[Any]) -> list[Any]:
+    return [rounded(value) for value in values]
+
+
+def rounded(value: Any) -> Any:
+    """Five significant digits, which no reader of a page will miss; what is no float stays as it is."""
+    return float(f"{value:.5g}") if isinstance(value, float) else value

@@ -1,0 +1,178 @@
+"""Everything that follows from the records (and measured speed) alone: Markdown, CSV, LaTeX, figures and the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from .. import records
+from ..throughput import table as throughput
+from . import confounds, latex, leaderboard, page, plots, published, tables, watch
+from .leaderboard import Leaderboard
+
+SECTION = r"(<!-- leaderboard {folder}/(?P<track>\S+) -->\n).*?(<!-- end leaderboard -->)"
+SPEED = r"(<!-- throughput {folder}/(?P<file>\S+) -->\n).*?(<!-- end throughput -->)"
+PAGE = "index.html"  # large, so it is made where it is looked at and not kept under version control
+LEGEND = (
+    "Accuracy in percent on the test split: mean over n seeds ± the half width of its 95% interval (Student), or the interval's "
+    "ends where it would pass 0 or 100. Rank by linear accuracy, with its 95% interval. **Bold**: no contestant is significantly "
+    "better. Both follow from one family of tests a board: all pairs of contestants in linear accuracy, paired by seed and by "
+    "test image, Holm, 5%. Nothing is claimed below 3 seeds. {test}{labels}"
+    "images/s counts images (two views each) of training, detection included; detection is its share of training time. "
+    "Costs are medians over seeds on {devices}; ~ marks times that vary by more than a fifth between seeds. "
+    "– not measured or not applicable."
+)
+LABELS = "linear@x%: fitted on the labels of x% of every class alone, the same images for every method and seed. "
+TITLES = {  # of the figures of a leaderboard
+    "cost": "accuracy against training time",
+    "curves": "learning curves",
+    "detection": "quality of detected false negatives",
+}
+TEST = "Test split: Wilson's 95% interval for a test split of this size, which no number of seeds narrows. "
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text file's content."""
+
+    content: str
+
+    def is_current(self, path: Path) -> bool:
+        return path.exists() and path.read_bytes() == self.content.encode()
+
+    def write(self, path: Path) -> None:
+        records.write_atomically(path, self.content)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure's file."""
+
+    figure: plots.Figure
+
+    def is_current(self, path: Path) -> bool:
+        return self.figure.is_drawn(path)
+
+    def write(self, path: Path) -> None:
+        self.figure.save(path)
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A figure of a leaderboard that has no records any more."""
+
+    def is_current(self, path: Path) -> bool:
+        return not path.exists()
+
+    def write(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+
+
+Files = dict[Path, Text | Drawing | Gone]
+
+
+def render(out: Path, following: bool = False, png: bool = False) -> tuple[Files, list[str]]:
+    """Every file that follows from the records in ``out``, and a line for each unreadable record.
+
+    ``following`` a run, the page shows what it does now and loads itself again; ``png`` adds the figures as PNG.
+    """
+    found, problems = records.read_all(out)
+    boards = leaderboard.build(found, published.read(out))
+    devices = sorted({r.environment.get("device", "an unknown machine") for r in found})
+    figures = {board.title: plots.of_board(board) for board in boards}
+    files: Files = _markdown_files(out, boards, figures, " and ".join(devices) or "no machine yet")
+    files[out / "leaderboard.csv"] = Text(_csv(tables.numbers(boards)))
+    files[out / "pairs.csv"] = Text(_csv(tables.pair_numbers(boards)))
+    files[out / "leaderboard.tex"] = Text(latex.document(boards))
+    for board in boards:
+        for name, figure in figures[board.title].items():
+            for suffix in ("svg", "png") if png else ("svg",):
+                files[out / "figures" / f"{_slug(board)}-{name}.{suffix}"] = Drawing(figure)
+    old = [path for name in TITLES for path in sorted((out / "figures").glob(f"*-{name}.svg"))]  # others are not ours
+    files |= {path: Gone() for path in old if path not in files}
+    files[out / PAGE] = Text(page.html(boards, watch.running(out) or {} if following else None))
+    return files, problems
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+
+def _markdown_files(out: Path, boards: list[Leaderboard], figures: dict[str, dict[str, plots.Figure]], devices: str) -> Files:
+    texts = {board.title: _markdown(board) for board in boards}
+    small = any(row.test_interval(leaderboard.HEADLINE) for board in boards for row in board.rows)
+    few = any(board.metrics.keys() - leaderboard.METRICS.keys() for board in boards)
+    legend = LEGEND.format(devices=devices, test=TEST if small else "", labels=LABELS if few else "")
+    whole = ["# Leaderboards", "", "Made by `python -m bench report` from the records beside this file; do not edit."]
+    whole += [f"`{PAGE}`, made by the same command, shows them with curves and the record behind every number.", "", legend, ""]
+    for board in boards:
+        whole += [f"## {board.title}", "", texts[board.title], "", *_details(board), *_images(board, list(figures[board.title]))]
+    files: Files = {out / "leaderboard.md": Text("\n".join(whole).rstrip() + "\n")}
+
+    def section(match: re.Match[str]) -> str:
+        chosen = [b for b in boards if b.track == match["track"]]
+        body = "\n\n".join(f"**{b.title}**\n\n{texts[b.title]}" for b in chosen)
+        return f"{match[1]}\n{body}\n\n{legend}\n\n{match[3]}"
+
+    def speed(match: re.Match[str]) -> str:
+        return f"{match[1]}\n{throughput.markdown(out / match['file'])}\n\n{match[3]}"
+
+    marked, measured = (re.compile(p.format(folder=re.escape(out.absolute().name)), re.DOTALL) for p in (SECTION, SPEED))
+    beside = out.absolute().parent
+    for path in sorted([*beside.glob("*.md"), *beside.glob("docs/*.md")]):
+        text = path.read_text()
+        if marked.search(text) or measured.search(text):
+            files[path] = Text(measured.sub(speed, marked.sub(section, text)))
+    return files
+
+
+def _markdown(board: Leaderboard) -> str:
+    notes = [f"[{number}] published, not ranked: {note}" for number, note in enumerate(tables.published_notes(board), 1)]
+    if (seen := board.resolution) is not None:
+        pairs = len(board.contests[leaderboard.HEADLINE])
+        notes.append(
+            f"The smallest difference that this board shows with probability 0.8: {100 * seen:.1f} points of linear accuracy "
+            f"({pairs} pairs of contestants)."
+        )
+    if differ := confounds.sentence(board.ranked):
+        notes.append(f"Contestants differ in these settings too: {differ}.")
+    return "\n\n".join([_table(tables.table(board)), *(["  \n".join(notes)] if notes else [])])
+
+
+def _details(board: Leaderboard) -> list[str]:
+    lines: list[str] = []
+    if (frame := tables.to_best(board)) is not None:
+        lines += ["**Against the best, by linear accuracy**", "", _table(frame), ""]
+    for row in board.stale:
+        lines += [f"{row.method} is stale: {'; '.join(row.stale)}", ""]
+    return lines
+
+
+def _images(board: Leaderboard, names: Sequence[str]) -> list[str]:
+    return [line for name in names for line in (f"![{board.title}: {TITLES[name]}](figures/{_slug(board)}-{name}.svg)", "")]
+
+
+def _slug(board: Leaderboard) -> str:
+    return re.sub(r"[^A-Za-z0-9.=-]+", "-", f"{board.track}-{board.backbone}-{board.budget}")
+
+
+def _table(frame: pd.DataFrame) -> str:
+    return frame.to_markdown(index=False, disable_numparse=True)
+
+
+def outdated(files: Files) -> list[Path]:
+    """Files that are not what the records say. A page or picture that is made on demand may be missing, but not old."""
+    on_demand = {path for path in files if path.name == PAGE or path.suffix == ".png"}
+    return [path for path, file in files.items() if not file.is_current(path) and (path.exists() or path not in on_demand)]
+
+
+def write(files: Files) -> list[Path]:
+    """Bring files up to date; returns those that changed."""
+    changed = [path for path, file in files.items() if not file.is_current(path)]
+    for path in changed:
+        files[path].write(path)
+    return changed

@@ -1,0 +1,138 @@
+"""Stale records: made under settings, a protocol, data or a state format that differ from today's code.
+
+Today's recipe is resolved again from what the user had given (not from what the record resolved to), so that a
+changed default, a new or vanished setting and a changed augmentation all show. No data is read for it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from ..budget import parse_budget
+from ..datasets import folder
+from ..datasets.base import DataError
+from ..datasets.registry import track_of
+from ..datasets.spec import parse_spec
+from ..errors import UserError
+from ..evaluation import protocol
+from ..methods import registry
+from ..recipe import Recipe, resolve
+from ..records import Record
+from ..settings import parse_assignments
+from ..training import checkpoint
+
+SHOWN = 3  # differing settings that a reason names
+MANY = 10**6  # stands for a number of train images that a record does not tell
+
+
+def reasons(records: Sequence[Record]) -> list[list[str]]:
+    """For each record why it is stale, in words; nothing where it is not."""
+    usual = _usual_fingerprints(records)
+    return [_of_code(record) + _of_data(record, usual.get(record.track), "most records of this track have") for record in records]
+
+
+def against(record: Record, recipe: Recipe, fingerprint: str) -> list[str]:
+    """Why ``record`` is stale beside the recipe and data of a run that is about to start."""
+    return _versions(record) + _settings(record.recipe, recipe.as_dict()) + _of_data(record, fingerprint, "today")
+
+
+def _of_code(record: Record) -> list[str]:
+    why = _versions(record)
+    try:
+        today = _today(
+            json.dumps(
+                [
+                    record.track,
+                    record.backbone,
+                    record.budget,
+                    record.method,
+                    record.given,
+                    record.data.get("train"),
+                    record.recipe.get("side"),
+                ]
+            )
+        )
+    except (UserError, DataError) as error:
+        return [*why, f"cannot be run today: {error}"]
+    told = record.given is not None and record.data.get("train")
+    return why + _settings(record.recipe, today if told else _take_over(record.recipe, today))
+
+
+@cache
+def _today(key: str) -> dict[str, Any]:
+    """Today's recipe as plain values; the seeds of a method share it."""
+    track, backbone, budget, method, given, images, side = json.loads(key)
+    if method not in registry():
+        raise UserError(f"there is no method {method!r}")
+    given = {"batch_size": 2, "sets": []} | (given or {})
+    spec = parse_spec(track)
+    recipe = resolve(
+        spec,
+        track_of(spec) if side is None else folder.track(spec.name, side).at(spec.px),
+        images or MANY,
+        registry()[method],
+        parse_budget(budget),
+        backbone,
+        given["batch_size"],
+        parse_assignments(given["sets"]),
+    )
+    return recipe.as_dict()
+
+
+def _take_over(recorded: dict[str, Any], today: dict[str, Any]) -> dict[str, Any]:
+    """For a record that tells too little, such as that of a cell that failed early: take its settings as given."""
+    sections = {
+        name: {key: recorded.get(name, {}).get(key, value) for key, value in today[name].items()}
+        for name in ("config", "training")
+    }
+    return today | sections
+
+
+def _versions(record: Record) -> list[str]:
+    why = []
+    if record.protocol != protocol.VERSION:
+        why.append(f"protocol {record.protocol or 'unknown'}, today {protocol.VERSION}")
+    if record.state_version not in (None, checkpoint.STATE_VERSION):
+        why.append(f"state version {record.state_version}, today {checkpoint.STATE_VERSION}")
+    return why
+
+
+def _settings(recorded: dict[str, Any], today: dict[str, Any]) -> list[str]:
+    old, new = _flat(recorded), _flat(today)
+    changed = [key for key in sorted(old.keys() | new.keys()) if old.get(key, ...) != new.get(key, ...)]
+    if not changed:
+        return []
+    said = [f"{key} {_show(old, key)}, today {_show(new, key)}" for key in changed[:SHOWN]]
+    more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
+    return ["recipe: " + "; ".join(said) + more]
+
+
+def _show(values: dict[str, Any], key: str) -> str:
+    return json.dumps(values[key]) if key in values else "absent"
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _of_data(record: Record, fingerprint: str | None, whose: str) -> list[str]:
+    found = record.data.get("fingerprint")
+    if not found or not fingerprint or found == fingerprint:
+        return []
+    return [f"data {found[:12]}, {whose} {fingerprint[:12]}"]
+
+
+def _usual_fingerprints(records: Sequence[Record]) -> dict[str, str]:
+    """The data that most records of a track were made on: the data itself may not lie on this machine."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for record in records:
+        if record.data.get("fingerprint"):
+            counts[record.track][record.data["fingerprint"]] += 1
+    return {track: min(found, key=lambda print_: (-found[print_], print_)) for track, found in counts.items()}

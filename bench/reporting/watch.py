@@ -1,0 +1,74 @@
+"""A run in progress: what it is doing, in a file beside the records, and a report that follows it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import records
+from . import published
+
+if TYPE_CHECKING:  # reports are made without all that training needs
+    from ..running.scheduler import Task
+
+FILE = ".running.json"
+WRITE_EVERY = 2.0  # seconds
+LOOK_EVERY = 1.0  # seconds
+FORGOTTEN = 60.0  # seconds, after which a file that nobody renews tells of a run that was killed
+
+
+class Running:
+    """Tells whoever reads the file what the run does now. The file goes when the run ends."""
+
+    def __init__(self, out: Path):
+        self.path, self._written = out / FILE, 0.0
+
+    def hear(self, task: Task, event: dict[str, Any]) -> None:
+        if "progress" not in event or time.monotonic() - self._written < WRITE_EVERY:
+            return
+        self._written = time.monotonic()
+        told = {key: event[key] for key in ("progress", "loss", "phase", "seconds") if event.get(key) is not None}
+        records.write_atomically(self.path, json.dumps({"cell": str(task.cell), **told}))
+
+    def close(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+def running(out: Path) -> dict[str, Any] | None:
+    """What a run that writes to ``out`` does now, if there is one."""
+    try:
+        if time.time() - (out / FILE).stat().st_mtime > FORGOTTEN:
+            return None
+        return json.loads((out / FILE).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def watch(out: Path, renew: Callable[[bool], None], rounds: int | None = None) -> None:
+    """Call ``renew(live)`` now and whenever a record changes, until interrupted (or for so many looks); then once more."""
+    seen: Any = None
+    try:
+        while rounds is None or rounds > 0:
+            now = _state(out)
+            if now != seen:
+                renew(True)
+                seen = now
+            rounds = None if rounds is None else rounds - 1
+            time.sleep(LOOK_EVERY if rounds is None else 0)
+    except KeyboardInterrupt:
+        pass
+    renew(False)
+
+
+def _state(out: Path) -> list[tuple[str, int, int]]:
+    paths = [*records.record_paths(out), out / published.FILE, out / FILE]
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError):  # it may go between the look and this
+            stat = path.stat()
+            found.append((str(path), stat.st_mtime_ns, stat.st_size))
+    return found

@@ -1,0 +1,217 @@
+"""One cell, from data to record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from .. import environment, outcomes
+from ..backbone import build_backbone, save_encoder
+from ..budget import parse_budget
+from ..cells import Cell
+from ..datasets.loader import Loader, evaluation_batches, place
+from ..datasets.registry import open_splits, track_of
+from ..datasets.spec import parse_spec
+from ..datasets.store import Splits, Store
+from ..evaluation import labels, protocol
+from ..evaluation.detection import Judge
+from ..evaluation.features import extract
+from ..evaluation.protocol import Features
+from ..methods import Method, TrainData, registry
+from ..recipe import Recipe, resolve
+from ..records import Record
+from ..settings import parse_assignments
+from ..training import checkpoint, resources
+from ..training.checkpointer import Keeper
+from ..training.loss_call import precision
+from ..training.trainer import Trainer
+
+CURVE_KNN = 10  # times per budget that the curve shows accuracy on the held-out part of train
+Tell = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell in plain values, as they were given; parent and child resolve it alike."""
+
+    spec: str
+    method: str
+    budget: str
+    seed: int = 0
+    backbone: str | None = None
+    batch_size: int | None = None
+    sets: tuple[str, ...] = ()
+    device: str = "cpu"
+    data_root: Path = Path("data")
+    runs: Path = Path("runs")
+    checkpoint_every: str | None = None
+    labels: tuple[float, ...] = ()  # shares of the train labels for linear evaluation on them
+    completes: Record | None = None  # a good record, to which the metrics of these shares are added without training
+
+    def recipe(self, splits: Splits) -> Recipe:
+        """The resolved settings; `UserError` where they do not fit."""
+        spec = parse_spec(self.spec)
+        return resolve(
+            spec,
+            track_of(spec, self.data_root),
+            len(splits.train),
+            registry()[self.method],
+            parse_budget(self.budget),
+            self.backbone,
+            self.batch_size,
+            parse_assignments(self.sets),
+        )
+
+
+@dataclass
+class Spent:
+    """What training cost, and how it went; all that a method which does not train leaves."""
+
+    cost: dict[str, Any] = field(default_factory=lambda: {"train_seconds": 0.0, "eval_seconds": 0.0, "images": 0, "steps": 0})
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    way: dict[str, str] = field(default_factory=dict)
+
+
+def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lambda: 0) -> Record:
+    """Train and evaluate one cell, until ``stop()`` gives the number of a signal.
+
+    Raises `Diverged`, `Stopped`, `StorageError`, and whatever else goes wrong.
+    """
+    splits = open_splits(parse_spec(job.spec), job.data_root)
+    recipe = job.recipe(splits)
+    cell = Cell(recipe, job.seed)
+    device = torch.device(job.device)
+    tell({"phase": "set up"})
+    method = build_method(cell, splits).to(device).to(memory_format=torch.channels_last)
+    splits = replace(splits, train=place(splits.train, device))
+    spent = _train(method, cell, splits, device, job, tell, stop) if method.trains else Spent()
+
+    tell({"phase": "evaluate", "progress": 1.0})
+    begun = time.perf_counter()
+    train, test = (encode(method.encoder, store, recipe, device) for store in (splits.train, splits.test))
+    found = protocol.evaluate(train, test, splits.classes)
+    few, few_chosen = labels.evaluate(train, test, splits.classes, job.labels)
+    if spent.curve:
+        spent.curve[-1] |= _curve_knn(train, splits)
+    spent.cost["eval_seconds"] += time.perf_counter() - begun
+    spent.cost["peak_memory_bytes"] = resources.peak_memory_bytes(device)
+    if next(method.encoder.parameters(), None) is not None:
+        save_encoder(method.encoder, job.runs / cell.encoder_path, recipe.backbone, splits.train.channels, recipe.track.size)
+    return replace(
+        blank(cell),
+        status="ok",
+        metrics=found.metrics | few,
+        cost=spent.cost,
+        evaluation=found.chosen | few_chosen,
+        data=_data(splits),
+        outcomes={metric: outcomes.pack(right.cpu().numpy()) for metric, right in found.right.items()},
+        curve=spent.curve,
+        environment=environment.describe(device) | spent.way,
+    )
+
+
+def _data(splits: Splits) -> dict[str, Any]:
+    known = {"fingerprint": splits.fingerprint, "train": len(splits.train), "test": len(splits.test), "classes": splits.classes}
+    return known if splits.class_list is None else known | {"class_list": splits.class_list}
+
+
+def build_method(cell: Cell, splits: Splits) -> Method:
+    """The method on a fresh backbone; both depend on the cell's seed only, which seeds the global generator."""
+    recipe = cell.recipe
+    torch.manual_seed(cell.seed)
+    encoder = build_backbone(recipe.backbone, splits.train.channels, recipe.track.size)
+    known = protocol.shown(splits.train.labels) if recipe.method.uses_labels else None
+    return recipe.method(encoder, recipe.config, TrainData(len(splits.train), splits.classes, known))
+
+
+def encode(encoder: nn.Module, store: Store, recipe: Recipe, device: torch.device) -> Features:
+    """A split as a frozen encoder sees it."""
+    batches = evaluation_batches(store, recipe.track.policy, recipe.track.size, device)
+    return Features(extract(encoder, batches, device), store.labels.to(device))
+
+
+def _curve_knn(train: Features, splits: Splits) -> dict[str, float]:
+    if not bool(train.values.isfinite().all()):
+        return {}
+    accuracy = protocol.curve_knn(train, protocol.held_out(train.labels), splits.classes)
+    return {"held_out_knn_top1": accuracy}
+
+
+def _train(
+    method: Method, cell: Cell, splits: Splits, device: torch.device, job: Job, tell: Tell, stop: Callable[[], int]
+) -> Spent:
+    """Train to the end of the budget, from a checkpoint where there is one."""
+    track, training = cell.recipe.track, cell.recipe.training
+    loader = Loader(splits.train, track.policy, track.size, training.batch_size, cell.seed, device, cell.recipe.views)
+    trainer = Trainer(method, loader, training, cell.recipe.budget, device)
+    trainer.tell = tell
+    trainer.measure = _curve_measure(trainer, cell, splits)
+    if method.pseudo_labels() is not None:
+        trainer.judge = Judge(method, splits.train.labels)
+    every = parse_budget(job.checkpoint_every) if job.checkpoint_every else None
+    keeper = Keeper(trainer, job.runs / cell.checkpoint_path, cell.identity(splits.fingerprint), every, stop)
+    resumed = keeper.resume(lambda line: tell({"warning": line}))
+    if resumed:
+        tell({"resumed": trainer.progress})
+    tell({"phase": "train", "progress": trainer.progress})
+    before = resources.energy_joules(device)
+    trainer.fit()
+    after = resources.energy_joules(device)
+    way = {
+        "compiled": trainer.way.compiled,
+        "activation_checkpointing": trainer.way.recomputed,
+        "precision": precision(training, device),
+    }
+    energy = None if resumed or before is None or after is None else after - before
+    return Spent(_cost(trainer, training.batch_size) | {"energy_joules": energy}, trainer.curve, way)
+
+
+def _curve_measure(trainer: Trainer, cell: Cell, splits: Splits) -> Callable[[float], dict[str, float]]:
+    def measure(progress: float) -> dict[str, float]:
+        done = sum("held_out_knn_top1" in point for point in trainer.curve)
+        if progress >= 1 or progress < (done + 1) / CURVE_KNN:
+            return {}
+        features = encode(trainer.method.encoder, splits.train, cell.recipe, trainer.device)
+        return _curve_knn(features, splits)
+
+    return measure
+
+
+def _cost(trainer: Trainer, batch_size: int) -> dict[str, Any]:
+    clock, images = trainer.clock, trainer.step * batch_size
+    return {
+        "train_seconds": clock.train,
+        "detect_seconds": clock.apart.get("detect", 0.0),
+        "eval_seconds": clock.apart.get("eval", 0.0),
+        "compile_seconds": clock.apart.get("compile", 0.0),
+        "checkpoint_seconds": clock.apart.get("checkpoint", 0.0),
+        "images": images,
+        "steps": trainer.step,
+        "images_per_second": images / clock.train,
+    }
+
+
+def blank(cell: Cell) -> Record:
+    """The record of a cell of which nothing is known yet but what it is."""
+    recipe = cell.recipe
+    return Record(
+        track=str(recipe.spec),
+        backbone=recipe.backbone,
+        budget=str(recipe.budget),
+        method=recipe.method.name,
+        seed=cell.seed,
+        status="failed",
+        role="oracle" if recipe.method.uses_labels and recipe.method.role == "contestant" else recipe.method.role,
+        uses_labels=recipe.method.uses_labels,
+        recipe=recipe.as_dict(),
+        recipe_hash=recipe.hash(),
+        given=recipe.given,
+        state_version=checkpoint.STATE_VERSION,
+        protocol=protocol.VERSION,
+    )

@@ -1,0 +1,157 @@
+"""`check METHOD`: a contestant's whole life on tiny made-up data, and what a GPU would say to it."""
+
+from __future__ import annotations
+
+import copy
+import math
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from ..budget import parse_budget
+from ..datasets.augment import Policy
+from ..datasets.loader import Loader
+from ..datasets.store import Store
+from ..errors import UserError
+from ..evaluation.protocol import shown
+from ..methods import Method, TrainData
+from ..methods.base import Encoder
+from ..recipe import Training
+from ..training import checkpoint
+from ..training.trainer import Trainer
+
+IMAGES, CLASSES, SIDE, BATCH = 64, 4, 8, 16
+POLICY = Policy(mean=(0.5,) * 3, std=(0.25,) * 3, crop_scale=(0.6, 1.0))
+TRAINING = Training(batch_size=BATCH, lr=0.05, weight_decay=1e-4)
+CPU = torch.device("cpu")
+
+
+class TinyEncoder(Encoder):
+    """Float [B, 3, h, w] -> [B, 16]."""
+
+    num_features = 16
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.body(images)
+
+
+def check(kind: type[Method]) -> Iterator[str]:
+    """Yield a line for each thing that holds; `UserError` names the first that does not."""
+    yield _shapes(kind)
+    if kind.trains:
+        yield _learns(kind)
+        yield resumes(kind)
+        yield _suits_a_gpu(kind)
+
+
+def make(kind: type[Method]) -> Method:
+    """The method with its default settings on a tiny encoder."""
+    labels = shown(torch.arange(IMAGES) % CLASSES) if kind.uses_labels else None
+    config = kind.config_type().resolved(IMAGES, SIDE)
+    return kind(TinyEncoder(), config, TrainData(IMAGES, CLASSES, labels))
+
+
+def random_views(method: Method, device: str = "cpu") -> list[torch.Tensor]:
+    """What the method's loss takes, without the images."""
+    views = method.views(method.config, POLICY, SIDE)
+    return [torch.randn(BATCH, 3, view.size, view.size, device=device) for view in views for _ in range(view.count)]
+
+
+def trainer(kind: type[Method], budget: str, device: torch.device = CPU, training: Training = TRAINING) -> Trainer:
+    """A trainer on images whose class shows in their colour."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(IMAGES) % CLASSES
+    colours = torch.rand(CLASSES, 3, 1, 1, generator=generator)[labels]
+    noise = torch.rand(IMAGES, 3, SIDE, SIDE, generator=generator)
+    images = (255 * (0.7 * colours + 0.3 * noise)).to(torch.uint8)
+    torch.manual_seed(0)
+    method = make(kind).to(device)
+    loader = Loader(
+        Store(images, labels), POLICY, SIDE, BATCH, seed=0, device=device, views=method.views(method.config, POLICY, SIDE)
+    )
+    return Trainer(method, loader, training, parse_budget(budget), device)
+
+
+def _require(holds: bool, what: str) -> None:
+    if not holds:
+        raise UserError(f"check: {what}")
+
+
+def _shapes(kind: type[Method]) -> str:
+    method = make(kind)
+    features = method.encoder.eval()(torch.randn(2, 3, SIDE, SIDE))
+    _require(features.ndim == 2 and len(features) == 2, f"the encoder gives {tuple(features.shape)} for 2 images, not [2, D]")
+    if kind.trains:
+        method.train()
+        loss = method.loss(random_views(method), torch.arange(BATCH))
+        _require(
+            loss.ndim == 0 and loss.dtype == torch.float32, f"the loss is {loss.dtype} {tuple(loss.shape)}, not a float32 scalar"
+        )
+        _require(loss.requires_grad, "no gradient flows from the loss")
+    return "shapes: features [B, D]" + (", loss a float32 scalar with a gradient" if kind.trains else "; spends no budget")
+
+
+def _learns(kind: type[Method]) -> str:
+    run = trainer(kind, "40ep")
+    run.fit()
+    losses = [point["loss"] for point in run.curve]
+    _require(all(map(math.isfinite, losses)), "the loss does not stay finite")
+    quarter = max(1, len(losses) // 4)
+    # methods with a growing queue or growing label sets change what the loss means: compare the best early and late
+    first, last = max(losses[:quarter]), min(losses[-quarter:])
+    _require(last < first, f"the loss does not fall in 40 epochs: {first:.4f} to {last:.4f}")
+    return f"loss: finite, falls from {first:.3f} to {last:.3f}"
+
+
+def resumes(kind: type[Method], training: Training = TRAINING) -> str:
+    whole = trainer(kind, "4ep", training=training)
+    whole.fit()
+    half = trainer(kind, "4ep", training=training)
+    states: list = []
+    half.save_due = lambda t: t.step == 6  # in the middle of an epoch
+    half.save = lambda t: states.append(copy.deepcopy(t.state()))
+    half.fit()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        path = Path(folder) / "checkpoint"
+        checkpoint.save(path, "check", states[0])
+        resumed = trainer(kind, "4ep", training=training)
+        resumed.restore(checkpoint.load(path, "check", CPU) or {})
+    resumed.fit()
+    pairs = zip(whole.method.state_dict().items(), resumed.method.state_dict().values(), strict=True)
+    for (key, expected), found in pairs:
+        same = torch.equal(expected, found) if torch.is_tensor(expected) else expected == found
+        _require(same, f"{key} differs after a resume: it must be in state_dict()")
+    return "state: a run that is killed and resumed ends bit for bit as one that was not"
+
+
+def _suits_a_gpu(kind: type[Method]) -> str:
+    """Fake tensors pretend to be on a GPU: they raise on mixed devices and on whatever waits for it."""
+    method = make(kind).train()
+    try:
+        with FakeTensorMode():
+            pretend_cuda(method)
+            method.loss(random_views(method, "cuda"), torch.arange(BATCH, device="cuda"))
+            method.after_step(0.5)
+    except Exception as error:
+        raise UserError(f"check: on a GPU the loss would fail or wait for the device: {type(error).__name__}: {error}") from None
+    return "device: no mixed devices, no host wait in loss and after_step (on fake CUDA tensors)"
+
+
+def pretend_cuda(module: nn.Module) -> None:
+    """Inside a `FakeTensorMode`: every parameter and buffer becomes a fake one on a GPU that need not exist."""
+    for part in module.modules():
+        for name, value in part.named_parameters(recurse=False):
+            fake = torch.empty(value.shape, dtype=value.dtype, device="cuda")
+            part.register_parameter(name, nn.Parameter(fake, requires_grad=value.requires_grad))
+        for name, buffer in part.named_buffers(recurse=False):
+            part.register_buffer(name, torch.empty(buffer.shape, dtype=buffer.dtype, device="cuda"))

@@ -1,0 +1,159 @@
+"""Claims: which run computes a cell, so that several runs on one ``--out`` divide the cells among them.
+
+A claim is a small file beside the record to be, made by one exclusive creation, which is atomic on shared file systems
+too. A claim whose owner is dead is not removed (two runs might, one of them the other's fresh claim) but outbid: the
+next generation of it is created, again exclusively. Owners on this machine are looked up by process; those on others,
+and claims that cannot be read, count as dead once they have not been renewed for a while by this machine's clock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import time
+import uuid
+from functools import cache
+from pathlib import Path
+
+from ..errors import StorageError
+
+BEAT = 10.0  # seconds between two signs of life
+SILENT = 180.0  # seconds without one after which an owner elsewhere counts as dead; caches of network drives hold 60
+
+
+class Claim:
+    """A cell that this run alone may compute. Use as a context."""
+
+    def __init__(self, record: Path, path: Path, token: str):
+        self.record, self.path, self.token = record, path, token
+        self.beaten = time.monotonic()
+
+    def __enter__(self) -> Claim:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give it up: older generations first, so that at no time a dead one is the newest."""
+        for path in [*(p for p in generations(self.record) if p != self.path), self.path]:
+            with contextlib.suppress(OSError):
+                if path != self.path or self.held():
+                    path.unlink(missing_ok=True)
+
+    def beat(self) -> None:
+        """Give a sign of life, now and then."""
+        if time.monotonic() - self.beaten > BEAT:
+            self.beaten = time.monotonic()
+            with contextlib.suppress(OSError):
+                os.utime(self.path)
+
+    def held(self) -> bool:
+        """Whether it still is ours: a machine that slept for long may have been outbid."""
+        found = generations(self.record)
+        return bool(found) and found[-1] == self.path and _owner(self.path).get("token") == self.token
+
+
+class Claims:
+    """Takes claims, and remembers since when those of other machines have shown no sign of life."""
+
+    def __init__(self) -> None:
+        self.seen: dict[Path, tuple[object, float]] = {}
+
+    def take(self, record: Path) -> Claim | None:
+        """The claim on the cell of ``record``, or None while another run holds it. Raises `StorageError`."""
+        found = generations(record)
+        standing = found[-1] if found else None
+        judged = None if standing is None else _signature(standing)
+        if standing is not None and self._alive(standing, judged):
+            return None
+        mine = record.with_name(f".{record.name}.claim-{0 if standing is None else _generation(standing) + 1}")
+        token = uuid.uuid4().hex
+        if not _create(mine, token):
+            return None
+        claim = Claim(record, mine, token)
+        outbid = standing is not None and _signature(standing) != judged  # what was judged dead has been dealt with meanwhile
+        if outbid or not claim.held():
+            mine.unlink(missing_ok=True)
+            return None
+        return claim
+
+    def _alive(self, path: Path, signature: object) -> bool:
+        owner = _owner(path)
+        if owner.get("place") == place():
+            now = started(owner["pid"])
+            return now is not None and now == owner.get("started")
+        if path not in self.seen or self.seen[path][0] != signature:
+            self.seen[path] = (signature, time.monotonic())
+        return time.monotonic() - self.seen[path][1] < SILENT
+
+
+def generations(record: Path) -> list[Path]:
+    """The claims on the cell of ``record``, the one that counts last."""
+    return sorted(record.parent.glob(f".{record.name}.claim-*"), key=_generation)
+
+
+def _generation(path: Path) -> int:
+    number = path.name.rpartition("-")[2]
+    return int(number) if number.isdecimal() else -1
+
+
+def _create(path: Path, token: str) -> bool:
+    owner = {"place": place(), "pid": os.getpid(), "started": started(os.getpid()), "token": token}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("x")
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror or error}") from None
+    try:
+        with stream:
+            stream.write(json.dumps(owner))
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise StorageError(f"cannot write {path}: {error.strerror or error}") from None
+    return True
+
+
+def _owner(path: Path) -> dict:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) and isinstance(content.get("pid"), int) else {}
+
+
+def _signature(path: Path) -> object:
+    """Changes with whoever owns the claim, and with each sign of life."""
+    try:
+        return path.stat().st_ino, path.stat().st_mtime_ns, path.read_bytes()
+    except OSError:
+        return None
+
+
+@cache
+def place() -> str:
+    """Where a process number means one process: this machine since it was started, and this container of it."""
+    parts = [platform.node()]
+    with contextlib.suppress(OSError):
+        parts += [Path("/proc/sys/kernel/random/boot_id").read_text().strip(), str(Path("/proc/self/ns/pid").readlink())]
+    return " ".join(parts)
+
+
+def started(pid: int) -> str | None:
+    """When process ``pid`` was started, in a form that no later process of this number shares; None where it is dead."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else fields[19]
+    except OSError:
+        return None if Path("/proc/self/stat").exists() else _without_proc(pid)
+
+
+def _without_proc(pid: int) -> str | None:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return "unknown"

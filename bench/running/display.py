@@ -1,0 +1,158 @@
+"""What a person sees while cells run: a live bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from ..cells import Cell
+from ..evaluation import labels
+from ..records import Record
+from ..reporting.leaderboard import COMPARED, METRICS, Leaderboard
+from ..reporting.tables import table
+from .scheduler import Task
+
+PLAIN_EVERY = 10.0  # seconds between two lines about the same cell where there is no terminal
+
+
+class Bar:
+    """A live bar with facts beside it, where there is a terminal. Use as a context."""
+
+    def __init__(self, console: Console, description: str = ""):
+        self.console = console
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=10),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[facts]}"),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self.bar = self.progress.add_task(description, total=1.0, facts="", visible=False)
+
+    def __enter__(self) -> Self:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+
+class Display(Bar):
+    """Follows the cells of a run. Use as a context; `hear` takes the runner's events."""
+
+    def __init__(self, console: Console, total: int):
+        super().__init__(console)
+        self.total, self.number = total, 0
+        self.begun = self.cell_begun = self.said = time.monotonic()
+        self.finished: list[float] = []
+
+    def hear(self, task: Task, event: dict[str, Any]) -> None:
+        if event.get("phase") == "start":
+            self._start(task.cell)
+        elif event.get("phase") == "done":
+            self._done(task.cell, event["record"])
+        elif "warning" in event:
+            self.console.print(f"  warning: {event['warning']}", markup=False, soft_wrap=True)
+        elif "waiting" in event:
+            self.console.print(f"waiting for another run on this folder, which computes {event['waiting']} of the cells")
+        elif "stopped" in event:
+            self.console.print(f"  {event['stopped']}; a checkpoint is written")
+        elif "resumed" in event:
+            self.console.print(f"  going on at {event['resumed']:.0%} of the budget")
+        elif "progress" in event:
+            self._advance(event)
+
+    def _start(self, cell: Cell) -> None:
+        self.number += 1
+        self.cell_begun = self.said = time.monotonic()
+        name = escape(f"[{self.number}/{self.total}] {cell}")
+        short = escape(f"[{self.number}/{self.total}] {cell.recipe.method.name}")  # room for the facts on 80 columns
+        self.progress.update(self.bar, description=short, completed=0.0, facts="", visible=True)
+        if not self.console.is_terminal:
+            self.console.print(name, soft_wrap=True)
+
+    def _advance(self, event: dict[str, Any]) -> None:
+        facts = self._facts(event)
+        self.progress.update(self.bar, completed=event["progress"], facts=facts)
+        if not self.console.is_terminal and time.monotonic() - self.said > PLAIN_EVERY:
+            self.said = time.monotonic()
+            self.console.print(f"  {event['progress']:.0%}  {facts}", soft_wrap=True)
+
+    def _facts(self, event: dict[str, Any]) -> str:
+        facts = [event["phase"]] if "phase" in event else []
+        if event.get("images_per_second"):
+            facts.append(f"{event['images_per_second']:,.0f} images/s")
+        if event.get("loss") is not None:
+            facts.append(f"loss {event['loss']:.3f}")
+        if 0 < event["progress"] < 1 and event.get("seconds"):
+            facts.append(f"{_clock(self._left(event['progress']))} left")
+        return ", ".join(facts)
+
+    def _left(self, progress: float) -> float:
+        """Seconds to the end of the whole run, as if every cell took as long as those before."""
+        this = (time.monotonic() - self.cell_begun) / progress
+        typical = sum([*self.finished, this]) / (len(self.finished) + 1)
+        return this * (1 - progress) + typical * (self.total - self.number)
+
+    def _done(self, cell: Cell, record: Record) -> None:
+        spent = time.monotonic() - self.cell_begun
+        if record.status == "ok":
+            self.finished.append(spent)
+            shown = {metric: METRICS[metric] for metric in COMPARED} | labels.titles(record.metrics)
+            scores = ", ".join(f"{title} {100 * record.metrics[metric]:.2f}" for metric, title in shown.items())
+            text = f"[green]ok[/]  {escape(str(cell))}: {scores}, {spent:.0f} s"
+        else:
+            why = (record.error or {}).get("exception", "")
+            text = f"[red]{record.status}[/]  {escape(str(cell))}: {escape(why)}"
+        self.console.print(text, soft_wrap=True)
+
+
+class Images(Bar):
+    """Follows the decoding of image files. Use as a context; `hear` takes how many are done, of how many."""
+
+    def __init__(self, console: Console):
+        super().__init__(console, "images")
+        self.begun = self.said = time.monotonic()
+        self.first: int | None = None  # images that were done already
+
+    def hear(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if self.first is None:
+            self.first, self.begun, self.said = done, now, now
+            if done:
+                self.console.print(f"going on after {done:,} of {total:,} images", soft_wrap=True)
+        facts = self._facts(done, total, now - self.begun)
+        self.progress.update(self.bar, completed=done, total=total, facts=facts, visible=True)
+        if not self.console.is_terminal and (now - self.said > PLAIN_EVERY or done == total):
+            self.said = now
+            self.console.print(f"  {facts}", soft_wrap=True)
+
+    def _facts(self, done: int, total: int, seconds: float) -> str:
+        facts = [f"{done:,} of {total:,} images"]
+        fresh = done - (self.first or 0)
+        if fresh and seconds:
+            facts.append(f"{fresh / seconds:,.0f} images/s")
+            if done < total:
+                facts.append(f"{_clock((total - done) * seconds / fresh)} left")
+        return ", ".join(facts)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def show_boards(console: Console, boards: Sequence[Leaderboard]) -> None:
+    """Print leaderboards as Markdown tables, which read well in a terminal and paste well elsewhere."""
+    for board in boards:
+        console.print(f"\n[bold]{escape(board.title)}[/]")
+        text = table(board).to_markdown(index=False, disable_numparse=True)
+        console.print(text.replace("**", "").replace("*", ""), markup=False, highlight=False, soft_wrap=True)

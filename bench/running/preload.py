@@ -1,0 +1,13 @@
+"""Imported by the fork server, and by nothing else: loads all that a cell may need.
+
+Cells then start at once, and all cells of a run compute with the same code, even if a file changes meanwhile.
+"""
+
+from ..datasets.registry import tracks
+from ..methods import registry
+from . import worker
+
+__all__ = ["worker"]
+
+registry()
+tracks()

@@ -1,0 +1,184 @@
+"""Runs the cells that are due, each in a child process, and writes a record for each, whatever became of it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import environment, records
+from ..cells import Cell, OnExisting
+from ..errors import StorageError
+from ..records import Record
+from ..storage import sweep
+from ..training import checkpoint
+from . import worker
+from .cell import Job, blank
+from .claims import Claim, Claims
+from .signals import Stop
+
+LOOK = 0.2  # seconds between two looks at signals, time limits and claims
+WAIT = 1.0  # seconds between two looks at cells that another run computes
+GRACE = 5.0  # seconds that a cell has to end when it is asked to; in training, a step if that takes longer
+Hear = Callable[["Task", dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A cell, the job that computes it, and the record it has already, if any."""
+
+    cell: Cell
+    job: Job
+    existing: Record | None
+    stale: tuple[str, ...] = ()  # why the existing record is not what this cell would give today
+    lacks: tuple[float, ...] = ()  # shares of the labels that a good record of today has no metrics for
+
+    def due(self, on_existing: OnExisting) -> bool:
+        if self.existing is None or on_existing == "rerun" or self.job.completes is not None:
+            return True
+        if on_existing == "stale":
+            return bool(self.stale)
+        return on_existing == "failed" and self.existing.status != "ok"
+
+    def completing(self) -> Task:
+        """This task as one that does no more than add to the record what it lacks, where its encoder is still there."""
+        there = not self.cell.recipe.method.trains or (self.job.runs / self.cell.encoder_path).is_file()
+        return replace(self, job=replace(self.job, labels=self.lacks, completes=self.existing)) if there else self
+
+    def open(self, out: Path) -> bool:
+        """Whether no other run has written the record since this run was planned."""
+        path = out / self.cell.record_path
+        return (records.read(path) if path.exists() else None) == self.existing
+
+
+def run_all(tasks: Sequence[Task], out: Path, hear: Hear, stop: Stop, timeout: float | None = None) -> None:
+    """Run ``tasks`` in order, leaving to other runs on ``out`` what they have begun, until each has a record.
+
+    ``hear(task, event)`` follows them; ``timeout`` is in seconds a cell. Raises `Stopped` when a signal came,
+    and `StorageError`; the cell that was running then has a checkpoint and no record.
+    """
+    claims, waiting = Claims(), False
+    while tasks:
+        elsewhere = []
+        for task in tasks:
+            stop.check()
+            claim = claims.take(out / task.cell.record_path)
+            if claim is None:
+                elsewhere.append(task)
+                continue
+            with claim:
+                if task.open(out):
+                    _compute(task, out, hear, stop, timeout, claim)
+        tasks = [task for task in elsewhere if task.open(out)]
+        if tasks:
+            if not waiting:
+                hear(tasks[0], {"waiting": len(tasks)})
+            waiting = True
+            time.sleep(WAIT)
+
+
+def _compute(task: Task, out: Path, hear: Hear, stop: Stop, timeout: float | None, claim: Claim) -> None:
+    path = out / task.cell.record_path
+    sweep(path)
+    sweep(task.job.runs / task.cell.encoder_path)
+    hear(task, {"phase": "start"})
+    record = _Process(task, hear, stop, timeout, claim).result()
+    if not claim.held():
+        hear(task, {"warning": "another run took this cell over, as this machine gave no sign of life; its record counts"})
+        return
+    if task.job.completes is not None and record.status != "ok":
+        hear(task, {"warning": f"the record stays as it is: {(record.error or {}).get('exception')}"})
+        return
+    records.write(record, path)
+    if record.status == "ok":
+        checkpoint.discard(task.job.runs / task.cell.checkpoint_path)
+    hear(task, {"phase": "done", "record": record})
+
+
+class _Process:
+    """A cell's process, and the parent's side of what is said between them."""
+
+    def __init__(self, task: Task, hear: Hear, stop: Stop, timeout: float | None, claim: Claim):
+        self.task, self.hear, self.stop, self.timeout, self.claim = task, hear, stop, timeout, claim
+        self.last: dict[str, Any] = {}
+        self.training = self.late = False
+        self.begun, self.asked = time.monotonic(), 0.0  # when the process was asked to end, if it was
+
+    def result(self) -> Record:
+        """Its record, when it has ended."""
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([f"{__package__}.preload"])
+        ours, theirs = context.Pipe(duplex=False)
+        self.process = context.Process(target=worker.main, args=(self.task.job, theirs), daemon=True)
+        self.process.start()
+        theirs.close()
+        try:
+            while not self._ended(ours):
+                self._look()
+            self.process.join(GRACE)
+        finally:
+            if self.process.is_alive():
+                self.process.kill()
+                self.process.join()
+        return self._record()
+
+    def _ended(self, pipe: Connection) -> bool:
+        """Wait a moment for something to be said, and take it; whether nothing more will come."""
+        if not pipe.poll(LOOK):
+            return False
+        try:
+            event = pipe.recv()
+        except (EOFError, OSError):  # also when it was killed in the middle of a message
+            return True
+        self._take(event)
+        return False
+
+    def _take(self, event: dict[str, Any]) -> None:
+        if "phase" in event:
+            self.training = event["phase"] == "train"
+        if {"record", "failure", "storage", "stopped"} & set(event):
+            self.last = event
+        self.hear(self.task, event)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        self.claim.beat()
+        self.late = self.late or (self.timeout is not None and now - self.begun > self.timeout)
+        if (self.late or self.stop.number) and not self.asked:
+            self.asked = now
+            self.process.terminate()
+        patient = self.training and not self.late  # a step may take longer; a second SIGINT need not wait for it
+        if self.asked and now - self.asked > GRACE and not patient:
+            self.process.kill()
+
+    def _record(self) -> Record:
+        if "record" in self.last:
+            return self.last["record"]
+        if "storage" in self.last:
+            raise StorageError(self.last["storage"])
+        if not self.late:
+            self.stop.check()  # before any failure: what ends a whole group of processes makes some of them stumble
+        failed = replace(blank(self.task.cell), environment=environment.describe(torch.device(self.task.job.device)))
+        if "failure" in self.last:
+            return replace(failed, status=self.last["status"], error=self.last["failure"])
+        if self.late:
+            return replace(failed, status="timeout", error=_plain(f"the cell ran longer than --cell-timeout {self.timeout:g}s"))
+        return replace(failed, status="killed", error=_plain(self.last.get("stopped") or _fate(self.process.exitcode)))
+
+
+def _plain(why: str) -> dict[str, str]:
+    return {"exception": why, "traceback": ""}
+
+
+def _fate(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        name = signal.Signals(-exitcode).name
+        return f"the cell's process was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+    return f"the cell's process ended with exit code {exitcode} and no record"

@@ -1,0 +1,1 @@
+"""What trains one cell: the trainer, its clock, checkpoints, and the compiled loss."""

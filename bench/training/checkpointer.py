@@ -1,0 +1,79 @@
+"""When a training run saves its state, and from where it goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from ..budget import Budget
+from ..errors import Stopped
+from ..storage import sweep
+from . import checkpoint
+from .trainer import Trainer
+
+SHARE, SECONDS = 0.05, 600.0  # of the budget, and of time: by default the smaller of the two lies between checkpoints
+DEAREST = 0.02  # the share of a run's time that checkpoints may take
+Say = Callable[[str], None]
+
+
+class Keeper:
+    """Saves ``trainer`` to ``path`` at an interval, at the end of training, and when ``stop()`` gives a signal's number.
+
+    The interval is ``every``, else the smaller of 5% of the budget and 10 minutes; it widens where writing took more
+    than 2% of it. After a save that a signal asked for, `Stopped` is raised.
+    """
+
+    def __init__(self, trainer: Trainer, path: Path, identity: str, every: Budget | None, stop: Callable[[], int]):
+        self.trainer, self.path, self.stop = trainer, path, stop
+        self.identity = f"{identity}-{trainer.device.type}-{shape_of(trainer.method)}"
+        self.share, self.seconds, self.steps = SHARE, SECONDS, float("inf")
+        if every is not None:
+            self.share, self.seconds = float("inf"), every.seconds or float("inf")
+            steps = every.steps(trainer.loader.steps_per_epoch, trainer.training.batch_size)
+            self.steps = steps if steps > 0 else float("inf")
+        self.cost = 0.0
+        self._mark()
+
+    def resume(self, say: Say) -> bool:
+        """Attach to the trainer; whether it goes on from a checkpoint."""
+        sweep(self.path)
+        state = checkpoint.load(self.path, self.identity, self.trainer.device, say)
+        if state is not None:
+            self.trainer.restore(state)
+        self.trainer.save_due, self.trainer.save = self.due, self.save
+        self._mark()
+        return state is not None
+
+    def due(self, trainer: Trainer) -> bool:
+        if self.stop():
+            return True
+        since = time.perf_counter() - self.at
+        if since * DEAREST < self.cost:
+            return False
+        progress = trainer.progress
+        reached = trainer.step - self.step >= self.steps or progress - self.progress >= self.share - 1e-9 or since >= self.seconds
+        return reached or progress >= 1
+
+    def save(self, trainer: Trainer) -> None:
+        begun = time.perf_counter()
+        checkpoint.save(self.path, self.identity, trainer.state())
+        self.cost = time.perf_counter() - begun
+        self._mark()
+        if number := self.stop():
+            raise Stopped(number)
+
+    def _mark(self) -> None:
+        self.at, self.step, self.progress = time.perf_counter(), self.trainer.step, self.trainer.progress
+
+
+def shape_of(module: torch.nn.Module) -> str:
+    """Eight digits that change with the names, shapes and types of a module's state: it must fit to be restored."""
+    described = [
+        (key, tuple(value.shape), str(value.dtype)) if torch.is_tensor(value) else (key, type(value).__name__)
+        for key, value in module.state_dict().items()
+    ]
+    return hashlib.sha256(repr(described).encode()).hexdigest()[:8]

@@ -1,0 +1,210 @@
+"""The one training loop, the same for every method, limited by a budget."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..budget import Budget
+from ..datasets.loader import Loader, evaluation_batches
+from ..errors import BudgetSpent
+from ..evaluation.detection import Detection, Judge
+from ..evaluation.features import extract
+from ..methods import Method
+from ..recipe import Training
+from . import optimizer
+from .clock import Clock
+from .loss_call import Way, autocast, choose
+from .loss_meter import LossMeter
+
+POINTS = 100  # of the learning curve, at most one an epoch
+TELL_EVERY = 0.5  # seconds between two messages to whoever watches
+AHEAD = 2  # steps that the host may run ahead of a GPU under a budget of time
+
+
+class Trainer:
+    """Trains ``method`` until the budget is spent.
+
+    ``tell(event)`` hears of progress; ``measure(method)`` gives further values for some points of the curve, off
+    the clock; ``save(trainer)`` is called at the end of a step whenever ``save_due(trainer)``. ``judge``, where there
+    is one, rates the method's detections, off the clock too; the epoch that follows ends with a point that keeps it.
+    """
+
+    def __init__(self, method: Method, loader: Loader, training: Training, budget: Budget, device: torch.device):
+        self.method, self.loader, self.training, self.budget, self.device = method, loader, training, budget, device
+        self.total_steps = budget.steps(loader.steps_per_epoch, training.batch_size)
+        self.groups = optimizer.groups_of(method, training)
+        self.optimizer = optimizer.build(self.groups, training, device)
+        self.clock, self.meter = Clock(device), LossMeter(device)
+        self.step = 0
+        self.curve: list[dict[str, Any]] = []
+        self.way = Way(method.loss)
+        self.tell: Callable[[dict[str, Any]], None] = lambda event: None
+        self.measure: Callable[[float], dict[str, float]] = lambda progress: {}
+        self.save: Callable[[Trainer], None] = lambda trainer: None
+        self.save_due: Callable[[Trainer], bool] = lambda trainer: False
+        self.judge: Judge | None = None
+        self._verdict: Detection = {}
+        self._told = 0.0
+        self._last_detection = 0.0
+        self._point_step, self._point_seconds = 0, 0.0
+        self._events: deque[torch.cuda.Event] = deque()
+
+    @property
+    def progress(self) -> float:
+        """Share of the budget spent, in [0, 1]."""
+        if self.budget.seconds is not None:
+            return min(1.0, self.clock.seconds() / self.budget.seconds)
+        return min(1.0, self.step / self.total_steps)
+
+    def fit(self) -> None:
+        """Train to the end of the budget. Raises `Diverged`."""
+        self.method.train()
+        with self.clock.paused("compile"):
+            self.way = choose(self.method, self.training, lambda: self.loader.batch(self.step), self.device)
+        try:
+            while self.progress < 1:
+                if self.step % self.loader.steps_per_epoch == 0:
+                    self._before_epoch()
+                self.train_step()
+                self._after_step()
+        except BudgetSpent:
+            pass
+        if self.step > self._point_step:
+            self._point()
+        self.clock.stop()
+
+    def train_step(self) -> None:
+        """One batch, one step of the optimizer."""
+        progress = self.progress
+        optimizer.set_rates(self.optimizer, self.groups, self.training, progress)
+        self.method.progress.fill_(progress)
+        views, index = self.loader.batch(self.step)
+        with autocast(self.training, self.device):
+            loss = self.way.loss(views, index)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.tame(self.groups, self.training, progress)
+        self.optimizer.step()
+        self.meter.add(loss)
+        self.step += 1
+        self._stay_close()
+        self.method.after_step(self.progress)
+
+    def _after_step(self) -> None:
+        if self._point_due():
+            self._point()
+        if self.save_due(self):
+            with self.clock.paused("checkpoint"):
+                self.save(self)
+        if time.perf_counter() - self._told > TELL_EVERY:
+            self._told = time.perf_counter()
+            seconds = self.clock.seconds()
+            latest = {key: self._last(key) for key in ("loss", "images_per_second")}
+            self.tell({"progress": self.progress, "step": self.step, "seconds": seconds, **latest})
+
+    def _before_epoch(self) -> None:
+        """Let the method look at the data. What it takes is on the clock, so it is left out where no time is left for it."""
+        if self.budget.seconds is not None and self._last_detection > self.budget.seconds - self.clock.seconds():
+            return
+        if self.judge is not None:
+            with self.clock.paused("eval"):
+                self.judge.look()
+        progress, begun = self.progress, self.clock.apart.get("detect", 0.0)
+        with self.clock.part("detect"):
+            self.method.before_epoch(progress, self.embed)
+        spent = self.clock.apart["detect"] - begun
+        self._last_detection = max(self._last_detection, spent)
+        if self.judge is not None:
+            with self.clock.paused("eval"):
+                verdict = self.judge.verdict()
+            if verdict is not None:
+                rated = {"progress": progress, "seconds": spent, **verdict}
+                self._verdict = {f"detect_{key}": value for key, value in rated.items()}
+
+    def embed(self, network: nn.Module) -> Tensor:
+        """Features [N, D] of the un-augmented train images in order, in the precision of training: they cost budget.
+
+        Raises `BudgetSpent` when time runs out.
+        """
+
+        def check() -> None:
+            if self.budget.seconds is not None and self.progress >= 1:
+                raise BudgetSpent
+
+        loader = self.loader
+        batches = evaluation_batches(loader.store, loader.policy, loader.size, self.device)
+        return extract(network, batches, self.device, check, partial(autocast, self.training))
+
+    def _point_due(self) -> bool:
+        if self.step % self.loader.steps_per_epoch and self.budget.seconds is None:
+            return False
+        last = self.curve[-1]["progress"] if self.curve else 0.0
+        return (self.progress - last >= 1 / POINTS or bool(self._verdict)) and self.progress < 1
+
+    def _point(self) -> None:
+        """Add a point to the curve."""
+        seconds, steps = self.clock.seconds(), self.step
+        elapsed = max(1e-9, seconds - self._point_seconds)
+        point = {
+            "progress": self.progress,
+            "step": steps,
+            "epoch": steps / self.loader.steps_per_epoch,
+            "loss": self.meter.read(),
+            "lr": self.optimizer.param_groups[0]["lr"],
+            "seconds": seconds,
+            "images_per_second": (steps - self._point_step) * self.training.batch_size / elapsed,
+        }
+        self._point_step, self._point_seconds = steps, seconds
+        verdict, self._verdict = self._verdict, {}
+        with self.clock.paused("eval"):
+            self.curve.append(point | verdict | self.method.extras() | self.measure(point["progress"]))
+
+    def _last(self, key: str) -> float | None:
+        return self.curve[-1].get(key) if self.curve else None
+
+    def _stay_close(self) -> None:
+        """Under a budget of time, keep the host's clock within a few steps of what the GPU has done."""
+        if self.device.type != "cuda" or self.budget.seconds is None:
+            return
+        event = torch.cuda.Event()
+        event.record()
+        self._events.append(event)
+        if len(self._events) > AHEAD:
+            self._events.popleft().synchronize()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a resume needs, and nothing else. The loader needs only ``step``."""
+        return {
+            "method": self.method.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "clock": self.clock.state(),
+            "meter": self.meter.state(),
+            "curve": self.curve,
+            "point": [self._point_step, self._point_seconds],
+            "last_detection": self._last_detection,
+            "verdict": self._verdict,
+            "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a `state` of the same recipe, seed and code."""
+        self.method.load_state_dict(state["method"], strict=True)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.curve = state["step"], list(state["curve"])
+        self.clock.restore(state["clock"])
+        self.meter.restore(state["meter"])
+        self._point_step, self._point_seconds = state["point"]
+        self._last_detection = state["last_detection"]
+        self._verdict = state["verdict"]
+        torch.set_rng_state(state["rng"])
+        if state["cuda_rng"] is not None:
+            torch.cuda.set_rng_state(state["cuda_rng"], self.device)
