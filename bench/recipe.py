@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from .budget import Budget
 from .contenders import LONGEST, Contender
+from .datasets.augment import View
 from .datasets.base import Track
 from .datasets.spec import Spec
 from .errors import UserError
@@ -19,10 +20,16 @@ from .methods import Config, Method
 from .methods.base import Count, Fraction, NonNegative
 from .settings import apply, convert, nearest, written
 
+LATER = {"later": True}
+EXACT = {"exact": True}
+
 
 @dataclass(frozen=True)
 class Training:
-    """What every method shares on a track; the optimizer is SGD with momentum under a cosine schedule."""
+    """What every method shares on a track: by default SGD with momentum under a cosine schedule.
+
+    A recipe shows the fields marked ``later``, which came after the first records, where they are not at their defaults.
+    """
 
     batch_size: Count
     lr: NonNegative  # at this batch size, after linear scaling
@@ -30,8 +37,13 @@ class Training:
     sgd_momentum: Fraction = 0.9  # MoCo, section 3.3
     lr_warmup: Fraction = 0.0  # share of the budget with a linearly rising learning rate
     compile: Literal["auto", "off"] = "auto"  # on CUDA only
+    optimizer: Literal["sgd", "lars", "adamw"] = field(default="sgd", metadata=LATER)
+    adam_beta2: Fraction = field(default=0.999, metadata=LATER)  # of AdamW; Loshchilov and Hutter 2019
+    clip_norm: NonNegative = field(default=0.0, metadata=LATER)  # most that all gradients' norm may be; 0: whatever it is
+    decay_norms: bool = field(default=True, metadata=LATER)  # False: biases and norms are spared from weight decay
+    precision: Literal["auto", "fp32", "bf16"] = field(default="auto", metadata=LATER)  # auto: bf16 on CUDA, fp32 elsewhere
     # auto: on CUDA, where memory is short without. It changes no number, so that the recipe does not show it
-    activation_checkpointing: Literal["auto", "on", "off"] = field(default="auto", metadata={"exact": True})
+    activation_checkpointing: Literal["auto", "on", "off"] = field(default="auto", metadata=EXACT)
 
 
 def learning_rate(peak: float, warmup: float, progress: float) -> float:
@@ -42,8 +54,10 @@ def learning_rate(peak: float, warmup: float, progress: float) -> float:
 
 
 def shown(settings: Any) -> dict[str, Any]:
-    """The fields of a dataclass that a recipe shows: those that change numbers."""
-    return {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings) if not f.metadata}
+    """The fields of a dataclass that a recipe shows: not those that change no number, nor later ones at their defaults."""
+    fields = [f for f in dataclasses.fields(settings) if not f.metadata.get("exact")]
+    values = {f.name: (f, getattr(settings, f.name)) for f in fields}
+    return {name: value for name, (f, value) in values.items() if not (f.metadata.get("later") and value == f.default)}
 
 
 @dataclass(frozen=True)
@@ -60,20 +74,29 @@ class Recipe:
     contender: Contender
     given: dict[str, Any] = field(default_factory=dict, compare=False)  # the settings as they were chosen, defaults too
 
+    @property
+    def views(self) -> tuple[View, ...]:
+        """What the method's loss takes."""
+        return self.method.views(self.config, self.track.policy, self.track.size)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         plain = {
             "track": str(self.spec),
             "input_size": self.track.size,
-            "policy": dataclasses.asdict(self.track.policy),
+            "policy": shown(self.track.policy),
             "backbone": self.backbone,
             "budget": str(self.budget),
             "method": self.method.name,
-            "config": dataclasses.asdict(self.config),
+            "config": shown(self.config),
             "training": shown(self.training),
         }
         if self.track.side is not None:
             plain["side"] = self.track.side
+        if any((view.policy, view.size) != (self.track.policy, self.track.size) for view in self.views):
+            plain["views"] = [{"count": v.count, "size": v.size, "policy": shown(v.policy)} for v in self.views]
+        if self.method.own_recipe is not None:
+            plain["own_recipe"] = self.method.own_recipe.source
         return json.loads(json.dumps(plain))  # tuples become lists, as they will be read back
 
     def hash(self) -> str:
@@ -124,12 +147,18 @@ def _resolved(
         raise UserError(f"batch_size={batch_size} exceeds the {images} train images of {spec}")
     if batch_size < 2:
         raise UserError(f"batch_size={batch_size} is too small: a contrast needs at least 2 images")
-    training = apply(Training(batch_size, track.lr * batch_size / track.batch_size, track.weight_decay), shared)
+    training = apply(_shared(track, method, batch_size), shared)
     config = apply(method.config_type(), {k: v for k, v in chosen.items() if k in fields})
     try:
         return training, config.resolved(images, track.size)
     except ValueError as error:
         raise UserError(f"{method.name} on {spec}: {error}") from None
+
+
+def _shared(track: Track, method: type[Method], batch_size: int) -> Training:
+    """The settings of the track, or those that the method brings where it cannot work under these."""
+    training, own = Training(batch_size, track.lr * batch_size / track.batch_size, track.weight_decay), method.own_recipe
+    return training if own is None else replace(training, lr=own.lr * batch_size / 256, **own.settings)
 
 
 def _contender(
