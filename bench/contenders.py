@@ -53,7 +53,7 @@ def parse_contender(text: str) -> Contender:
         settings[key] = value
     if "," in name:  # simclr,temperature=0.5
         raise UserError(f"cannot read {text.strip()!r}: {MAKES}; did you mean {name.replace(',', ':', 1)}?")
-    return Contender(name, settings)
+    return Contender(name.strip(), settings)
 
 
 def parse_contenders(text: str) -> list[Contender]:

@@ -135,9 +135,7 @@ def resolve(
     )
 
 
-def _resolved(
-    spec: Spec, track: Track, images: int, method: type[Method], chosen: Mapping[str, str]
-) -> tuple[Training, Config]:
+def _resolved(spec: Spec, track: Track, images: int, method: type[Method], chosen: Mapping[str, str]) -> tuple[Training, Config]:
     fields = config_keys(method)
     shared = {k: v for k, v in chosen.items() if k not in fields}
     batch_size = min(track.batch_size, images)

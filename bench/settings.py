@@ -64,9 +64,9 @@ class _Kind(NamedTuple):
 
 @cache
 def _kind(settings: type, key: str) -> _Kind:
-    hint, bounds, auto = _hints(settings)[key], None, False
+    hint, bounds = _hints(settings)[key], None
+    auto = next(field for field in dataclasses.fields(settings) if field.name == key).default is None
     if get_origin(hint) in (Union, UnionType):
-        auto = NoneType in get_args(hint)
         hint = next(kind for kind in get_args(hint) if kind is not NoneType)
     if get_origin(hint) is typing.Annotated:
         hint, bounds = get_args(hint)

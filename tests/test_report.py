@@ -186,7 +186,7 @@ class TestStale:
 
     def test_settings_that_the_user_gave_are_not_stale(self, out):
         record = made_up.read(out)[0]
-        record.given["sets"], record.recipe["training"]["lr"] = ["lr=9.0"], 9.0
+        record.contender, record.recipe["training"]["lr"] = "alpha:lr=9", 9.0
         assert stale.reasons([record]) == [[]]
 
     def test_a_record_that_does_not_say_what_was_given(self, out):
@@ -208,26 +208,15 @@ class TestStale:
 
 
 def test_run_renews_what_is_stale(tmp_path):
-    options = session.Options(
-        methods="simclr",
-        datasets="digits",
-        budget="2ep",
-        seeds=2,
-        backbone=None,
-        batch_size=None,
-        device="cpu",
-        out=tmp_path,
-        runs=tmp_path,
-        on_existing="stale",
-        sets=(),
-        data_root=tmp_path,
+    options = session.read_options(
+        "simclr", "digits", "2ep", 2, out=tmp_path, runs=tmp_path, data_root=tmp_path, device="cpu", on_existing="stale"
     )
-    for task, protocol in zip(session.plan(options)[0], ("v1", "v2"), strict=True):
+    for task, protocol in zip(session.plan(options), ("v1", "v2"), strict=True):
         assert task.due("stale")  # there is no record yet
         record = cell.blank(task.cell)
         record.status, record.protocol = "ok", protocol
         records.write(record, tmp_path / task.cell.record_path)
-    old, fresh = session.plan(options)[0]
+    old, fresh = session.plan(options)
     assert old.stale == ("protocol v1, today v2",) and old.due("stale") and not old.due("skip")
     assert fresh.stale == () and not fresh.due("stale")
 

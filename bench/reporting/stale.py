@@ -46,8 +46,7 @@ def _of_code(record: Record) -> list[str]:
 def _take_over(found: dict[str, Any], today: dict[str, Any]) -> dict[str, Any]:
     """For a record that tells too little, such as that of a cell that failed early: take its settings as given."""
     sections = {
-        name: {key: found.get(name, {}).get(key, value) for key, value in today[name].items()}
-        for name in ("config", "training")
+        name: {key: found.get(name, {}).get(key, value) for key, value in today[name].items()} for name in ("config", "training")
     }
     return today | sections
 

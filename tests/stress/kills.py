@@ -37,7 +37,7 @@ class Kill:
 
 def run_once(chosen: session.Options, kill: Kill | None = None) -> dict[str, Any]:
     """Run the one cell that ``chosen`` means; its events by name: when each phase began, whether it resumed, its record."""
-    (task,), _ = session.plan(chosen)
+    (task,) = session.plan(chosen)
     seen: dict[str, Any] = {}
     ended = threading.Event()
 
@@ -46,7 +46,7 @@ def run_once(chosen: session.Options, kill: Kill | None = None) -> dict[str, Any
         if "phase" in event:
             seen[event["phase"]] = time.monotonic()
 
-    killer = threading.Thread(target=kill_later, args=(kill, seen, chosen.runs / task.cell.checkpoint_path, ended))
+    killer = threading.Thread(target=kill_later, args=(kill, seen, chosen.conditions.runs / task.cell.checkpoint_path, ended))
     killer.start()
     scheduler.run_all([task], chosen.out, hear, Stop())
     ended.set()
