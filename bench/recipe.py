@@ -187,9 +187,14 @@ def config_keys(method: type[Method]) -> set[str]:
     return {f.name for f in dataclasses.fields(method.config_type)}
 
 
+def training_keys() -> set[str]:
+    """The settings that all methods share that train."""
+    return {f.name for f in dataclasses.fields(Training)}
+
+
 def setting_keys(method: type[Method]) -> set[str]:
     """All that a spec of ``method`` may set: what is shared in training only where it trains."""
-    return config_keys(method) | ({f.name for f in dataclasses.fields(Training)} if method.trains else set())
+    return config_keys(method) | (training_keys() if method.trains else set())
 
 
 def check_key(method: type[Method], key: str) -> None:

@@ -159,7 +159,7 @@ def test_a_loop_and_a_sweep_are_the_same_three_rows(tmp_path, bench_command):
     loop, sweep = tmp_path / "loop", tmp_path / "sweep"
     for t in ("0.1", "0.2", "0.5"):
         code, _, _ = bench_command("run", *SMALL, "--methods", "simclr", "--set", f"temperature={t}", "--out", str(loop))
-        assert (code == 0 and "1 to run" not in said.replace("1 to run", "", 0)) or True
+        assert code == 0
     assert bench_command("run", *SMALL, "--methods", "simclr:temperature=0.1|0.2|0.5", "--out", str(sweep))[0] == 0
     assert rows(loop) == rows(sweep) == ["simclr", "simclr:temperature=0.1", "simclr:temperature=0.5"]
     found = {r.contender: r.recipe["config"]["temperature"] for r in made_up.read(loop)}

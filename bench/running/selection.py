@@ -11,7 +11,7 @@ from ..datasets import registry as tracks
 from ..datasets.spec import Spec, parse_spec, split_specs
 from ..errors import UserError
 from ..methods import Method, registry
-from ..recipe import check_key, setting_keys
+from ..recipe import check_key, setting_keys, training_keys
 from ..settings import Assignment, nearest
 
 
@@ -68,7 +68,7 @@ def _check_reached(assignments: Sequence[Assignment], methods: Sequence[type[Met
     for a in assignments:
         if a.method is not None and a.method not in keys:
             raise UserError(f"--set {a}: {a.method!r} is not among the chosen methods; {nearest(a.method, keys)}")
-        reached = keys[a.method] if a.method else set().union(*keys.values())
+        reached = keys[a.method] if a.method else training_keys().union(*keys.values())  # nothing, where nothing trains
         if a.key not in reached:
             raise UserError(f"--set {a}: no chosen method has this setting; {nearest(a.key, sorted(reached))}")
 
