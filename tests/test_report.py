@@ -174,7 +174,7 @@ class TestStale:
             (lambda r: r.recipe["training"].update(lr=9.0), r"recipe: training.lr 9.0, today 0\.06"),
             (lambda r: r.recipe["policy"].pop("gray"), "policy.gray absent, today"),
             (lambda r: r.recipe["config"].update(gone=1), "config.gone 1, today absent"),
-            (lambda r: setattr(r, "method", "renamed"), "cannot be run today: there is no method 'renamed'"),
+            (lambda r: setattr(r, "contender", "renamed"), "cannot be run today: there is no method 'renamed'"),
         ],
     )
     def test_reasons(self, out, change, reason):
