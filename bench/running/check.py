@@ -50,8 +50,8 @@ class TinyEncoder(Encoder):
 
 def tiny_transformer() -> Encoder:
     """Float [B, 3, SIDE, SIDE] -> [B, 16], by way of 16 tokens."""
-    sizes = {"img_size": SIDE, "patch_size": SIDE // 4, "embed_dim": 16, "depth": 1, "num_heads": 1, "num_classes": 0}
-    return cast(Encoder, VisionTransformer(**sizes))
+    made = VisionTransformer(img_size=SIDE, patch_size=SIDE // 4, embed_dim=16, depth=1, num_heads=1, num_classes=0)
+    return cast(Encoder, made)
 
 
 def check(kind: type[Method]) -> Iterator[str]:

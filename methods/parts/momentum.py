@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -21,7 +21,7 @@ def target_of(network: Network) -> Network:
 @torch.no_grad()
 def follow(targets: Sequence[nn.Module], networks: Sequence[nn.Module], momentum: float) -> None:
     """Move each target towards its network: t <- m t + (1 - m) n."""
-    followers = [p for target in targets for p in target.parameters()]
+    followers: list[Tensor] = [p for target in targets for p in target.parameters()]
     torch._foreach_lerp_(followers, [p for network in networks for p in network.parameters()], 1 - momentum)
 
 
