@@ -1,12 +1,12 @@
 """What is refused at planning, before any cell is run."""
 
 import pytest
+
 from bench.backbone import build_backbone
 from bench.errors import UserError
 from bench.methods import registry
 from bench.methods.simclr import SimCLR
 from bench.running import session
-
 from tests.small_cells import options
 
 
@@ -27,7 +27,7 @@ def test_a_method_that_needs_tokens_is_left_out_of_all_and_refused_by_name(tmp_p
     assert set(registry()) - set(names) == {"mae"}
     assert any(line == "mae is left out: it needs a vision transformer, and test_resnet is none" for line in said)
     with pytest.raises(
-        UserError, match="mae needs a vision transformer, and test_resnet is none; try --backbone vit_tiny_patch4_32"
+        UserError, match=r"mae needs a vision transformer, and test_resnet is none; try --backbone vit_tiny_patch4_32"
     ):
         plan(tmp_path, "simclr,mae")
     assert plan(tmp_path, "ma*,simclr")[0] == ["simclr"]
@@ -42,7 +42,7 @@ def test_a_loss_that_does_not_fit_is_refused_before_anything_is_run(tmp_path, mo
             return views[5].sum()
 
     monkeypatch.setitem(registry(), "broken", Broken)
-    with pytest.raises(UserError, match="broken on digits.* with test_resnet: list index out of range"):
+    with pytest.raises(UserError, match=r"broken on digits.* with test_resnet: list index out of range"):
         plan(tmp_path, "simclr,broken")
     assert not list(tmp_path.iterdir())
 

@@ -7,6 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from lightly.loss import DINOLoss, LeJEPALoss, NegativeCosineSimilarity, VICRegLoss
+from lightly.models.modules.heads import DINOProjectionHead
+from torch.nn.functional import cosine_similarity, cross_entropy, normalize
+
 from bench.methods import registry
 from bench.methods.barlow_twins import BarlowTwins
 from bench.methods.byol import byol
@@ -17,9 +21,6 @@ from bench.methods.parts.momentum import follow, rising, target_of
 from bench.methods.parts.single import single
 from bench.methods.simsiam import simsiam
 from bench.running import check
-from lightly.loss import DINOLoss, LeJEPALoss, NegativeCosineSimilarity, VICRegLoss
-from lightly.models.modules.heads import DINOProjectionHead
-from torch.nn.functional import cosine_similarity, cross_entropy, normalize
 
 B, D, V = 6, 5, 4
 
