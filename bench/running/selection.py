@@ -32,6 +32,11 @@ def choose_methods(text: str) -> list[type[Method]]:
     return list(chosen.values())
 
 
+def named(text: str) -> set[str]:
+    """Which methods ``text`` asks for by their names, not by ``all`` or a wildcard."""
+    return {part.strip() for part in text.split(",") if "*" not in part and text.strip() != "all"}
+
+
 def choose_datasets(text: str, root: Path) -> tuple[list[Spec], list[str]]:
     """Specs, and lines that say what ``auto`` took and why."""
     if text.strip() != "auto":
