@@ -211,12 +211,12 @@ def test_run_renews_what_is_stale(tmp_path):
     options = session.read_options(
         "simclr", "digits", "2ep", 2, out=tmp_path, runs=tmp_path, data_root=tmp_path, device="cpu", on_existing="stale"
     )
-    for task, protocol in zip(session.plan(options), ("v1", "v2"), strict=True):
+    for task, protocol in zip(session.plan(options)[0], ("v1", "v2"), strict=True):
         assert task.due("stale")  # there is no record yet
         record = cell.blank(task.cell)
         record.status, record.protocol = "ok", protocol
         records.write(record, tmp_path / task.cell.record_path)
-    old, fresh = session.plan(options)
+    old, fresh = session.plan(options)[0]
     assert old.stale == ("protocol v1, today v2",) and old.due("stale") and not old.due("skip")
     assert fresh.stale == () and not fresh.due("stale")
 

@@ -23,7 +23,7 @@ def test_the_short_stress_test_loses_nothing():
 def test_a_stopped_cell_ends_as_if_it_had_not_been(tmp_path):
     results = []
     for name in ("whole", "stopped"):
-        task = session.plan(options(tmp_path / name, "ifnd_elim", "45steps"))[0]
+        task = session.plan(options(tmp_path / name, "ifnd_elim", "45steps"))[0][0]
         stop, resumed = Stop(), []
 
         def hear(_, event, name=name, stop=stop, resumed=resumed):

@@ -13,6 +13,7 @@ from bench.datasets.registry import open_splits
 from bench.datasets.spec import parse_spec
 from bench.evaluation.knn import Setting, knn_predict
 from bench.running.cell import run
+from bench.running.selection import choose_datasets
 from tests.small_cells import job
 
 
@@ -57,3 +58,8 @@ def test_a_minute_of_simclr_does_twice_as_well_as_raw_pixels(tmp_path):
         run(job(method, tmp_path, "60kimg", data="shapes:classes=20")).metrics["knn_top1"] for method in ("raw_pixels", "simclr")
     )
     assert raw < 0.4 and learned > 2 * raw
+
+
+def test_they_are_the_quick_start_where_no_leaderboard_dataset_is_ready(tmp_path):
+    chosen, (said, *_) = choose_datasets("auto", tmp_path)
+    assert [str(spec) for spec in chosen] == ["shapes:classes=20"] and "shapes:classes=20 (embedded" in said

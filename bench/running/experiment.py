@@ -105,7 +105,7 @@ def run(name: str, experiment: Experiment, place: Place, console: Console, dry_r
     code = session.run(options, console, dry_run)
     if dry_run:
         return code
-    rows = summary(experiment, session.plan(options))
+    rows = summary(experiment, session.plan(options)[0])
     stem = Path(name).stem.replace("_", "-")
     table = place.out / f"{stem}.md"
     records.write_atomically(table, markdown(stem, experiment, rows))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 from rich.console import Console
 
 from .. import records
-from ..backbone import build_backbone
 from ..budget import Budget, parse_budget
 from ..cells import Cell, OnExisting, order
 from ..contenders import Contender
@@ -26,12 +25,11 @@ from ..records import Record
 from ..reporting import leaderboard, published, report, stale
 from ..reporting.watch import Running
 from ..settings import parse_assignments
-from ..training.activation_checkpointing import recompute
-from . import cleanup, places
+from . import cleanup, places, trial
 from .cell import Conditions, Job
 from .display import Display, show_boards
 from .scheduler import Task, run_all
-from .selection import choose_contenders, choose_datasets, find_method
+from .selection import choose_contenders, choose_datasets, find_method, named
 from .signals import Stop
 from .trackers import Sink, open_sinks
 
@@ -52,6 +50,7 @@ class Options:
     on_existing: OnExisting = "skip"
     log: str = ""
     cell_timeout: float | None = None  # seconds
+    asked_for: Container[str] = ()  # methods that are refused rather than left out where they do not fit the backbone
     said: Sequence[str] = ()  # what to tell of the choice
 
 
@@ -92,6 +91,7 @@ def read_options(
         on_existing=on_existing,
         log=log,
         cell_timeout=timeout_of(cell_timeout),
+        asked_for=named(methods),
         said=said,
     )
 
@@ -101,9 +101,9 @@ def run(options: Options, console: Console, dry_run: bool) -> int:
 
     Raises `Stopped` when SIGTERM or SIGINT came meanwhile, and `StorageError` where nothing more can be written.
     """
-    tasks = plan(options)
+    tasks, said = plan(options)
     due = [task for task in tasks if task.due(options.on_existing)]
-    for line in options.said:
+    for line in said:
         console.print(line, markup=False, soft_wrap=True)
     _show_plan(console, tasks, due, options)
     if dry_run:
@@ -146,20 +146,36 @@ def _all(followers: Sequence[Hear]) -> Hear:
     return hear
 
 
-def plan(options: Options) -> list[Task]:
-    """Every cell of the run, seed-major. `UserError` where anything does not fit."""
+def plan(options: Options) -> tuple[list[Task], list[str]]:
+    """Every cell of the run, seed-major, and what to tell of the choice. `UserError` where anything does not fit."""
     recipes: dict[tuple[str, ...], Recipe] = {}  # by board and contender: two ways to write one are one
     fingerprints: dict[str, str] = {}
+    said = list(options.said)
     for spec in options.specs:
         splits = open_splits(spec, options.conditions.data_root)
         fingerprints[str(spec)] = splits.fingerprint
-        made = _recipes(options, spec, splits)
-        recipes |= {(str(spec), str(recipe.contender)): recipe for recipe in made}
-        backbone = build_backbone(made[-1].backbone, splits.train.channels, made[-1].track.size)
-        if any(recipe.training.activation_checkpointing == "on" for recipe in made):
-            recompute(backbone)
+        suited, left_out = _tried(_recipes(options, spec, splits), splits, options.asked_for)
+        recipes |= {(str(spec), str(recipe.contender)): recipe for recipe in suited}
+        said += left_out
     cells = order(list(recipes.values()), options.seeds)
-    return [_task(options, cell, fingerprints[str(cell.recipe.spec)]) for cell in cells]
+    return [_task(options, cell, fingerprints[str(cell.recipe.spec)]) for cell in cells], said
+
+
+def _tried(recipes: list[Recipe], splits: Splits, asked_for: Container[str]) -> tuple[list[Recipe], list[str]]:
+    """The recipes whose methods suit the backbone, tried on it, and a line for each of the others.
+
+    `UserError` where one that was ``asked_for`` by name is among the others, or where a trial fails.
+    """
+    channels, images = splits.train.channels, len(splits.train)
+    backbone = trial.try_backbone(recipes[0], channels)
+    suited = [recipe for recipe in recipes if trial.suits(recipe.method, backbone)]
+    said = [
+        f"{r.contender} is left out: it needs a vision transformer, and {r.backbone} is none" for r in recipes if r not in suited
+    ]
+    if any(recipe.method.name in asked_for for recipe in recipes if recipe not in suited):
+        raise UserError(said[0].replace("is left out: it ", "") + "; try --backbone vit_tiny_patch4_32")
+    trial.try_methods(suited, backbone, channels, images, splits.classes)
+    return suited, said
 
 
 def _recipes(options: Options, spec: Spec, splits: Splits) -> list[Recipe]:

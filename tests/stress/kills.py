@@ -37,7 +37,7 @@ class Kill:
 
 def run_once(chosen: session.Options, kill: Kill | None = None) -> dict[str, Any]:
     """Run the one cell that ``chosen`` means; its events by name: when each phase began, whether it resumed, its record."""
-    (task,) = session.plan(chosen)
+    (task,), _ = session.plan(chosen)
     seen: dict[str, Any] = {}
     ended = threading.Event()
 
