@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
-from . import depth
+from . import depth, parquet
 
 if TYPE_CHECKING:  # datasets are listed without it
     from torch import Tensor
@@ -64,7 +64,7 @@ def suffixes() -> frozenset[str]:
 def decode(path: Path | str, side: int) -> tuple[Tensor, tuple[int, int]]:
     """One image as uint8 [3, side, side], and its upright height and width; raises `Unreadable`."""
     try:
-        with Image.open(path, formats=formats()) as image:
+        with Image.open(parquet.source(path), formats=formats()) as image:
             full = image.size
             drafted = image.draft(None, (GAP * side, GAP * side))
             upright = to_rgb(image)

@@ -15,7 +15,8 @@ from ..datasets import outline
 from ..datasets.found import Member, Registry, attribute, given
 
 if TYPE_CHECKING:
-    from .base import Config, Group, Method, OwnRecipe, TrainData, View
+    from ..datasets.policy import View
+    from .base import Config, Group, Method, OwnRecipe, TrainData
 
 __all__ = ["Config", "Group", "Method", "OwnRecipe", "TrainData", "View", "registry"]
 
@@ -25,7 +26,7 @@ GROUP = "ssl_bench.methods"
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.base"), name)
+    return getattr(importlib.import_module("..datasets.policy" if name == "View" else ".base", __name__), name)
 
 
 @cache
