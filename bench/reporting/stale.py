@@ -11,13 +11,11 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from .. import recorded
+from .. import recorded, versions
 from ..datasets.base import DataError
 from ..errors import UserError
-from ..evaluation import protocol
 from ..recipe import Recipe
 from ..records import Record
-from ..training import checkpoint
 
 SHOWN = 3  # differing settings that a reason names
 
@@ -53,10 +51,10 @@ def _take_over(found: dict[str, Any], today: dict[str, Any]) -> dict[str, Any]:
 
 def _versions(record: Record) -> list[str]:
     why = []
-    if record.protocol != protocol.VERSION:
-        why.append(f"protocol {record.protocol or 'unknown'}, today {protocol.VERSION}")
-    if record.state_version not in (None, checkpoint.STATE_VERSION):
-        why.append(f"state version {record.state_version}, today {checkpoint.STATE_VERSION}")
+    if record.protocol != versions.PROTOCOL:
+        why.append(f"protocol {record.protocol or 'unknown'}, today {versions.PROTOCOL}")
+    if record.state_version not in (None, versions.STATE):
+        why.append(f"state version {record.state_version}, today {versions.STATE}")
     return why
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .. import environment, outcomes
+from .. import environment, outcomes, versions
 from ..backbone import build_backbone, save_encoder
 from ..budget import Budget
 from ..cells import Cell
@@ -25,7 +25,7 @@ from ..evaluation.protocol import Features
 from ..methods import Method, TrainData
 from ..recipe import Recipe
 from ..records import Record
-from ..training import checkpoint, resources
+from ..training import resources
 from ..training.checkpointer import Keeper
 from ..training.loss_call import precision
 from ..training.trainer import Trainer
@@ -196,6 +196,6 @@ def blank(cell: Cell) -> Record:
         recipe=recipe.as_dict(),
         recipe_hash=recipe.hash(),
         given=recipe.given,
-        state_version=checkpoint.STATE_VERSION,
-        protocol=protocol.VERSION,
+        state_version=versions.STATE,
+        protocol=versions.PROTOCOL,
     )
