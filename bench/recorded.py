@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import Any
 
 from .budget import parse_budget
 from .contenders import Contender, parse_contender
@@ -15,8 +14,7 @@ from .datasets.spec import parse_spec
 from .errors import UserError
 from .methods import registry
 from .recipe import Recipe, resolve, setting_keys
-from .records import Record
-from .settings import parse_assignments
+from .records import Record, is_of_before
 
 MANY = 10**6  # stands for a number of train images that a record does not tell
 
@@ -39,15 +37,12 @@ def _recipe(key: str) -> Recipe:
 
 
 def _chosen(record: Record) -> Contender:
-    """As the record's contender says, or what was given before there were contenders."""
-    if "sets" not in (record.given or {}):
-        return parse_contender(record.contender or record.method)
-    given: dict[str, Any] = record.given or {}
-    settings = {a.key: a.value.replace(",", "+") for a in parse_assignments(given["sets"])}
-    if given.get("batch_size") is not None:
-        settings["batch_size"] = str(given["batch_size"])
-    method = registry().get(record.method)
-    return Contender(record.method, {k: v for k, v in settings.items() if method is None or k in setting_keys(method)})
+    """As the record's contender says; what was given before there were contenders might not apply to the method."""
+    found = parse_contender(record.contender or record.method)
+    method = registry().get(found.method)
+    if method is None or not is_of_before(record):
+        return found
+    return Contender(found.method, {k: v for k, v in found.settings.items() if k in setting_keys(method)})
 
 
 def contender(record: Record) -> str:
