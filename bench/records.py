@@ -24,16 +24,17 @@ class Record:
     track: str
     backbone: str
     budget: str
-    method: str
+    method: str  # the name of the method alone
     seed: int
     status: str  # ok, failed, diverged, out_of_memory, timeout or killed
+    contender: str = ""  # the method with its settings: what has a row
     role: str = "contestant"
     uses_labels: bool = False
     metrics: dict[str, float] = field(default_factory=dict)
     cost: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     recipe_hash: str = ""
-    given: dict[str, Any] | None = None  # what the user had chosen, from which today's recipe can be resolved
+    given: dict[str, Any] | None = None  # what the user had chosen; before contenders, their only mark
     state_version: int | None = None
     protocol: str = ""
     evaluation: dict[str, Any] = field(default_factory=dict)
@@ -83,7 +84,18 @@ def read(path: Path) -> Record:
         if not _fits(getattr(record, key), TYPES[key]):
             raise UserError(f"{path} is damaged: {key} is {str(getattr(record, key))[:40]!r}")
     _check_outcomes(record, path)
+    if not record.contender:
+        record.contender = _contender_of_before(record)
     return record
+
+
+def _contender_of_before(record: Record) -> str:
+    """The contender of a record from when settings were no part of a name."""
+    if not record.given or not any(record.given.values()):
+        return record.method
+    from .recorded import contender
+
+    return contender(record)
 
 
 def _check_outcomes(record: Record, path: Path) -> None:
@@ -122,11 +134,16 @@ def read_all(out: Path) -> tuple[list[Record], list[str]]:
         except UserError as error:
             problems.append(str(error))
             continue
-        if path.name != f"seed{record.seed}.json" or unquote(path.parent.name) != record.method:
-            problems.append(f"{path} is the record of {record.method}, seed {record.seed}: its path must say so")
+        folder = unquote(path.parent.name)
+        if path.name != f"seed{record.seed}.json" or folder not in (record.contender, _folder_of_before(record)):
+            problems.append(f"{path} is the record of {record.contender}, seed {record.seed}: its path must say so")
             continue
         found.append(record)
     return found, problems
+
+
+def _folder_of_before(record: Record) -> str:
+    return record.method if "sets" in (record.given or {}) else record.contender
 
 
 def record_paths(out: Path) -> Iterable[Path]:

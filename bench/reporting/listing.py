@@ -74,7 +74,7 @@ def stale_results(out: Path, warn: Callable[[str], None]) -> list[Row]:
 
 
 def _name(record: records.Record) -> str:
-    return "/".join([record.track, record.backbone, record.budget, record.method, f"seed{record.seed}"])
+    return "/".join([record.track, record.backbone, record.budget, record.contender, f"seed{record.seed}"])
 
 
 def columns(rows: Sequence[Row]) -> str:

@@ -148,7 +148,7 @@ def _details(board: Leaderboard) -> list[str]:
     if (frame := tables.to_best(board)) is not None:
         lines += ["**Against the best, by linear accuracy**", "", _table(frame), ""]
     for row in board.stale:
-        lines += [f"{row.method} is stale: {'; '.join(row.stale)}", ""]
+        lines += [f"{row.contender} is stale: {'; '.join(row.stale)}", ""]
     return lines
 
 

@@ -73,7 +73,7 @@ class Display(Bar):
         self.number += 1
         self.cell_begun = self.said = time.monotonic()
         name = escape(f"[{self.number}/{self.total}] {cell}")
-        short = escape(f"[{self.number}/{self.total}] {cell.recipe.method.name}")  # room for the facts on 80 columns
+        short = escape(f"[{self.number}/{self.total}] {cell.recipe.contender}")  # room for the facts on 80 columns
         self.progress.update(self.bar, description=short, completed=0.0, facts="", visible=True)
         if not self.console.is_terminal:
             self.console.print(name, soft_wrap=True)

@@ -78,8 +78,8 @@ def same_label(labels: Tensor, anchors: Tensor, images: Tensor) -> Tensor:
     return (ours[:, :, None] == theirs[:, None, :]) & (ours >= 0)[:, :, None]
 
 
-def cluster_counts(chosen: tuple[int, ...], images: int) -> tuple[int, ...]:
-    """The ``chosen`` numbers of clusters, each once; where none are, (N/500, N/200, N/100), each at least 2.
+def cluster_counts(chosen: tuple[int, ...] | None, images: int) -> tuple[int, ...]:
+    """The ``chosen`` numbers of clusters, each once; where it is auto (None), (N/500, N/200, N/100), each at least 2.
 
     Raises ValueError where there are more clusters than images.
     """
