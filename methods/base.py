@@ -35,6 +35,7 @@ Positive = Annotated[float, Bounds(0, above=True)]
 NonNegative = Annotated[float, Bounds(0)]
 Fraction = Annotated[float, Bounds(0, 1)]
 Count = Annotated[int, Bounds(1)]
+Number = Annotated[int, Bounds(0)]  # 0: none
 Width = Annotated[int, Units(1)]
 AUTO: Any = None  # default of a setting that `Config.resolved` chooses; its type is what it is then
 LARGE = 64  # pixels a side from which ImageNet's recipes hold instead of CIFAR's

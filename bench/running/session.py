@@ -175,9 +175,8 @@ def _tried(recipes: list[Recipe], splits: Splits, asked_for: Container[str]) -> 
     channels, images = splits.train.channels, len(splits.train)
     backbone = trial.try_backbone(recipes[0], channels)
     suited = [recipe for recipe in recipes if trial.suits(recipe.method, backbone)]
-    said = [
-        f"{r.contender} is left out: it needs a vision transformer, and {r.backbone} is none" for r in recipes if r not in suited
-    ]
+    unsuited = dict.fromkeys(recipe.method.name for recipe in recipes if recipe not in suited)
+    said = [f"{name} is left out: it needs a vision transformer, and {recipes[0].backbone} is none" for name in unsuited]
     if any(recipe.method.name in asked_for for recipe in recipes if recipe not in suited):
         raise UserError(said[0].replace("is left out: it ", "") + "; try --backbone vit_tiny_patch4_32")
     trial.try_methods(suited, backbone, channels, images, splits.classes)
