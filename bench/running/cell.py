@@ -33,6 +33,7 @@ from ..training.loss_call import precision
 from ..training.trainer import Trainer
 
 CURVE_KNN = 10  # times per budget that the curve shows accuracy on the held-out part of train
+COUNTED = ("images", "steps", "views_per_image", "flops_per_image", "forward_passes", "detect_flops", "flops")
 Tell = Callable[[dict[str, Any]], None]
 
 
@@ -63,7 +64,7 @@ class Job(Conditions):
 class Spent:
     """What training cost, and how it went; all that a method which does not train leaves."""
 
-    cost: dict[str, Any] = field(default_factory=lambda: {"train_seconds": 0.0, "eval_seconds": 0.0, "images": 0, "steps": 0})
+    cost: dict[str, Any] = field(default_factory=lambda: {"train_seconds": 0.0, "eval_seconds": 0.0} | dict.fromkeys(COUNTED, 0))
     curve: list[dict[str, Any]] = field(default_factory=list)
     way: dict[str, str] = field(default_factory=dict)
 
@@ -192,6 +193,7 @@ def _cost(trainer: Trainer, batch_size: int) -> dict[str, Any]:
         "images": images,
         "steps": trainer.step,
         "images_per_second": images / clock.train,
+        **trainer.spending.cost(),
     }
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from ..base import PseudoLabelView
+from .effort import spend
 from .kmeans import Clustering, chunk_rows, kmeans
 
 ITERATIONS = 20  # of Lloyd's algorithm, as PCL (Li et al. 2021)
@@ -101,6 +102,7 @@ def certainty(points: Tensor, clustering: Clustering, kind: Confidence, temperat
     centroid; margin: that cosine less the largest one to another centroid.
     """
     centroids = normalize(clustering.centroids, dim=1)
+    spend(2 * points.numel() * len(centroids))
     rows = chunk_rows(centroids)
     sure = points.new_empty(len(points))  # one for all: small ones between the chunks would keep their memory from reuse
     for part, assigned, out in zip(points.split(rows), clustering.assignment.split(rows), sure.split(rows), strict=True):
