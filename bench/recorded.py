@@ -14,9 +14,8 @@ from .datasets.registry import track_of
 from .datasets.spec import parse_spec
 from .errors import UserError
 from .methods import registry
-from .records import Record
+from .records import Record, is_of_before
 from .remembered import remembered
-from .settings import parse_assignments
 
 if TYPE_CHECKING:
     from .recipe import Recipe
@@ -65,17 +64,12 @@ def _recipe(key: str) -> Recipe:
 
 
 def _chosen(record: Record) -> Contender:
-    """As the record's contender says, or what was given before there were contenders."""
-    if "sets" not in (record.given or {}):
-        return parse_contender(record.contender or record.method)
-    given: dict[str, Any] = record.given or {}
-    settings = {a.key: a.value.replace(",", "+") for a in parse_assignments(given["sets"])}
-    if given.get("batch_size") is not None:
-        settings["batch_size"] = str(given["batch_size"])
-    if not settings or record.method not in registry():
-        return Contender(record.method, settings)
-    known = remembered(f"settings of {record.method}", lambda: _keys(record.method))
-    return Contender(record.method, {k: v for k, v in settings.items() if k in known})
+    """As the record's contender says; what was given before there were contenders might not apply to the method."""
+    found = parse_contender(record.contender or record.method)
+    if not found.settings or found.method not in registry() or not is_of_before(record):
+        return found
+    known = remembered(f"settings of {found.method}", lambda: _keys(found.method))
+    return Contender(found.method, {k: v for k, v in found.settings.items() if k in known})
 
 
 def _keys(method: str) -> list[str]:

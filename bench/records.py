@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from . import outcomes
 from .errors import UserError
+from .settings import parse_assignments
 from .storage import write_atomically
 
 SCHEMA_VERSION = 1
@@ -90,13 +91,20 @@ def read(path: Path) -> Record:
     return record
 
 
-def _contender_of_before(record: Record) -> str:
-    """The contender of a record from when settings were no part of a name."""
-    if not record.given or not any(record.given.values()):
-        return record.method
-    from .recorded import contender
+def is_of_before(record: Record) -> bool:
+    """Whether it was written with settings when these were no part of a name."""
+    return "sets" in (record.given or {}) and any((record.given or {}).values())
 
-    return contender(record)
+
+def _contender_of_before(record: Record) -> str:
+    """The method with what was given; `recorded.contender` leaves out what is a default."""
+    if not is_of_before(record):
+        return record.method
+    given: dict[str, Any] = record.given or {}
+    settings = {a.key: a.value.replace(",", "+") for a in parse_assignments(given["sets"])}
+    if given.get("batch_size") is not None:
+        settings["batch_size"] = str(given["batch_size"])
+    return f"{record.method}:{','.join(f'{key}={value}' for key, value in sorted(settings.items()))}"
 
 
 def _check_outcomes(record: Record, path: Path) -> None:

@@ -14,7 +14,7 @@ from bench.datasets.found import Member, Registry, given
 from bench.methods import registry
 from tests.small_cells import ROOT
 
-LISTS = (["--help"], ["list", "methods"], ["list", "datasets"])
+LISTS = (["--help"], ["list", "methods"], ["list", "datasets"], ["list", "results"])
 
 
 @pytest.mark.parametrize("arguments", LISTS, ids=" ".join)

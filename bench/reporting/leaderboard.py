@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean, median
 
-from .. import outcomes
+from .. import outcomes, recorded
 from ..metrics import COMPARED, COSTS, HEADLINE, METRICS, Metric, columns
-from ..records import Record
+from ..records import Record, is_of_before
 from . import paired, stale, stats
 from .paired import Judged, Pair, Sample, Standing
 from .published import Published, of_board
@@ -181,6 +181,8 @@ def build(records: Sequence[Record], published: Sequence[Published] = ()) -> lis
     """Leaderboards in the order of their titles."""
     groups: dict[tuple[str, str, str], list[tuple[Record, list[str]]]] = defaultdict(list)
     for record, why in zip(records, stale.reasons(records), strict=True):
+        if is_of_before(record):
+            record.contender = recorded.contender(record)
         groups[record.track, record.backbone, record.budget].append((record, why))
     return [_board(*key, group, published) for key, group in sorted(groups.items(), key=lambda item: item[0])]
 
