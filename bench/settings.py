@@ -13,6 +13,8 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from .errors import UserError
 
+MANY = 60  # names that a hint lists
+
 
 class Assignment(NamedTuple):
     """One ``[method.]key=value``."""
@@ -41,9 +43,17 @@ def parse_assignments(texts: Iterable[str]) -> list[Assignment]:
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """A hint for a name that is unknown: the nearest known ones, else all of them."""
-    names = list(names)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
+    plain = {_plain(known): known for known in reversed(list(names))}
+    near = [plain[found] for found in difflib.get_close_matches(_plain(name), plain, n=3, cutoff=0.5)]
+    near = [plain[_plain(name)]] if _plain(name) in plain else near
+    some = list(reversed(plain.values()))
+    more = f" and {len(some) - MANY} more" if len(some) > MANY else ""
+    return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(some[:MANY])}{more}"
+
+
+def _plain(name: str) -> str:
+    """As it is compared: SimCLR is simclr, and CIFAR-100 cifar100."""
+    return name.lower().replace("-", "").replace("_", "")
 
 
 @cache

@@ -39,6 +39,8 @@ def parse_spec(text: str) -> Spec:
         if not equals or key in options:
             raise DataError(f"cannot read {text!r}: {MAKES}")
         options[key] = value
+    if "," in name:  # cifar10,classes=5
+        raise DataError(f"cannot read {text!r}: {MAKES}; did you mean {name.replace(',', ':', 1)}?")
     if not name or set(options) - set(OPTIONS):
         raise DataError(f"cannot read {text!r}: {MAKES}")
     return Spec(name, **{key: _value(text, key, value) for key, value in options.items()})

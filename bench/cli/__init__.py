@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -9,7 +10,7 @@ import typer
 
 from ..datasets.errors import DataError
 from ..errors import Stopped, UserError
-from . import computing, data, results
+from . import computing, data, mistakes, results
 from .app import app
 
 __all__ = ["computing", "data", "main", "results"]
@@ -26,7 +27,9 @@ def main(arguments: list[str] | None = None) -> None:
     except (UserError, DataError) as error:
         _fail(str(error))
     except USAGE_ERROR as error:
-        _fail(error.format_message())
+        _fail(mistakes.hint(error.format_message(), arguments))
+    except BrokenPipeError:
+        _unread()
     except OSError as error:  # a disk or a path that no command could foresee
         _fail(f"{error.filename or 'input or output'}: {error.strerror or error}")
     except Stopped as stopped:
@@ -42,6 +45,13 @@ def main(arguments: list[str] | None = None) -> None:
 def _interrupted() -> None:
     print("interrupted; the same command goes on where it stopped", file=sys.stderr)
     raise SystemExit(130) from None
+
+
+def _unread() -> None:
+    """Whoever read the output has gone, such as `head`."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
+    print("stopped: nobody reads the output any more; the same command goes on where it stopped", file=sys.stderr)
+    raise SystemExit(141) from None
 
 
 def _fail(message: str) -> None:

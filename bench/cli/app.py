@@ -20,15 +20,34 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Get datasets, and see which are ready.")
 app.add_typer(data_app, name="data")
-console = Console(highlight=False)
+
+
+class Output(Console):
+    """The terminal; says so where nobody reads it any more, rather than ending in silence."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+console = Output(highlight=False)
+
+
+def _home(path: Path | None) -> Path | None:
+    """``--out=~/x``, where no shell has put the home in place of the ~."""
+    return path and path.expanduser()
+
 
 DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Where prepared datasets lie; else $BENCH_DATA, else the user's cache folder.")
+    Path | None,
+    typer.Option("--data-dir", callback=_home, help="Where prepared datasets lie; else $BENCH_DATA, else a cache folder."),
 ]
-Out = Annotated[Path, typer.Option(help="Folder of the records and tables.")]
+Out = Annotated[Path, typer.Option(callback=_home, help="Folder of the records and tables.")]
 Runs = Annotated[
     Path | None,
-    typer.Option(help="Folder of checkpoints and encoders; else runs beside --out results, NAME-runs beside --out NAME."),
+    typer.Option(
+        callback=_home,
+        help="Folder of checkpoints and encoders; else runs beside --out results, NAME-runs beside --out NAME.",
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")]
 

@@ -59,10 +59,13 @@ def report(
     png: Annotated[bool, typer.Option("--png", help="The figures as PNG too.")] = False,
 ) -> None:
     """Rebuild tables, figures and the page (index.html) from the records alone."""
+    from ..records import record_paths
     from ..reporting import report as report_module
 
     if not out.is_dir():
-        raise UserError(f"--out {out} is not a folder")
+        raise UserError(f"--out {out} is not a folder; `python -m bench run` makes one")
+    if not watch and not any(record_paths(out)):
+        warn(f"no records in {out}: a run writes them to its --out")
     if watch and check:
         raise UserError("--watch writes and --check does not: give one of them")
     if watch:
@@ -82,6 +85,18 @@ def report(
         console.print(f"out of date: {path}", markup=False, soft_wrap=True)
     console.print("run `python -m bench report`" if old else "every file is up to date", markup=False)
     raise typer.Exit(1 if old else 0)
+
+
+@app.command()
+def merge(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of records.")],
+    out: Annotated[Path, typer.Option(help="Folder for the records of all of them.")],
+) -> None:
+    """Put the records of several folders together; refused where two records of one cell differ."""
+    from ..merge import merge as merge_records
+
+    copied, same = merge_records(folders, out)
+    console.print(f"{out} has {copied} records, {same} of them found twice and alike", markup=False, soft_wrap=True)
 
 
 def _renew(out: Path, png: bool, live: bool = False) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Self
 
+import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -17,6 +19,7 @@ from ..reporting.leaderboard import Leaderboard
 from ..reporting.tables import table
 from .scheduler import Task
 
+KEPT = ("rank", "method", "linear", "kNN (k = 20)", "n", "train")  # longest, where a terminal has no room for all columns
 PLAIN_EVERY = 10.0  # seconds between two lines about the same cell where there is no terminal
 
 
@@ -92,7 +95,7 @@ class Display(Bar):
         if event.get("loss") is not None:
             facts.append(f"loss {event['loss']:.3f}")
         if 0 < event["progress"] < 1 and event.get("seconds"):
-            facts.append(f"{_clock(self._left(event['progress']))} left")
+            facts.append(f"{_clock(self._left(event['progress']))} left of the run")
         return ", ".join(facts)
 
     def _left(self, progress: float) -> float:
@@ -151,9 +154,30 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def show_boards(console: Console, boards: Sequence[Leaderboard]) -> None:
-    """Print leaderboards as Markdown tables, which read well in a terminal and paste well elsewhere."""
+def show_boards(console: Console, boards: Sequence[Leaderboard], out: Path) -> None:
+    """Print leaderboards as Markdown tables; on a terminal the columns that it has room for, then where all of them are."""
+    narrow = False
     for board in boards:
         console.print(f"\n[bold]{escape(board.title)}[/]")
-        text = table(board).to_markdown(index=False, disable_numparse=True)
-        console.print(text.replace("**", "").replace("*", ""), markup=False, highlight=False, soft_wrap=True)
+        whole, width = table(board), console.width if console.is_terminal else None
+        shown = _fitting(whole, width)
+        narrow = narrow or len(shown.columns) < len(whole.columns)
+        console.print(_markdown(shown), markup=False, highlight=False, soft_wrap=True)
+        if "~" in _markdown(shown):
+            console.print("~: the times of the seeds differ by more than a fifth", markup=False)
+    if narrow:
+        console.print(f"all columns: {out / 'leaderboard.md'}; the page: {out / 'index.html'}", markup=False, soft_wrap=True)
+
+
+def _markdown(frame: pd.DataFrame) -> str:
+    return frame.to_markdown(index=False, disable_numparse=True).replace("**", "").replace("*", "")
+
+
+def _fitting(frame: pd.DataFrame, width: int | None) -> pd.DataFrame:
+    """The frame less the columns that matter least, until it fits; what stands across all columns counts as a short cell."""
+    frame = frame.assign(method=[name.partition(":")[0] if name.startswith("*") else name for name in frame["method"]])
+    columns = list(frame.columns)
+    while width is not None and len(columns) > 2 and len(_markdown(frame[columns]).splitlines()[0]) > width:
+        rest = [name for name in columns if name not in KEPT]
+        columns.remove(rest[-1] if rest else columns[-1])
+    return frame[columns] if width is not None else frame

@@ -129,7 +129,7 @@ def run(options: Options, console: Console, dry_run: bool) -> int:
     report.write(report.render(options.out)[0])
     boards = {task.cell.board for task in tasks}
     made = leaderboard.build(found, published.read(options.out))
-    show_boards(console, [board for board in made if (board.track, board.backbone, board.budget) in boards])
+    show_boards(console, [board for board in made if (board.track, board.backbone, board.budget) in boards], options.out)
     good = {(r.track, r.backbone, r.budget, r.contender, r.seed): r for r in found if r.status == "ok"}
     return 0 if all(_done(task, good) for task in tasks) else 1
 
@@ -223,11 +223,17 @@ def check_writable(folder: Path) -> None:
         raise UserError(f"cannot write to {folder}: {existing} takes no files ({error.strerror or error})") from None
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 cell``, ``2 cells``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def _show_plan(console: Console, tasks: list[Task], due: list[Task], options: Options) -> None:
     boards = {" / ".join(task.cell.board) for task in tasks}
     contenders = dict.fromkeys(str(t.cell.recipe.contender) for t in tasks)
-    console.print(f"{len(tasks)} cells: {', '.join(sorted(boards))}", markup=False, soft_wrap=True)
-    console.print(f"methods: {', '.join(contenders)}; seeds 0 to {options.seeds - 1}", markup=False, soft_wrap=True)
+    seeds = f"seeds 0 to {options.seeds - 1}" if options.seeds > 1 else "seed 0"
+    console.print(f"{counted(len(tasks), 'cell')}: {', '.join(sorted(boards))}", markup=False, soft_wrap=True)
+    console.print(f"methods: {', '.join(contenders)}; {seeds}", markup=False, soft_wrap=True)
     only = [t for t in due if t.job.completes is not None]
     to_run = len(due) - len(only)
     if to_run < len(tasks):

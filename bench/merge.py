@@ -1,0 +1,37 @@
+"""Puts the records of several folders together, and overwrites nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import records
+from .errors import UserError
+
+
+def merge(folders: Sequence[Path], out: Path) -> tuple[int, int]:
+    """Copy every record of ``folders`` to ``out``; how many were copied, and how many were there already, the same.
+
+    `UserError` before anything is written where a folder has no record, where a file is none, or where two records of one
+    cell differ.
+    """
+    chosen: dict[Path, Path] = {}
+    present = 0
+    for folder in [*folders, *([out] if out.is_dir() else [])]:
+        paths = list(records.record_paths(folder))
+        if not paths and folder != out:
+            raise UserError(f"{folder} has no records")
+        for path in paths:
+            place = path.relative_to(folder)
+            other = chosen.setdefault(place, path)
+            if other != path and records.read(other) != records.read(path):
+                raise UserError(f"{other} and {path} are different records of one cell: move one of them away")
+            present += other != path
+    for place, path in chosen.items():
+        target = out / place
+        if not target.exists():
+            records.read(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+    return len(chosen), present

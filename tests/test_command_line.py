@@ -1,0 +1,112 @@
+"""Slips of the hand: what is said of each, and that nothing comes of it; tables for narrow terminals; folders merged."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench.cli import mistakes
+from bench.errors import UserError
+from bench.merge import merge
+from bench.running import display, session
+from bench.settings import nearest
+from tests import made_up
+from tests.small_cells import ROOT
+
+SLIPS = [
+    (("run", "--methods", "simclr,", "moco"), "'simclr, moco'"),
+    (("run", "simclr"), "run --methods simclr"),
+    (("run", "--seeds", "0,1,2"), "--seeds 3 runs seeds 0 to 2"),
+    (("--dry-run", "run"), "run --dry-run"),
+    (("run", "--datasets", "cifar10,classes=5"), "did you mean cifar10:classes=5?"),
+    (("run", "--methods", "simclr,temperature=1"), "did you mean simclr:temperature=1?"),
+    (("run", "--methods", "SimCLR"), "did you mean simclr?"),
+    (("run", "--datasets", "CIFAR-100"), "did you mean cifar100?"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "hint"), SLIPS)
+def test_a_slip_is_told_with_what_would_be_right(arguments, hint, tmp_path, bench_command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = bench_command(*arguments)
+    assert code == 2 and err.count("\n") == 1 and hint in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_message_that_says_it_all_is_left_alone():
+    assert mistakes.hint("Missing argument 'WHAT'.", ["list"]) == "Missing argument 'WHAT'."
+
+
+def test_a_hint_is_no_list_of_a_thousand_names():
+    assert nearest("zzz", [f"model{i}" for i in range(1000)]).endswith("model59 and 940 more")
+
+
+def test_the_home_is_put_in_place_of_the_tilde(tmp_path, bench_command, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").mkdir()
+    assert bench_command("report", "--out=~/x")[0] == 0
+    assert (tmp_path / "x" / "leaderboard.md").exists() and not (tmp_path / "~").exists()
+
+
+def test_one_is_one():
+    assert [session.counted(n, "cell") for n in (0, 1, 2)] == ["0 cells", "1 cell", "2 cells"]
+
+
+def test_whoever_stops_reading_is_told_of():
+    command = [sys.executable, "-m", "bench", "list", "methods"]
+    code = (
+        f"import subprocess; p = subprocess.Popen({command!r}, stdout=-1, stderr=-1); p.stdout.close(); print(p.stderr.read()); "
+    )
+    done = subprocess.run([sys.executable, "-c", code + "print(p.wait())"], cwd=ROOT, capture_output=True, text=True)
+    assert "nobody reads the output" in done.stdout and done.stdout.rstrip().endswith("141")
+
+
+def test_lists_take_commas_and_call_oracles_oracles(bench_command):
+    code, out, _ = bench_command("list", "methods", "simclr,oracle*")
+    assert code == 0 and out.count("\n") == 3 and out.count("oracle, uses labels") == 2
+
+
+def test_a_narrow_terminal_gets_the_columns_that_matter():
+    names = ["rank", "method", "linear", "linear top-5", "kNN (k = 20)", "n", "images/s", "train", "peak memory"]
+    frame = pd.DataFrame([dict.fromkeys(names, "99.99 ± 0.12"), {"method": "*not ranked: anchors and oracles*"}]).fillna("")
+    for width in (60, 80, 120):
+        shown = display._fitting(frame, width)
+        assert max(map(len, display._markdown(shown).splitlines())) <= width and {"rank", "method"} <= set(shown.columns)
+    assert display._fitting(frame, None) is frame or list(display._fitting(frame, None).columns) == names
+
+
+@pytest.fixture
+def two(tmp_path, monkeypatch):
+    """Two folders of records, of one cell in common."""
+    made_up.install(monkeypatch)
+    made = made_up.few(2)
+    made_up.write(tmp_path / "a", made[:3])
+    made_up.write(tmp_path / "b", made[2:5])
+    return tmp_path / "a", tmp_path / "b"
+
+
+def test_folders_are_merged(two, tmp_path, bench_command):
+    out = tmp_path / "c"
+    assert merge(two, out) == (5, 1) and len(made_up.read(out)) == 5
+    assert bench_command("merge", *map(str, two), "--out", str(out))[0] == 0  # again: nothing changes
+    assert len(made_up.read(out)) == 5
+
+
+def test_records_that_differ_are_refused_before_anything_is_written(two, tmp_path):
+    common = next(p for p in two[0].rglob("seed*.json") if (two[1] / p.relative_to(two[0])).exists())
+    content = json.loads(common.read_text())
+    common.write_text(json.dumps(content | {"protocol": "other"}))
+    with pytest.raises(UserError, match="different records of one cell"):
+        merge(two, tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_folder_without_records_is_refused(tmp_path):
+    with pytest.raises(UserError, match="has no records"):
+        merge([Path(tmp_path)], tmp_path / "c")
