@@ -39,6 +39,7 @@ class Record:
     state_version: int | None = None
     protocol: str = ""
     evaluation: dict[str, Any] = field(default_factory=dict)
+    evaluators: dict[str, Any] = field(default_factory=dict)  # beyond the protocol: versions, and what columns mean
     data: dict[str, Any] = field(default_factory=dict)
     outcomes: dict[str, str] = field(default_factory=dict)  # by metric: which test images it got right, see `outcomes`
     curve: list[dict[str, Any]] = field(default_factory=list)

@@ -95,14 +95,7 @@ def test_computing_is_shown_and_unknown_in_old_records(out):
 
 @pytest.mark.parametrize(
     ("flops", "text"),
-    [
-        (None, "–"),
-        (0, "0"),
-        (45 * 10**9, "0.045 TFLOP"),
-        (3 * 10**15, "3 PFLOP"),
-        (1234 * 10**12, "1.23 PFLOP"),
-        (2e21, "2,000 EFLOP"),
-    ],
+    [(None, "–"), (0, "0"), (45e9, "0.045 TFLOP"), (3 * 10**15, "3 PFLOP"), (1234 * 10**12, "1.23 PFLOP"), (2e21, "2,000 EFLOP")],
 )
 def test_operations_are_written_with_three_digits(flops, text):
     assert tables.operations(flops) == text

@@ -290,6 +290,7 @@ def ramp(top: int, kind=np.uint16) -> np.ndarray:
         (ramp(255), "png", {}, "16-bit numbers end at 255"),
         (ramp(4095), "tif", {}, "16-bit numbers end at 4,095"),
         (ramp(65535, np.int32), "tif", {}, "32-bit or signed whole numbers"),
+        (ramp(30000), "tif", {"tiffinfo": {339: 2}}, "32-bit or signed whole numbers"),
         (ramp(65535), "tif", {"tiffinfo": {281: 4095}}, "outside of 0 to 4,095"),
         (ramp(1, np.float32), "tif", {}, "floating-point"),
     ],
