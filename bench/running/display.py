@@ -170,7 +170,8 @@ def show_boards(console: Console, boards: Sequence[Leaderboard], out: Path) -> N
 
 
 def _markdown(frame: pd.DataFrame) -> str:
-    return frame.to_markdown(index=False, disable_numparse=True).replace("**", "").replace("*", "")
+    plain = frame.map(lambda text: text.replace("*", ""))  # before it is laid out, or columns do not stand in line
+    return plain.to_markdown(index=False, disable_numparse=True)
 
 
 def _fitting(frame: pd.DataFrame, width: int | None) -> pd.DataFrame:
