@@ -38,6 +38,7 @@ class Record:
     protocol: str = ""
     evaluation: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
+    collapsed: bool = False  # whether the embeddings of different images are all but the same at the end of training
     outcomes: dict[str, str] = field(default_factory=dict)  # by metric: which test images it got right, see `outcomes`
     curve: list[dict[str, Any]] = field(default_factory=list)
     environment: dict[str, Any] = field(default_factory=dict)

@@ -176,6 +176,14 @@ def test_ifnd_is_its_base_at_first_and_its_oracle_with_the_truth(base, strategy)
     assert oracle != pytest.approx(plain, rel=1e-3)
 
 
+def test_the_curve_shows_how_many_negatives_are_attracted():
+    method = build("oracle_attract", base="simclr", temperature=T)
+    method.loss([torch.randn(6, 3, 8, 8) for _ in range(2)], torch.arange(6))
+    assert method.extras() == {"attracted": 2.0}  # of six images of three classes: both views of the one other of its class
+    assert set(build("fnc").extras()) == {"attracted"} and "dropped" in build("ifnd_elim").extras()
+    assert not any("marked" in key for key in method.state_dict())
+
+
 def test_attraction_by_truth_on_simclr_is_supcon():
     ours = losses(build("oracle_attract", base="simclr", temperature=T))
     assert ours == pytest.approx(losses(build("supcon", temperature=T)))

@@ -27,7 +27,7 @@ from ..methods import Method, TrainData, registry
 from ..recipe import Recipe, resolve
 from ..records import Record
 from ..settings import parse_assignments
-from ..training import checkpoint, resources
+from ..training import checkpoint, collapse, resources
 from ..training.checkpointer import Keeper
 from ..training.loss_call import precision
 from ..training.trainer import Trainer
@@ -98,7 +98,7 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
     found = protocol.evaluate(train, test, splits.classes)
     few, few_chosen = labels.evaluate(train, test, splits.classes, job.labels)
     if spent.curve:
-        spent.curve[-1] |= _curve_knn(train, splits)
+        spent.curve[-1] |= _of_embeddings(method.encoder, train, splits, recipe, device)
     spent.cost["eval_seconds"] += time.perf_counter() - begun
     spent.cost["peak_memory_bytes"] = resources.peak_memory_bytes(device)
     if next(method.encoder.parameters(), None) is not None:
@@ -110,6 +110,7 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
         cost=spent.cost,
         evaluation=found.chosen | few_chosen,
         data=_data(splits),
+        collapsed=bool(spent.curve) and collapse.collapsed(spent.curve[-1]),
         outcomes={metric: outcomes.pack(right.cpu().numpy()) for metric, right in found.right.items()},
         curve=spent.curve,
         environment=environment.describe(device) | spent.way,
@@ -136,11 +137,13 @@ def encode(encoder: nn.Module, store: Store, recipe: Recipe, device: torch.devic
     return Features(extract(encoder, batches, device), store.labels.to(device))
 
 
-def _curve_knn(train: Features, splits: Splits) -> dict[str, float]:
+def _of_embeddings(encoder: nn.Module, train: Features, splits: Splits, recipe: Recipe, device: torch.device) -> dict[str, float]:
+    """What the curve shows of the embeddings ``train``; nothing unless all are finite."""
     if not bool(train.values.isfinite().all()):
         return {}
     accuracy = protocol.curve_knn(train, protocol.held_out(train.labels), splits.classes)
-    return {"held_out_knn_top1": accuracy}
+    alike = collapse.alignment(encoder, splits.train, recipe.track.policy, recipe.track.size, device)
+    return {"held_out_knn_top1": accuracy} | collapse.spread(train.values) | alike
 
 
 def _train(
@@ -178,7 +181,7 @@ def _curve_measure(trainer: Trainer, cell: Cell, splits: Splits) -> Callable[[fl
         if progress >= 1 or progress < (done + 1) / CURVE_KNN:
             return {}
         features = encode(trainer.method.encoder, splits.train, cell.recipe, trainer.device)
-        return _curve_knn(features, splits)
+        return _of_embeddings(trainer.method.encoder, features, splits, cell.recipe, trainer.device)
 
     return measure
 
