@@ -9,15 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .augment import Policy
+from .errors import DataError, Interrupted
+from .policy import Policy
 
-
-class DataError(Exception):
-    """A dataset that is missing, damaged or asked for wrongly; the message is one line for the user."""
-
-
-class Interrupted(DataError):
-    """A preparation that was cut short; what it has finished lies ready for the next one."""
+__all__ = ["DataError", "File", "Grouping", "Interrupted", "Raw", "Track", "Tree"]
 
 
 class File(NamedTuple):
@@ -83,7 +78,7 @@ class Track:
     how_to_get: str = ""  # for a track that cannot be downloaded: what to do instead
     embedded: bool = False
     leaderboard: bool = False  # taken by `--datasets auto` where it is ready
-    quick_start: bool = False  # taken by `--datasets auto` where no leaderboard track is ready
+    quick_start: str = ""  # the spec that `--datasets auto` takes where no leaderboard track is ready
     batch_size: int = 512
     lr: float = 0.06  # at the batch size above; other batch sizes scale it linearly
     weight_decay: float = 5e-4

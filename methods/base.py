@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, Self,
 import torch
 from torch import Tensor, nn
 
-from ..datasets.augment import Policy, View
+from ..datasets.policy import Policy, View
 
 
 class Bounds(NamedTuple):

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from bench.errors import UserError
 from bench.evaluation import labels, protocol
 from bench.evaluation.protocol import Features
+from bench.metrics import METRICS
 from bench.reporting import leaderboard, report
 from bench.running import cell, reevaluate
 from bench.running.cell import Job
@@ -160,7 +161,7 @@ def test_columns_where_some_record_has_them(tmp_path, monkeypatch):
 def test_and_only_then(tmp_path, monkeypatch):
     files = board(tmp_path, monkeypatch)
     assert not any("linear@" in files[name] or "top1@" in files[name] for name in files if name != report.PAGE)
-    assert leaderboard.build(made_up.read(tmp_path))[0].metrics == leaderboard.METRICS
+    assert leaderboard.build(made_up.read(tmp_path))[0].metrics == METRICS
 
 
 # Evaluated only

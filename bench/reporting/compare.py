@@ -11,9 +11,10 @@ import pandas as pd
 
 from .. import records
 from ..errors import UserError
+from ..metrics import COMPARED, METRICS
 from ..records import Record
 from . import confounds, leaderboard, paired, stats, tables
-from .leaderboard import COMPARED, METRICS, Leaderboard, Row
+from .leaderboard import Leaderboard, Row
 from .paired import Judged, Sample
 
 Board = tuple[str, str, str]  # track, backbone, budget

@@ -9,17 +9,13 @@ from functools import cached_property
 from statistics import fmean, median
 
 from .. import outcomes
-from ..evaluation import labels
+from ..metrics import COMPARED, COSTS, HEADLINE, METRICS, titles
 from ..records import Record
 from . import paired, stale, stats
 from .paired import Judged, Pair, Sample, Standing
 from .published import Published, of_board
 from .stats import Bounds, Interval
 
-HEADLINE = "linear_top1"
-METRICS = {"linear_top1": "linear", "linear_top5": "linear top-5", "knn_top1": "kNN (k = 20)", "knn200_top1": "kNN (k = 200)"}
-COMPARED = ("linear_top1", "knn_top1")  # metrics whose every pair is written out
-COSTS = ("images_per_second", "train_seconds", "detect_seconds", "eval_seconds", "peak_memory_bytes", "energy_joules")
 STEADY = 1.2  # longest training time over shortest, beyond which other work on the machine has spoiled it
 SMALL_TEST = 5000  # images, up to which the test split's own interval is worth showing
 
@@ -103,7 +99,7 @@ class Leaderboard:
     @cached_property
     def metrics(self) -> dict[str, str]:
         """What its columns show, by key: the usual metrics, and those on a share of the labels that some record has."""
-        return METRICS | labels.titles(key for row in self.rows for key in row.values)
+        return METRICS | titles(key for row in self.rows for key in row.values)
 
     @cached_property
     def standings(self) -> dict[str, dict[str, Standing]]:

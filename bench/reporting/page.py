@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ..metrics import COMPARED, HEADLINE
 from ..records import Record
 from . import curves, stats
-from .leaderboard import COMPARED, HEADLINE, Leaderboard, Row
+from .leaderboard import Leaderboard, Row
 from .paired import Judged
 
 CURVE_NUMBERS = 500_000  # of all records together; more make the page slow to load

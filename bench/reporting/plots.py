@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..metrics import HEADLINE, METRICS
 from . import curves
-from .leaderboard import HEADLINE, METRICS, Leaderboard, Row
+from .leaderboard import Leaderboard, Row
 
 STYLE = 1  # changes whenever the look of a figure does
 SETTINGS: Any = {

@@ -12,18 +12,17 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from .. import versions
 from ..budget import parse_budget
 from ..datasets import folder
 from ..datasets.base import DataError
 from ..datasets.registry import track_of
 from ..datasets.spec import parse_spec
 from ..errors import UserError
-from ..evaluation import protocol
 from ..methods import registry
 from ..recipe import Recipe, resolve
 from ..records import Record
 from ..settings import parse_assignments
-from ..training import checkpoint
 
 SHOWN = 3  # differing settings that a reason names
 MANY = 10**6  # stands for a number of train images that a record does not tell
@@ -94,10 +93,10 @@ def _take_over(recorded: dict[str, Any], today: dict[str, Any]) -> dict[str, Any
 
 def _versions(record: Record) -> list[str]:
     why = []
-    if record.protocol != protocol.VERSION:
-        why.append(f"protocol {record.protocol or 'unknown'}, today {protocol.VERSION}")
-    if record.state_version not in (None, checkpoint.STATE_VERSION):
-        why.append(f"state version {record.state_version}, today {checkpoint.STATE_VERSION}")
+    if record.protocol != versions.PROTOCOL:
+        why.append(f"protocol {record.protocol or 'unknown'}, today {versions.PROTOCOL}")
+    if record.state_version not in (None, versions.STATE):
+        why.append(f"state version {record.state_version}, today {versions.STATE}")
     return why
 
 

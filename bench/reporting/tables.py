@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from ..metrics import HEADLINE, METRICS
 from . import stats
-from .leaderboard import HEADLINE, METRICS, Leaderboard, Row
+from .leaderboard import Leaderboard, Row
 from .paired import Pair
 from .stats import Interval
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .. import environment, outcomes
+from .. import environment, outcomes, versions
 from ..backbone import build_backbone, save_encoder
 from ..budget import parse_budget
 from ..cells import Cell
@@ -27,7 +27,7 @@ from ..methods import Method, TrainData, registry
 from ..recipe import Recipe, resolve
 from ..records import Record
 from ..settings import parse_assignments
-from ..training import checkpoint, collapse, resources
+from ..training import collapse, resources
 from ..training.checkpointer import Keeper
 from ..training.loss_call import precision
 from ..training.trainer import Trainer
@@ -215,6 +215,6 @@ def blank(cell: Cell) -> Record:
         recipe=recipe.as_dict(),
         recipe_hash=recipe.hash(),
         given=recipe.given,
-        state_version=checkpoint.STATE_VERSION,
-        protocol=protocol.VERSION,
+        state_version=versions.STATE,
+        protocol=versions.PROTOCOL,
     )

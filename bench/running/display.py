@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from ..cells import Cell
-from ..evaluation import labels
+from ..metrics import COMPARED, METRICS, titles
 from ..records import Record
-from ..reporting.leaderboard import COMPARED, METRICS, Leaderboard
+from ..reporting.leaderboard import Leaderboard
 from ..reporting.tables import table
 from .scheduler import Task
 
@@ -105,7 +105,7 @@ class Display(Bar):
         spent = time.monotonic() - self.cell_begun
         if record.status == "ok":
             self.finished.append(spent)
-            shown = {metric: METRICS[metric] for metric in COMPARED} | labels.titles(record.metrics)
+            shown = {metric: METRICS[metric] for metric in COMPARED} | titles(record.metrics)
             scores = ", ".join(f"{title} {100 * record.metrics[metric]:.2f}" for metric, title in shown.items())
             text = f"[green]ok[/]  {escape(str(cell))}: {scores}, {spent:.0f} s"
         else:

@@ -19,8 +19,8 @@ from rich.console import Console
 from .. import records
 from ..cells import OnExisting
 from ..errors import UserError
+from ..metrics import METRICS
 from ..reporting import plots
-from ..reporting.leaderboard import METRICS
 from ..reporting.stats import Interval, interval
 from ..settings import nearest
 from . import session
