@@ -232,6 +232,18 @@ def test_glofnd_thresholds_become_quantiles_of_the_similarities():
     assert float(method.thresholds[3]) == 1
 
 
+def test_glofnd_can_begin_at_the_quantile_of_an_images_first_batch():
+    method = build("glofnd", alpha=0.3, start=0.0, from_quantile=True)
+    _, pairs = in_batch()
+    similarity, index = pairs.candidates.detach().float(), pairs.anchors[:6]
+    method.learn(similarity, pairs.negative, index)
+    rows = [similarity[a][pairs.negative[a]].quantile(0.7) for a in range(12)]
+    expected = torch.stack([(rows[i] + rows[i + 6]) / 2 for i in range(6)])
+    torch.testing.assert_close(method.thresholds[index], expected)
+    method.learn(similarity, pairs.negative, index)  # from then on it is Adam's
+    assert method.adam.steps[index].eq(1).all()
+
+
 def test_prototypes_pull_a_query_to_its_own_centroid():
     generator = torch.Generator().manual_seed(0)
     centres = torch.eye(3).repeat_interleave(10, 0)
