@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from . import outcomes
 from .errors import UserError
+from .settings import parse_assignments
 from .storage import write_atomically
 
 SCHEMA_VERSION = 1
@@ -24,19 +25,21 @@ class Record:
     track: str
     backbone: str
     budget: str
-    method: str
+    method: str  # the name of the method alone
     seed: int
     status: str  # ok, failed, diverged, out_of_memory, timeout or killed
+    contender: str = ""  # the method with its settings: what has a row
     role: str = "contestant"
     uses_labels: bool = False
     metrics: dict[str, float] = field(default_factory=dict)
     cost: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     recipe_hash: str = ""
-    given: dict[str, Any] | None = None  # what the user had chosen, from which today's recipe can be resolved
+    given: dict[str, Any] | None = None  # what the user had chosen; before contenders, their only mark
     state_version: int | None = None
     protocol: str = ""
     evaluation: dict[str, Any] = field(default_factory=dict)
+    evaluators: dict[str, Any] = field(default_factory=dict)  # beyond the protocol: versions, and what columns mean
     data: dict[str, Any] = field(default_factory=dict)
     collapsed: bool = False  # whether the embeddings of different images are all but the same at the end of training
     outcomes: dict[str, str] = field(default_factory=dict)  # by metric: which test images it got right, see `outcomes`
@@ -84,7 +87,25 @@ def read(path: Path) -> Record:
         if not _fits(getattr(record, key), TYPES[key]):
             raise UserError(f"{path} is damaged: {key} is {str(getattr(record, key))[:40]!r}")
     _check_outcomes(record, path)
+    if not record.contender:
+        record.contender = _contender_of_before(record)
     return record
+
+
+def is_of_before(record: Record) -> bool:
+    """Whether it was written with settings when these were no part of a name."""
+    return "sets" in (record.given or {}) and any((record.given or {}).values())
+
+
+def _contender_of_before(record: Record) -> str:
+    """The method with what was given; `recorded.contender` leaves out what is a default."""
+    if not is_of_before(record):
+        return record.method
+    given: dict[str, Any] = record.given or {}
+    settings = {a.key: a.value.replace(",", "+") for a in parse_assignments(given["sets"])}
+    if given.get("batch_size") is not None:
+        settings["batch_size"] = str(given["batch_size"])
+    return f"{record.method}:{','.join(f'{key}={value}' for key, value in sorted(settings.items()))}"
 
 
 def _check_outcomes(record: Record, path: Path) -> None:
@@ -123,11 +144,16 @@ def read_all(out: Path) -> tuple[list[Record], list[str]]:
         except UserError as error:
             problems.append(str(error))
             continue
-        if path.name != f"seed{record.seed}.json" or unquote(path.parent.name) != record.method:
-            problems.append(f"{path} is the record of {record.method}, seed {record.seed}: its path must say so")
+        folder = unquote(path.parent.name)
+        if path.name != f"seed{record.seed}.json" or folder not in (record.contender, _folder_of_before(record)):
+            problems.append(f"{path} is the record of {record.contender}, seed {record.seed}: its path must say so")
             continue
         found.append(record)
     return found, problems
+
+
+def _folder_of_before(record: Record) -> str:
+    return record.method if "sets" in (record.given or {}) else record.contender
 
 
 def record_paths(out: Path) -> Iterable[Path]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean, median
 
-from .. import outcomes
-from ..metrics import COMPARED, COSTS, HEADLINE, METRICS, titles
-from ..records import Record
+from .. import outcomes, recorded
+from ..metrics import COMPARED, COSTS, HEADLINE, METRICS, Metric, columns
+from ..records import Record, is_of_before
 from . import paired, stale, stats
 from .paired import Judged, Pair, Sample, Standing
 from .published import Published, of_board
@@ -22,9 +22,9 @@ SMALL_TEST = 5000  # images, up to which the test split's own interval is worth 
 
 @dataclass(eq=False)
 class Row:
-    """A method on a leaderboard: its records, its values by seed, and the median of what they cost."""
+    """A contender on a leaderboard: its records, its values by seed, and the median of what they cost."""
 
-    method: str
+    contender: str
     role: str
     uses_labels: bool
     records: list[Record]
@@ -97,22 +97,32 @@ class Leaderboard:
         return self.ranked + self.unranked + self.stale
 
     @cached_property
+    def columns(self) -> dict[str, Metric]:
+        """Those that some record has beyond the protocol's, by key."""
+        good = [record for row in self.rows for record in row.good]
+        return columns((key for record in good for key in record.metrics), (record.evaluators for record in good))
+
+    @cached_property
     def metrics(self) -> dict[str, str]:
-        """What its columns show, by key: the usual metrics, and those on a share of the labels that some record has."""
-        return METRICS | titles(key for row in self.rows for key in row.values)
+        """What its columns show, by key: the protocol's metrics, and those of further evaluators that some record has."""
+        return METRICS | {key: metric.title for key, metric in self.columns.items()}
 
     @cached_property
     def standings(self) -> dict[str, dict[str, Standing]]:
         """For each metric the standing of every contestant with enough seeds."""
         return {
-            metric: paired.standings({row.method: row.sample(metric) for row in self.ranked}, self.contests[metric])
-            for metric in self.metrics
+            metric: paired.standings({row.contender: row.sample(metric) for row in self.ranked}, contests) if contests else {}
+            for metric, contests in self.contests.items()
         }
 
     @cached_property
     def contests(self) -> dict[str, dict[tuple[str, str], Judged]]:
-        """For each metric the board's family of tests: all pairs of contestants, the one listed first minus the other."""
-        return {metric: paired.family(self._pairs(self.ranked, metric)) for metric in self.metrics}
+        """For each metric the board's family of tests: all pairs of contestants, the one listed first minus the other.
+
+        None where the metric has no better side, or where less is better.
+        """
+        ranked = {key for key in self.metrics if key not in self.columns or self.columns[key].better == "higher"}
+        return {key: paired.family(self._pairs(self.ranked, key)) if key in ranked else {} for key in self.metrics}
 
     @cached_property
     def pairs(self) -> dict[str, dict[tuple[str, str], Judged]]:
@@ -130,7 +140,7 @@ class Leaderboard:
 
     @staticmethod
     def _pairs(rows: Sequence[Row], metric: str) -> dict[tuple[str, str], Pair]:
-        return paired.all_pairs({row.method: row.sample(metric) for row in rows if row.values[metric]})
+        return paired.all_pairs({row.contender: row.sample(metric) for row in rows if row.values[metric]})
 
     @property
     def resolution(self) -> float | None:
@@ -139,7 +149,7 @@ class Leaderboard:
 
     def bold(self, row: Row, metric: str) -> bool:
         """Whether no other contestant is significantly better; never said where seeds are too few."""
-        standing = self.standings[metric].get(row.method)
+        standing = self.standings[metric].get(row.contender)
         return row in self.ranked and standing is not None and standing.top
 
     @property
@@ -156,7 +166,7 @@ class Leaderboard:
         if not self.steady:
             return set()
         known = {
-            row.method: (row.cost["train_seconds"] or 0.0, -fmean(row.values[HEADLINE].values()))
+            row.contender: (row.cost["train_seconds"] or 0.0, -fmean(row.values[HEADLINE].values()))
             for row in self.ranked
             if row.values[HEADLINE]
         }
@@ -171,6 +181,8 @@ def build(records: Sequence[Record], published: Sequence[Published] = ()) -> lis
     """Leaderboards in the order of their titles."""
     groups: dict[tuple[str, str, str], list[tuple[Record, list[str]]]] = defaultdict(list)
     for record, why in zip(records, stale.reasons(records), strict=True):
+        if is_of_before(record):
+            record.contender = recorded.contender(record)
         groups[record.track, record.backbone, record.budget].append((record, why))
     return [_board(*key, group, published) for key, group in sorted(groups.items(), key=lambda item: item[0])]
 
@@ -181,27 +193,27 @@ def _board(
     rows = _rows([record for record, why in group if not why])
     old = _rows([record for record, why in group if why])
     for row in old:
-        row.stale = sorted({reason for record, why in group for reason in why if record.method == row.method})
+        row.stale = sorted({reason for record, why in group for reason in why if record.contender == row.contender})
     ranked = [row for row in rows if row.role == "contestant"]
     unranked = [row for row in rows if row.role != "contestant"]
     return Leaderboard(track, backbone, budget, ranked, unranked, old, of_board(list(published), track, backbone, budget))
 
 
 def _rows(records: list[Record]) -> list[Row]:
-    methods: dict[str, list[Record]] = defaultdict(list)
+    contenders: dict[str, list[Record]] = defaultdict(list)
     for record in records:
-        methods[record.method].append(record)
-    return sorted(map(row, methods.values()), key=_order)
+        contenders[record.contender].append(record)
+    return sorted(map(row, contenders.values()), key=_order)
 
 
 def row(records: Sequence[Record]) -> Row:
-    """The row of the records of one method."""
-    return Row(records[0].method, records[0].role, records[0].uses_labels, sorted(records, key=lambda r: r.seed))
+    """The row of the records of one contender."""
+    return Row(records[0].contender, records[0].role, records[0].uses_labels, sorted(records, key=lambda r: r.seed))
 
 
 def _order(row: Row) -> tuple[float, str]:
     found = row.interval(HEADLINE)
-    return (-found.mean if found else 1.0, row.method)
+    return (-found.mean if found else 1.0, row.contender)
 
 
 def _median(values: list[float | None]) -> float | None:

@@ -41,7 +41,8 @@ def datasets(root: Path) -> list[Row]:
             rows.append((name, "damaged", "", str(error)))
             continue
         if not ready:
-            rows.append((name, "missing", "", f"get it with: {track.how_to_get or f'python -m bench data get {name}'}"))
+            way = track.how_to_get or f"python -m bench data get {name} (or with --from DIR, in any form of docs/data.md)"
+            rows.append((name, "missing", "", f"get it with: {way}"))
             continue
         size = sum(f.stat().st_size for f in folder.iterdir())
         rows.append((name, "ready", f"{size / 2**20:,.0f} MiB", str(folder)))
@@ -74,7 +75,7 @@ def stale_results(out: Path, warn: Callable[[str], None]) -> list[Row]:
 
 
 def _name(record: records.Record) -> str:
-    return "/".join([record.track, record.backbone, record.budget, record.method, f"seed{record.seed}"])
+    return "/".join([record.track, record.backbone, record.budget, record.contender, f"seed{record.seed}"])
 
 
 def columns(rows: Sequence[Row]) -> str:

@@ -100,9 +100,9 @@ def _pairs(pairs: dict[tuple[str, str], Judged]) -> list[list[Any]]:
 
 def _row(board: Leaderboard, row: Row, shared: dict[str, Pool], most: int) -> dict[str, Any]:
     ranked = row in board.ranked
-    standings = {metric: board.standings[metric].get(row.method) if ranked else None for metric in board.metrics}
+    standings = {metric: board.standings[metric].get(row.contender) if ranked else None for metric in board.metrics}
     return {
-        "method": row.method,
+        "method": row.contender,
         "kind": "stale" if row.stale else row.role,
         "labels": row.uses_labels,
         "stale": row.stale,

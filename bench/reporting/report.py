@@ -21,12 +21,11 @@ LEGEND = (
     "Accuracy in percent on the test split: mean over n seeds ± the half width of its 95% interval (Student), or the interval's "
     "ends where it would pass 0 or 100. Rank by linear accuracy, with its 95% interval. **Bold**: no contestant is significantly "
     "better. Both follow from one family of tests a board: all pairs of contestants in linear accuracy, paired by seed and by "
-    "test image, Holm, 5%. Nothing is claimed below 3 seeds. {test}{labels}"
+    "test image, Holm, 5%. Nothing is claimed below 3 seeds. {test}{notes}"
     "images/s counts images (two views each) of training, detection included; detection is its share of training time. "
     "Costs are medians over seeds on {devices}; ~ marks times that vary by more than a fifth between seeds. "
     "– not measured or not applicable."
 )
-LABELS = "linear@x%: fitted on the labels of x% of every class alone, the same images for every method and seed. "
 TITLES = {  # of the figures of a leaderboard
     "cost": "accuracy against training time",
     "curves": "learning curves",
@@ -105,8 +104,8 @@ def _csv(frame: pd.DataFrame) -> str:
 def _markdown_files(out: Path, boards: list[Leaderboard], figures: dict[str, dict[str, plots.Figure]], devices: str) -> Files:
     texts = {board.title: _markdown(board) for board in boards}
     small = any(row.test_interval(metrics.HEADLINE) for board in boards for row in board.rows)
-    few = any(board.metrics.keys() - metrics.METRICS.keys() for board in boards)
-    legend = LEGEND.format(devices=devices, test=TEST if small else "", labels=LABELS if few else "")
+    notes = dict.fromkeys(column.note for board in boards for column in board.columns.values() if column.note)
+    legend = LEGEND.format(devices=devices, test=TEST if small else "", notes="".join(notes))
     whole = ["# Leaderboards", "", "Made by `python -m bench report` from the records beside this file; do not edit."]
     whole += [f"`{PAGE}`, made by the same command, shows them with curves and the record behind every number.", "", legend, ""]
     for board in boards:
@@ -148,7 +147,7 @@ def _details(board: Leaderboard) -> list[str]:
     if (frame := tables.to_best(board)) is not None:
         lines += ["**Against the best, by linear accuracy**", "", _table(frame), ""]
     for row in board.stale:
-        lines += [f"{row.method} is stale: {'; '.join(row.stale)}", ""]
+        lines += [f"{row.contender} is stale: {'; '.join(row.stale)}", ""]
     return lines
 
 
