@@ -26,7 +26,7 @@ from ..settings import nearest
 from . import session
 from .scheduler import Task
 
-FOLDERS = (Path("experiments"), Path(__file__).resolve().parent.parent / "experiments")
+FOLDERS = (Path("experiments"), Path(__file__).resolve().parent.parent / "experiments")  # the second: of the package
 
 
 @dataclass(frozen=True)
