@@ -64,7 +64,8 @@ def run(
 def leaderboard(out: str | Path = "results") -> pd.DataFrame:
     """Every contender of every leaderboard below ``out``, one row each; numbers as they are in ``leaderboard.csv``.
 
-    track, backbone, budget: the leaderboard. contender, role, uses_labels: the row; stale: why it is not ranked, else empty.
+    track, backbone, budget: the leaderboard. method (a method spec), role, uses_labels: the row.
+    stale: why it is not ranked, else empty.
     n: seeds that ended well; not_ok: those that did not. rank, rank_best, rank_worst: by linear accuracy, and its 95% interval.
     For each metric, as a fraction and not in percent: its mean over seeds, ``_half`` (of the 95% interval), ``_bca_low`` and
     ``_bca_high`` (bootstrap, from 8 seeds), ``_top`` (no contestant is significantly better). test_split_low and

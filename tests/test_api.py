@@ -16,7 +16,7 @@ def test_the_leaderboard_is_a_table_of_fractions(tmp_path, monkeypatch):
     made_up.install(monkeypatch)
     made_up.write(tmp_path, made_up.few())
     board = bench.leaderboard(str(tmp_path))
-    assert list(board["contender"])[0] == "alpha" and board["linear_top1"].between(0, 1).all()
+    assert board["method"].iloc[0] == "alpha" and board["linear_top1"].between(0, 1).all()
     documented = bench.leaderboard.__doc__
     plain = [name for name in board if not name.startswith(("linear", "knn"))]
     costs = ("seconds", "images_per_second", "bytes", "joules", "steady_times", "pareto")
