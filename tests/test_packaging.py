@@ -12,7 +12,7 @@ from tests.small_cells import ROOT, command
 
 SMOKE = """
 import importlib.util, sys
-import bench, bench.methods.simclr, bench.datasets.digits, bench.running.experiment as experiment
+import bench, bench.methods.simclr, bench.datasets.digits, bench.experiment as experiment
 from bench.methods import registry
 from bench.datasets.registry import tracks
 assert registry()["simclr"] is bench.methods.simclr.SimCLR and tracks()["digits"] is bench.datasets.digits.TRACK
@@ -21,7 +21,7 @@ for twin in ("bench.bench", "bench.methods.methods", "methods.simclr"):
         assert importlib.util.find_spec(twin) is None, twin
     except ImportError:
         pass
-assert experiment.load("class-count")
+assert experiment.known()
 other = importlib.util.find_spec("datasets")
 if other is not None and other.origin:
     import datasets

@@ -177,6 +177,14 @@ class Leaderboard:
         }
 
 
+def find_row(board: Leaderboard, text: str, among: Sequence[Row] | None = None) -> Row | None:
+    """The row of the method spec ``text``, however it is spelled: its defaults are those of the board."""
+    rows = {row.contender: row for row in (board.ranked + board.unranked if among is None else among)}
+    if text in rows or ":" not in text or not rows:
+        return rows.get(text)
+    return rows.get(recorded.called(text, next(iter(rows.values())).records[0]))
+
+
 def build(records: Sequence[Record], published: Sequence[Published] = ()) -> list[Leaderboard]:
     """Leaderboards in the order of their titles."""
     groups: dict[tuple[str, str, str], list[tuple[Record, list[str]]]] = defaultdict(list)

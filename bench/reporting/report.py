@@ -11,7 +11,7 @@ import pandas as pd
 
 from .. import metrics, records
 from ..throughput import table as throughput
-from . import confounds, latex, leaderboard, page, plots, published, tables, watch
+from . import confounds, experiments, latex, leaderboard, page, plots, published, sweep_plots, sweeps, tables, watch
 from .leaderboard import Leaderboard
 
 SECTION = r"(<!-- leaderboard {folder}/(?P<track>\S+) -->\n).*?(<!-- end leaderboard -->)"
@@ -22,7 +22,9 @@ LEGEND = (
     "ends where it would pass 0 or 100. Rank by linear accuracy, with its 95% interval. **Bold**: no contestant is significantly "
     "better. Both follow from one family of tests a board: all pairs of contestants in linear accuracy, paired by seed and by "
     "test image, Holm, 5%. Nothing is claimed below 3 seeds. {test}{notes}"
-    "images/s counts images (two views each) of training, detection included; detection is its share of training time. "
+    "images/s counts images of training, detection included; detection is its share of training time. "
+    "GFLOP/image: floating-point operations of a step, forward and backward, by image; operations: of all training, detection "
+    "included. "
     "Costs are medians over seeds on {devices}; ~ marks times that vary by more than a fifth between seeds. "
     "– not measured or not applicable."
 )
@@ -31,6 +33,7 @@ TITLES = {  # of the figures of a leaderboard
     "curves": "learning curves",
     "detection": "quality of detected false negatives",
 }
+OURS = (*(f"*-{name}" for name in TITLES), "*-sweep-*", "*-grid-*")
 TEST = "Test split: Wilson's 95% interval for a test split of this size, which no number of seeds narrows. "
 
 
@@ -82,7 +85,8 @@ def render(out: Path, following: bool = False, png: bool = False) -> tuple[Files
     found, problems = records.read_all(out)
     boards = leaderboard.build(found, published.read(out))
     devices = sorted({r.environment.get("device", "an unknown machine") for r in found})
-    figures = {board.title: plots.of_board(board) for board in boards}
+    figures = {board.title: plots.of_board(board) | sweep_plots.of_board(board) for board in boards}
+    judged, unread = experiments.of_folder(out, boards)
     files: Files = _markdown_files(out, boards, figures, " and ".join(devices) or "no machine yet")
     files[out / "leaderboard.csv"] = Text(_csv(tables.numbers(boards)))
     files[out / "pairs.csv"] = Text(_csv(tables.pair_numbers(boards)))
@@ -91,10 +95,20 @@ def render(out: Path, following: bool = False, png: bool = False) -> tuple[Files
         for name, figure in figures[board.title].items():
             for suffix in ("svg", "png") if png else ("svg",):
                 files[out / "figures" / f"{_slug(board)}-{name}.{suffix}"] = Drawing(figure)
-    old = [path for name in TITLES for path in sorted((out / "figures").glob(f"*-{name}.svg"))]  # others are not ours
+    for one in judged:
+        files |= _experiment_files(out, one, png)
+    old = [path for name in OURS for path in sorted((out / "figures").glob(f"{name}.svg"))]  # others are not ours
     files |= {path: Gone() for path in old if path not in files}
-    files[out / PAGE] = Text(page.html(boards, watch.running(out) or {} if following else None))
-    return files, problems
+    files[out / PAGE] = Text(page.html(boards, judged, watch.running(out) or {} if following else None))
+    return files, problems + unread
+
+
+def _experiment_files(out: Path, judged: experiments.Judged, png: bool) -> Files:
+    name, figure = judged.experiment.name, experiments.figure(judged)
+    drawn = [out / "figures" / f"{name}.{suffix}" for suffix in ("svg", "png")[: 2 if png else 1]]
+    return {out / f"{name}.md": Text(experiments.markdown(judged))} | {
+        path: Drawing(figure) if figure else Gone() for path in drawn
+    }
 
 
 def _csv(frame: pd.DataFrame) -> str:
@@ -146,13 +160,19 @@ def _details(board: Leaderboard) -> list[str]:
     lines: list[str] = []
     if (frame := tables.to_best(board)) is not None:
         lines += ["**Against the best, by linear accuracy**", "", _table(frame), ""]
+    for sweep in sweeps.sweeps(board):
+        lines += [f"**Sweep over {sweep.key}**", "", _table(sweeps.table(sweep)), ""]
+    for grid in sweeps.grids(board):
+        title = f"**{metrics.METRICS[metrics.HEADLINE]} of {grid.contender} over {' and '.join(grid.keys)}**"
+        lines += [title, "", _table(sweeps.grid_table(grid)), ""]
     for row in board.stale:
         lines += [f"{row.contender} is stale: {'; '.join(row.stale)}", ""]
     return lines
 
 
 def _images(board: Leaderboard, names: Sequence[str]) -> list[str]:
-    return [line for name in names for line in (f"![{board.title}: {TITLES[name]}](figures/{_slug(board)}-{name}.svg)", "")]
+    titled = {name: TITLES.get(name, f"sweep over {name.partition('-')[2]}") for name in names}
+    return [line for name in names for line in (f"![{board.title}: {titled[name]}](figures/{_slug(board)}-{name}.svg)", "")]
 
 
 def _slug(board: Leaderboard) -> str:

@@ -26,6 +26,9 @@ function columns() {
     cost("images_per_second", "images/s", (row) => about(row) + amount(row.cost.images_per_second), true),
     cost("train_seconds", "train", (row) => about(row) + duration(row.cost.train_seconds)),
     cost("detect_seconds", "detection", (row) => duration(row.cost.detect_seconds)),
+    cost("views_per_image", "views/image", (row) => significant(row.cost.views_per_image)),
+    cost("flops_per_image", "GFLOP/image", (row) => significant(row.cost.flops_per_image, 1e9)),
+    cost("flops", "operations", (row) => operations(row.cost.flops)),
     cost("peak_memory_bytes", "peak memory", (row) => (row.cost.peak_memory_bytes ? `${amount(row.cost.peak_memory_bytes, 2 ** 30, 2)} GiB` : NONE)),
     cost("energy_joules", "energy", (row) => (row.cost.energy_joules ? `${amount(row.cost.energy_joules, 1000)} kJ` : NONE)),
     { key: "published", title: "published", number: (row) => published(row)[0]?.value, text: publishedText, down: true },
@@ -84,8 +87,14 @@ function drawTable() {
   }
   at("board-table").replaceChildren(make("thead", {}, head), body);
   at("board-table").setAttribute("aria-label", board().title);
+  tellOfScrolling();
   at("status").textContent = `${rows.length} of ${board().rows.length} methods, sorted by ${sort.title}`;
   at("notes").replaceChildren(...notes().map((note, i) => make("p", { class: "note" }, `[${i + 1}] published: ${note}`)));
+}
+
+function tellOfScrolling() {
+  const region = at("board-table").parentElement;
+  at("scrolls").hidden = region.scrollWidth <= region.clientWidth;
 }
 
 function heading(column, sort) {
