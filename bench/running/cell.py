@@ -15,17 +15,16 @@ from .. import environment, outcomes, versions
 from ..backbone import build_backbone, save_encoder
 from ..budget import Budget
 from ..cells import Cell
-from ..datasets.loader import Loader, evaluation_batches, place
-from ..datasets.registry import open_splits, track_of
-from ..datasets.spec import parse_spec
-from ..datasets.store import Splits, Store
+from ..datasets.base import Track
+from ..datasets.loader import Loader, place
+from ..datasets.registry import open_splits
+from ..datasets.store import Splits
 from ..evaluation import default, protocol
 from ..evaluation.detection import Judge
 from ..evaluation.evaluator import Evaluator, description, judge
-from ..evaluation.features import extract
-from ..evaluation.frozen import Features, Frozen
+from ..evaluation.features import encode, freeze
+from ..evaluation.frozen import Features
 from ..methods import Method, TrainData
-from ..recipe import Recipe
 from ..records import Record
 from ..training import collapse, resources
 from ..training.checkpointer import Keeper
@@ -83,10 +82,10 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
 
     tell({"phase": "evaluate", "progress": 1.0})
     begun = time.perf_counter()
-    frozen = freeze(method.encoder, splits, recipe, job)
+    frozen = freeze(method.encoder, splits, recipe.track, device, job.data_root)
     found = judge(frozen, job.evaluators)
     if spent.curve:
-        spent.curve[-1] |= _of_embeddings(method.encoder, frozen.train, splits, recipe, device)
+        spent.curve[-1] |= _of_embeddings(method.encoder, frozen.train, splits, recipe.track, device)
     spent.cost["eval_seconds"] += time.perf_counter() - begun
     spent.cost["peak_memory_bytes"] = resources.peak_memory_bytes(device)
     if next(method.encoder.parameters(), None) is not None:
@@ -120,31 +119,12 @@ def build_method(cell: Cell, splits: Splits) -> Method:
     return recipe.method(encoder, recipe.config, TrainData(len(splits.train), splits.classes, known))
 
 
-def encode(encoder: nn.Module, store: Store, recipe: Recipe, device: torch.device) -> Features:
-    """A split as a frozen encoder sees it."""
-    batches = evaluation_batches(store, recipe.track.policy, recipe.track.size, device)
-    return Features(extract(encoder, batches, device), store.labels.to(device))
-
-
-def freeze(encoder: nn.Module, splits: Splits, recipe: Recipe, job: Job) -> Frozen:
-    """Features of both splits; of another dataset, at the input size that the encoder was made for."""
-    device = torch.device(job.device)
-    train, test = (encode(encoder, store, recipe, device) for store in (splits.train, splits.test))
-
-    def elsewhere(text: str) -> Frozen:
-        spec = parse_spec(text)
-        track = track_of(spec, job.data_root).at(recipe.track.size)
-        return freeze(encoder, open_splits(spec, job.data_root), replace(recipe, spec=spec, track=track), job)
-
-    return Frozen(train, test, splits.classes, elsewhere)
-
-
-def _of_embeddings(encoder: nn.Module, train: Features, splits: Splits, recipe: Recipe, device: torch.device) -> dict[str, float]:
+def _of_embeddings(encoder: nn.Module, train: Features, splits: Splits, track: Track, device: torch.device) -> dict[str, float]:
     """What the curve shows of the embeddings ``train``; nothing unless all are finite."""
     if not bool(train.values.isfinite().all()):
         return {}
     accuracy = protocol.curve_knn(train, protocol.held_out(train.labels), splits.classes)
-    alike = collapse.alignment(encoder, splits.train, recipe.track.policy, recipe.track.size, device)
+    alike = collapse.alignment(encoder, splits.train, track.policy, track.size, device)
     return {"held_out_knn_top1": accuracy} | collapse.spread(train.values) | alike
 
 
@@ -179,8 +159,8 @@ def _curve_measure(trainer: Trainer, cell: Cell, splits: Splits) -> Callable[[fl
         done = sum("held_out_knn_top1" in point for point in trainer.curve)
         if progress >= 1 or progress < (done + 1) / CURVE_KNN:
             return {}
-        features = encode(trainer.method.encoder, splits.train, cell.recipe, trainer.device)
-        return _of_embeddings(trainer.method.encoder, features, splits, cell.recipe, trainer.device)
+        features = encode(trainer.method.encoder, splits.train, cell.recipe.track, trainer.device)
+        return _of_embeddings(trainer.method.encoder, features, splits, cell.recipe.track, trainer.device)
 
     return measure
 
