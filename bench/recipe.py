@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .budget import Budget
+from .datasets.augment import View
 from .datasets.base import Track
 from .datasets.spec import Spec
 from .errors import UserError
@@ -18,10 +19,16 @@ from .methods import Config, Method
 from .methods.base import Count, Fraction, NonNegative
 from .settings import Assignment, apply, nearest
 
+LATER = {"later": True}
+EXACT = {"exact": True}
+
 
 @dataclass(frozen=True)
 class Training:
-    """What every method shares on a track; the optimizer is SGD with momentum under a cosine schedule."""
+    """What every method shares on a track: by default SGD with momentum under a cosine schedule.
+
+    A recipe shows the fields marked ``later``, which came after the first records, where they are not at their defaults.
+    """
 
     batch_size: Count
     lr: NonNegative  # at this batch size, after linear scaling
@@ -29,8 +36,13 @@ class Training:
     sgd_momentum: Fraction = 0.9  # MoCo, section 3.3
     lr_warmup: Fraction = 0.0  # share of the budget with a linearly rising learning rate
     compile: Literal["auto", "off"] = "auto"  # on CUDA only
+    optimizer: Literal["sgd", "lars", "adamw"] = field(default="sgd", metadata=LATER)
+    adam_beta2: Fraction = field(default=0.999, metadata=LATER)  # of AdamW; Loshchilov and Hutter 2019
+    clip_norm: NonNegative = field(default=0.0, metadata=LATER)  # most that all gradients' norm may be; 0: whatever it is
+    decay_norms: bool = field(default=True, metadata=LATER)  # False: biases and norms are spared from weight decay
+    precision: Literal["auto", "fp32", "bf16"] = field(default="auto", metadata=LATER)  # auto: bf16 on CUDA, fp32 elsewhere
     # auto: on CUDA, where memory is short without. It changes no number, so that the recipe does not show it
-    activation_checkpointing: Literal["auto", "on", "off"] = field(default="auto", metadata={"exact": True})
+    activation_checkpointing: Literal["auto", "on", "off"] = field(default="auto", metadata=EXACT)
 
 
 def learning_rate(peak: float, warmup: float, progress: float) -> float:
@@ -38,6 +50,13 @@ def learning_rate(peak: float, warmup: float, progress: float) -> float:
     if progress < warmup:
         return peak * progress / warmup
     return peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warmup) / max(1e-12, 1 - warmup))))
+
+
+def shown(settings: Any) -> dict[str, Any]:
+    """The fields of a dataclass that a recipe shows: not those that change no number, nor later ones at their defaults."""
+    fields = [f for f in dataclasses.fields(settings) if not f.metadata.get("exact")]
+    values = {f.name: (f, getattr(settings, f.name)) for f in fields}
+    return {name: value for name, (f, value) in values.items() if not (f.metadata.get("later") and value == f.default)}
 
 
 @dataclass(frozen=True)
@@ -53,20 +72,29 @@ class Recipe:
     training: Training
     given: dict[str, Any] = field(default_factory=dict, compare=False)  # what the user had chosen; not part of the hash
 
+    @property
+    def views(self) -> tuple[View, ...]:
+        """What the method's loss takes."""
+        return self.method.views(self.config, self.track.policy, self.track.size)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         plain = {
             "track": str(self.spec),
             "input_size": self.track.size,
-            "policy": dataclasses.asdict(self.track.policy),
+            "policy": shown(self.track.policy),
             "backbone": self.backbone,
             "budget": str(self.budget),
             "method": self.method.name,
-            "config": dataclasses.asdict(self.config),
-            "training": {f.name: getattr(self.training, f.name) for f in dataclasses.fields(Training) if not f.metadata},
+            "config": shown(self.config),
+            "training": shown(self.training),
         }
         if self.track.side is not None:
             plain["side"] = self.track.side
+        if any((view.policy, view.size) != (self.track.policy, self.track.size) for view in self.views):
+            plain["views"] = [{"count": v.count, "size": v.size, "policy": shown(v.policy)} for v in self.views]
+        if self.method.own_recipe is not None:
+            plain["own_recipe"] = self.method.own_recipe.source
         return json.loads(json.dumps(plain))  # tuples become lists, as they will be read back
 
     def hash(self) -> str:
@@ -91,6 +119,9 @@ def resolve(
     if batch_size < 2:
         raise UserError(f"--batch-size {batch_size} is too small: a contrast needs at least 2 images")
     training = Training(batch_size, track.lr * batch_size / track.batch_size, track.weight_decay)
+    if method.own_recipe is not None:
+        own = method.own_recipe
+        training = dataclasses.replace(training, lr=own.lr * batch_size / 256, **own.settings)
     fields = {f.name for f in dataclasses.fields(method.config_type)}
     chosen = {a.key: a.value for a in assignments if a.method is None} | {
         a.key: a.value for a in assignments if a.method == method.name

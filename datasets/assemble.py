@@ -1,7 +1,7 @@
 """Preparing a tree of image files: decoded by several processes straight into the store, chunk by chunk.
 
 Chunks are noted in the journal and told of in their order, so that neither the number of processes nor a kill in between
-shows in what comes out. Whoever decodes a chunk hashes it; the images' digest is that of their chunks' digests, as one
+shows in what comes out. Whoever decodes an image hashes it; the images' digest is that of their own digests, as one
 process alone could not hash as fast as many decode.
 """
 
@@ -71,6 +71,7 @@ class Assembly:
         self.digest, self.done, self.total = writer.Digest(), 0, sum(map(len, tree.names.values()))
         self.sizes = {split: np.zeros((len(tree.names[split]), 2), np.int32) for split in SPLITS}
         self.splits: dict[str, dict] = {}
+        self.keys = {split: np.zeros(len(tree.names[split]), np.uint64) for split in SPLITS}
         self.streams = {split: self.path(split).open("rb", buffering=0) for split in SPLITS}
 
     def __enter__(self) -> Assembly:
@@ -93,16 +94,18 @@ class Assembly:
         """Bytes of an image."""
         return 3 * self.side**2
 
-    def hash(self, chunk: Chunk) -> bytes:
-        """The digest of the chunk's images as they lie in their file."""
+    def hash(self, chunk: Chunk) -> list[bytes]:
+        """The digests of the chunk's images as they lie in their file."""
         pixels = os.pread(self.streams[chunk.split].fileno(), len(chunk.names) * self.image, self.offset(chunk))
-        return hashlib.sha256(pixels).digest()
+        return [hashlib.sha256(pixels[at : at + self.image]).digest() for at in range(0, len(pixels), self.image)]
 
-    def add(self, chunk: Chunk, sizes: list, digest: bytes) -> Line:
+    def add(self, chunk: Chunk, sizes: list, digests: list[bytes]) -> Line:
         """Take the next chunk, whose images lie in their file: what the journal is to say of it."""
         count = len(chunk.names)
-        self.digest.update(digest)
-        self.sizes[chunk.split][chunk.start : chunk.start + count] = sizes
+        self.digest.update(b"".join(digests))
+        place = slice(chunk.start, chunk.start + count)
+        self.sizes[chunk.split][place] = sizes
+        self.keys[chunk.split][place] = writer.keys(digests)
         self.done += count
         if chunk.last:
             self._complete(chunk.split)
@@ -111,18 +114,18 @@ class Assembly:
     def _complete(self, split: str) -> None:
         names = self.folder / f"{split}_names.txt"
         names.write_text("".join(f"{name}\n" for name in self.tree.names[split]), newline="\n")
-        described = writer.complete(
-            self.folder, split, self.digest.end(), self.tree.labels[split], self.sizes[split], self.digest
-        )
+        sizes = None if self.tree.square == self.side else self.sizes[split]
+        described = writer.complete(self.folder, split, self.digest.end(), self.tree.labels[split], sizes, self.digest)
         self.splits[split] = described | {"names": lines_hash(self.tree.names[split])}
 
     def describe(self) -> None:
         classes = list(self.tree.classes)
         more = {
-            "hashed_by": CHUNK,
+            "hashed_by": 1,
             "side": self.side,
             "class_list": lines_hash(classes),
             "class_names": classes,
+            "duplicates": writer.duplicates(self.keys),
             **self.tree.notes,
         }
         writer.describe(self.folder, len(classes), self.splits, self.digest, **more)
@@ -159,7 +162,7 @@ def _assemble(assembly: Assembly, chunks: list[Chunk], workers: int, stream: Any
     jobs = ((assembly.path(c.split), assembly.offset(c), assembly.tree.folder, c.names, assembly.side) for c in chunks)
     with decoded(jobs, workers) as results:
         for chunk, made in zip(chunks, results, strict=True):
-            line = assembly.add(chunk, made.sizes, made.digest)
+            line = assembly.add(chunk, made.sizes, made.digests)
             complaints += made.complaints
             if not complaints:
                 journal.note(stream, line)

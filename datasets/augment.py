@@ -6,7 +6,7 @@ The reference is torchvision's functional API applied image by image; the tests 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -34,6 +34,16 @@ class Policy:
     blur: float = 0.0  # SimCLR B.9: no blur on small images
     blur_sigma: tuple[float, float] = (0.1, 2.0)
     blur_kernel: int = 23  # a tenth of 224 pixels, odd: SimCLR A
+    solarize: float = field(default=0.0, metadata={"later": True})  # BYOL, of its second view: 0.2
+
+
+@dataclass(frozen=True)
+class View:
+    """``count`` views of each image under ``policy``, ``size`` pixels a side."""
+
+    policy: Policy
+    size: int
+    count: int = 1
 
 
 class Parameters(NamedTuple):
@@ -46,6 +56,7 @@ class Parameters(NamedTuple):
     gray: Tensor  # bool [B]
     sigma: Tensor  # float [B]
     blur: Tensor  # bool [B]
+    solarize: Tensor | None = None  # bool [B]; None: of no image
 
     def pieces(self, most: int) -> list[Parameters]:
         """The parameters of consecutive images, at most so many, that share an order."""
@@ -60,7 +71,9 @@ class Parameters(NamedTuple):
     def _between(self, start: int, end: int, order: list[int]) -> Parameters:
         cut = slice(start, end)
         boxes = Boxes(*(side[cut] for side in self.boxes))
-        return Parameters(boxes, self.flip[cut], self.factors[:, cut], [order], self.gray[cut], self.sigma[cut], self.blur[cut])
+        solarize = None if self.solarize is None else self.solarize[cut]
+        rest = (self.gray[cut], self.sigma[cut], self.blur[cut], solarize)
+        return Parameters(boxes, self.flip[cut], self.factors[:, cut], [order], *rest)
 
 
 OPERATIONS = (colour.brightness, colour.contrast, colour.saturation, colour.hue)
@@ -83,6 +96,7 @@ def draw(policy: Policy, height: Tensor, width: Tensor, generator: torch.Generat
     host = random.Random(order_seed)
     orders = [host.sample(range(4), 4) for _ in range(ORDER_GROUPS)]
     low, high = policy.blur_sigma
+    solarize = torch.rand(count, generator=generator, device=device) < policy.solarize if policy.solarize else None
     return Parameters(
         boxes,
         flip=uniform[5] < policy.flip,
@@ -91,6 +105,7 @@ def draw(policy: Policy, height: Tensor, width: Tensor, generator: torch.Generat
         gray=uniform[6] < policy.gray,
         sigma=low + uniform[7] * (high - low),
         blur=uniform[8] < policy.blur,
+        solarize=solarize,
     )
 
 
@@ -122,6 +137,8 @@ def _apply(policy: Policy, images: Tensor, p: Parameters, size: int) -> Tensor:
     if policy.blur:
         blurred = geometry.gaussian_blur(views, p.sigma, policy.blur_kernel)
         views = torch.where(p.blur[:, None, None, None], blurred, views)
+    if p.solarize is not None:
+        views = colour.solarize(views, p.solarize)
     return normalise(policy, views)
 
 

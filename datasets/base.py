@@ -45,6 +45,7 @@ class Tree:
     labels: Mapping[str, np.ndarray]  # of both splits: int64 [N]
     classes: Sequence[str]  # their names, in the order of the labels
     notes: Mapping[str, Any] = field(default_factory=dict)  # what meta.json is to say besides
+    square: int | None = None  # the side of every image, where all are squares of one size: they are used whole
 
 
 class Grouping(NamedTuple):

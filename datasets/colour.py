@@ -34,6 +34,12 @@ def saturation(images: Tensor, factor: Tensor) -> Tensor:
     return torch.lerp(luma(images), images, _each(factor)).clamp_(0, 1)
 
 
+def solarize(images: Tensor, chosen: Tensor) -> Tensor:
+    """The ``chosen`` (bool [B]) images with all that is brighter than half inverted, at torchvision's threshold of 128 / 255."""
+    inverted = torch.where(images >= 128 / 255, 1 - images, images)
+    return torch.where(_each(chosen), inverted, images)
+
+
 def hue(images: Tensor, factor: Tensor) -> Tensor:
     """Turn the hue by ``factor`` of a full circle, in [-0.5, 0.5].
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +17,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-SUFFIXES = (".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp")
-FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF")  # by content, whatever the name; others may start programs
+from . import depth
+
+FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF", "AVIF", "JPEG2000")
+# by content, whatever the name; others may start programs
+JPEGS = ("MPO",)  # further kinds of files that Pillow opens as JPEG
 GAP = 2  # a JPEG may be decoded at a half, quarter or eighth, as long as this many times the wanted side is left
 ORIENTATION = 0x0112  # the EXIF tag, and what makes each of its values upright
 UPRIGHT = {
@@ -36,23 +40,35 @@ class Unreadable(Exception):
 
 
 class Decoded(NamedTuple):
-    """What came of some files: heights and widths, complaints, and the SHA-256 of all their pixels."""
+    """What came of some files: heights and widths, complaints, and the SHA-256 of each one's pixels."""
 
     sizes: list[tuple[int, int]]
     complaints: list[str]
-    digest: bytes
+    digests: list[bytes]
+
+
+@cache
+def formats() -> tuple[str, ...]:
+    """The `FORMATS` that this Pillow reads."""
+    Image.init()
+    return tuple(kind for kind in FORMATS if kind in Image.OPEN)
+
+
+@cache
+def suffixes() -> frozenset[str]:
+    """The ends of the names of files of these formats, in lower case."""
+    return frozenset(end for end, kind in Image.registered_extensions().items() if kind in (*formats(), *JPEGS))
 
 
 def decode(path: Path | str, side: int) -> tuple[Tensor, tuple[int, int]]:
     """One image as uint8 [3, side, side], and its upright height and width; raises `Unreadable`."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(path, formats=formats()) as image:
             full = image.size
             drafted = image.draft(None, (GAP * side, GAP * side))
-            image.load()
+            upright = to_rgb(image)
             width, height = full if drafted else image.size
             turn = _orientation(image)
-            upright = to_rgb(image)
     except MemoryError:
         raise
     except Exception as error:  # a damaged file raises almost anything
@@ -71,11 +87,15 @@ def _orientation(image: Image.Image) -> int:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode as RGB: what is transparent lies on white; of 16 bits the upper 8 count."""
+    """Any mode as RGB: what is transparent lies on white; `ValueError` where the range of the numbers is not known."""
+    deep = depth.is_deep(image)
+    image.load()
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers of unknown range")
     if image.mode.startswith("I"):
-        return Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8)).convert("RGB")
+        return Image.fromarray(depth.to_eight_bits(image)).convert("RGB")
+    if deep:
+        depth.require_range(int(np.asarray(image.convert("RGB")).max(initial=0)) << 8)
     if image.has_transparency_data:
         layers = image.convert("RGBA")
         ground = Image.new("RGBA", layers.size, "white")
@@ -110,7 +130,7 @@ def decode_into(target: Path, offset: int, folder: Path, names: Sequence[str], s
             sizes.append(size)
     with target.open("r+b", buffering=0) as stream:
         stream.seek(offset)
-        whole = rest = pixels.numpy().data.cast("B")
+        rest = pixels.numpy().data.cast("B")
         while rest:
             rest = rest[stream.write(rest) :]
-    return Decoded(sizes, complaints, hashlib.sha256(whole).digest())
+    return Decoded(sizes, complaints, [hashlib.sha256(image).digest() for image in pixels.numpy()])

@@ -1,38 +1,54 @@
 """Tracks that are made from the user's own folders of images, one folder a class; ``data get folder`` prepares them.
 
 Nothing but the prepared folder tells of such a track: its meta.json names the classes and the side of the images.
+What else the track needs follows from that side, and from whether there is a GPU.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Container, Iterator
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from . import store, trees
+import torch
+
+from . import layout, store, trees
 from .base import DataError, Track, Tree
 from .imagenet import POLICY
+from .imagenet_val import flat_classes
 
 KIND = "folder"  # what meta.json calls such a track
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 RESERVED = {"folder", "auto", "all", "raw"}  # words of the command line, and the folder of downloads
 TEST_SHARE, SEED = 0.2, 20220425
-SIZE, SMALL = 224, 64  # pixels: the largest input; the smallest that is blurred
+SIZE, SMALL = 224, 64  # pixels: the largest input; the largest that is not blurred (SimCLR B.9)
+SMALLEST, LARGEST = 8, 256  # pixels: of stored images, where no other side is given
+
+
+def stored_side(median: int) -> int:
+    """The side at which images are stored whose shorter sides have this median, in pixels."""
+    return min(LARGEST, max(SMALLEST, median))
+
+
+def backbone() -> str:
+    """A network that this machine can train: a small one where there is no GPU."""
+    return "resnet18" if torch.cuda.is_available() else "test_resnet"
 
 
 def track(name: str, side: int, classes: int = 0) -> Track:
     """The track ``name`` of images of ``side`` x ``side`` pixels."""
     size = min(SIZE, side)
-    return Track(
+    whole = Track(
         name=name,
         title=f"image folder {name}",
         classes=classes,
-        size=size,
-        backbone="resnet18",
-        policy=POLICY if size >= SMALL else replace(POLICY, blur=0.0),
+        size=SIZE,
+        backbone=backbone(),
+        policy=POLICY if size > SMALL else replace(POLICY, blur=0.0),
         tree=tree,
         how_to_get=f"python -m bench data get folder --from DIR --name {name}",
         batch_size=256,
@@ -40,6 +56,7 @@ def track(name: str, side: int, classes: int = 0) -> Track:
         weight_decay=1e-4,
         side=side,
     )
+    return whole.at(size)
 
 
 def require_name(name: str, taken: Container[str]) -> None:
@@ -53,14 +70,16 @@ def require_name(name: str, taken: Container[str]) -> None:
 def tree(folder: Path) -> Tree:
     """The images of ``folder``: in train/<class>/ and val/<class>/ (or test), or in <class>/ and then split here.
 
-    `DataError` where classes are missing or have too few images.
+    The splits may be called Training, TEST, train_set and the like. `DataError` where classes are missing or have too
+    few images.
     """
-    given = [name for name in ("val", "test") if (folder / name).is_dir()]
-    if (folder / "train").is_dir():
-        if not given:
-            raise DataError(f"{folder} has train but neither val nor test; to have a fifth split off, name {folder / 'train'}")
-        return _given(folder, given[0])
-    return _split(folder)
+    found, left = layout.splits(folder), Counter[str]()
+    if not found:
+        return _split(folder, left)
+    train = found.pop("train")
+    if not found:
+        raise DataError(f"{folder} has {train} but neither val nor test; to have a fifth split off, name {folder / train}")
+    return _given(folder, train, [found[split] for split in ("val", "test") if split in found], left)
 
 
 def _classes(folder: Path) -> list[str]:
@@ -70,19 +89,36 @@ def _classes(folder: Path) -> list[str]:
     return found
 
 
-def _given(folder: Path, test: str) -> Tree:
-    classes = _classes(folder / "train")
-    surplus = sorted(set(trees.class_folders(folder / test)) - set(classes))
+def _given(folder: Path, train: str, others: list[str], left: Counter[str]) -> Tree:
+    """The split called ``train``, and that of the ``others`` which has its classes; the first one comes first."""
+    classes = _classes(folder / train)
+    test = next((name for name in others if set(trees.class_folders(folder / name)) & set(classes)), others[0])
+    for name in sorted(set(trees.class_folders(folder)) - {train, test}):
+        left[f"files in {name}, which is not used"] += len(trees.images_below(folder / name))
+    for part in ("", train, test):
+        trees.loose(folder / part, left)
+    splits = {
+        "train": (train, trees.by_class(folder / train, classes, left)),
+        "test": (test, _tested(folder, train, test, classes, left)),
+    }
+    return trees.make(folder, splits, classes, left, kind=KIND, test_split=test)
+
+
+def _tested(folder: Path, train: str, test: str, classes: list[str], left: Counter[str]) -> list[tuple[str, int]]:
+    there = set(trees.class_folders(folder / test))
+    if not there & set(classes):
+        return flat_classes(folder, test, classes)
+    surplus = sorted(there - set(classes))
     if surplus:
-        raise DataError(f"{folder / test} has classes that {folder / 'train'} lacks: {' '.join(surplus)}")
-    splits = {split: (part, trees.by_class(folder / part, classes)) for split, part in (("train", "train"), ("test", test))}
-    return trees.make(folder, splits, classes, kind=KIND, test_split=test)
+        raise DataError(f"{folder / test} has classes that {folder / train} lacks: {' '.join(surplus)}")
+    return trees.by_class(folder / test, classes, left)
 
 
-def _split(folder: Path) -> Tree:
+def _split(folder: Path, left: Counter[str]) -> Tree:
     """A seeded fifth of each class for testing; it depends on the images' names, not on their order."""
     classes = _classes(folder)
-    found = trees.by_class(folder, classes)
+    trees.loose(folder, left)
+    found = trees.by_class(folder, classes, left)
     test: set[str] = set()
     for label, group in groupby(found, key=lambda pair: pair[1]):
         images = sorted((name for name, _ in group), key=_lot)
@@ -93,7 +129,7 @@ def _split(folder: Path) -> Tree:
         "train": ("", [pair for pair in found if pair[0] not in test]),
         "test": ("", [pair for pair in found if pair[0] in test]),
     }
-    return trees.make(folder, splits, classes, kind=KIND, test_split=f"a seeded fifth of each class (seed {SEED})")
+    return trees.make(folder, splits, classes, left, kind=KIND, test_split=f"a seeded fifth of each class (seed {SEED})")
 
 
 def _lot(name: str) -> bytes:

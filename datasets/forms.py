@@ -18,11 +18,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from . import decode, parquet, trees
+from . import decode, layout, parquet, trees
 from .base import DataError, Raw
 
 LOSSLESS = ("PNG", "BMP", "PPM", "TIFF", "GIF")  # others have changed the pixels
-NAMED = 5  # things that a complaint names; the rest are counted
 Read = Callable[[], bytes]
 
 
@@ -57,7 +56,8 @@ def from_folders(folder: Path, kind: Set) -> dict[str, Raw] | None:
 
     None where there are no images in such; `DataError` names what is not as in ``kind``.
     """
-    listed = {split: [folder / split / name for name in trees.images_below(folder / split)] for split in kind.counts}
+    places = {split: folder / layout.named(folder, *(("test", "val") if split == "test" else (split,))) for split in kind.counts}
+    listed = {split: [place / name for name in trees.images_below(place)] for split, place in places.items()}
     if not any(listed.values()):
         return None
     return assemble(
@@ -112,15 +112,10 @@ def _require_counts(where: Path, counts: Counter[int], kind: Set, split: str) ->
     wanted = kind.counts[split]
     missing = [name for i, name in enumerate(kind.names) if not counts[i]]
     if missing:
-        raise DataError(f"{where} lacks {len(missing)} of the {len(kind.names)} classes in {split}: {_few(missing)}")
+        raise DataError(f"{where} lacks {len(missing)} of the {len(kind.names)} classes in {split}: {trees.few(missing)}")
     wrong = [f"{counts[i]} of {name}" for i, name in enumerate(kind.names) if counts[i] != wanted]
     if wrong:
-        raise DataError(f"{where} must have {wanted} {split} images of every class of {kind.title}, and has {_few(wrong)}")
-
-
-def _few(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+        raise DataError(f"{where} must have {wanted} {split} images of every class of {kind.title}, and has {trees.few(wrong)}")
 
 
 def _raw(pairs: list[tuple[Encoded, int]], where: Path, kind: Set, split: str) -> Raw:
@@ -156,8 +151,7 @@ def files_digest(contents: Iterable[bytes]) -> bytes:
 
 def _pixels(place: str, content: bytes, kind: Set) -> np.ndarray:
     try:
-        with Image.open(io.BytesIO(content), formats=decode.FORMATS) as image:
-            image.load()
+        with Image.open(io.BytesIO(content), formats=decode.formats()) as image:
             rgb = decode.to_rgb(image)
     except Exception as error:  # a damaged file raises almost anything
         raise DataError(f"{place} cannot be read as an image: {error or type(error).__name__}") from None

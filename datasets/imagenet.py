@@ -5,11 +5,12 @@ The latter is what SogCLR and GloFND call ImageNet-100; it shares 8 classes with
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from . import trees
+from . import layout, trees
 from .augment import Policy
 from .base import Track, Tree
 from .imagenet_val import flat_classes
@@ -26,19 +27,12 @@ def thousand() -> list[str]:
 
 def tree(folder: Path, classes: Callable[[], Sequence[str]]) -> Tree:
     """``train/<id>/*.JPEG``, and ``val`` alike or flat with its classes in a devkit or a CSV."""
-    wanted, val = classes(), folder / "val"
-    train = trees.by_class(folder / "train", wanted)
-    test = trees.by_class(val, wanted) if trees.class_folders(val) else _flat(folder, wanted)
-    return trees.make(folder, {"train": ("train", train), "test": ("val", test)}, wanted)
-
-
-def _flat(folder: Path, wanted: Sequence[str]) -> list[tuple[str, int]]:
-    """Images of a ``val`` without class folders, in the order that class folders would give."""
-    label = {wnid: i for i, wnid in enumerate(wanted)}
-    names = trees.images_below(folder / "val")
-    found = [(name, label[wnid]) for name, wnid in flat_classes(folder, names).items() if wnid in label]
-    trees.require_classes(folder / "val", wanted, found)
-    return sorted(found, key=lambda pair: (pair[1], pair[0]))
+    wanted, left = classes(), Counter[str]()
+    train, val = layout.named(folder, "train"), layout.named(folder, "val")
+    found = trees.by_class(folder / train, wanted, left)
+    sorted_val = trees.class_folders(folder / val)
+    test = trees.by_class(folder / val, wanted, left) if sorted_val else flat_classes(folder, val, wanted)
+    return trees.make(folder, {"train": (train, found), "test": (val, test)}, wanted, left)
 
 
 def track(name: str, title: str, classes: Callable[[], Sequence[str]], count: int, leaderboard: bool = False) -> Track:

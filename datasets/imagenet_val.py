@@ -7,36 +7,51 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from . import trees
 from .base import DataError
 
 DEVKIT = "ILSVRC2012_devkit_t12"
 TRUTH, META = "ILSVRC2012_validation_ground_truth.txt", "meta.mat"  # in the devkit's folder data
 KAGGLE = "LOC_val_solution.csv"
+ANNOTATIONS = "val_annotations.txt"  # of Tiny ImageNet
 WNID = re.compile(r"n\d{8}")
-NAMED = 5  # images that a complaint names; the rest are counted
 
 
-def flat_classes(folder: Path, names: Sequence[str]) -> dict[str, str]:
+def flat_classes(folder: Path, val: str, wanted: Sequence[str]) -> list[tuple[str, int]]:
+    """The images of ``folder/val`` of the classes ``wanted`` and their labels, in the order that class folders would give.
+
+    `DataError` says what to add where their classes are unknown, and which classes lack images.
+    """
+    label = {wnid: i for i, wnid in enumerate(wanted)}
+    known = _classes(folder, val, trees.images_below(folder / val))
+    found = [(name, label[wnid]) for name, wnid in known.items() if wnid in label]
+    trees.require_classes(folder / val, wanted, found)
+    return sorted(found, key=lambda pair: (pair[1], pair[0]))
+
+
+def _classes(folder: Path, val: str, names: Sequence[str]) -> dict[str, str]:
     """The id of the class of each image ``names`` of ``folder/val``; `DataError` says what to add where that is unknown."""
+    annotations = folder / val / ANNOTATIONS
+    if names and annotations.is_file():
+        return _all_of(names, annotations, from_annotations(annotations), val)
     devkit = next((found for depth in ("", "*/", "*/*/") for found in folder.glob(f"{depth}{DEVKIT}")), None)
     if names and devkit is not None:
-        return _all_of(names, devkit / "data" / TRUTH, from_devkit(devkit))
-    tables = sorted([*folder.glob("*.csv"), *(folder / "val").glob("*.csv")], key=lambda path: path.name != KAGGLE)
+        return _all_of(names, devkit / "data" / TRUTH, from_devkit(devkit), val)
+    tables = sorted([*folder.glob("*.csv"), *(folder / val).glob("*.csv")], key=lambda path: path.name != KAGGLE)
     for path in tables if names else []:
         found = from_csv(path)
         if found:
-            return _all_of(names, path, found)
+            return _all_of(names, path, found, val)
     raise DataError(
-        f"{folder / 'val'} has no folders of classes: sort its images into val/<id>/, or put the devkit ({DEVKIT}) "
+        f"{folder / val} has no folders of the classes: sort its images into {val}/<class>/, or put the devkit ({DEVKIT}) "
         f"or {KAGGLE} into {folder}"
     )
 
 
-def _all_of(names: Sequence[str], source: Path, known: dict[str, str]) -> dict[str, str]:
+def _all_of(names: Sequence[str], source: Path, known: dict[str, str], val: str) -> dict[str, str]:
     unknown = [name for name in names if Path(name).stem not in known]
     if unknown:
-        more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
-        raise DataError(f"{source} gives no class for {', '.join(unknown[:NAMED])}{more} in val")
+        raise DataError(f"{source} gives no class for {trees.few(unknown)} in {val}")
     return {name: known[Path(name).stem] for name in names}
 
 
@@ -59,6 +74,15 @@ def from_devkit(devkit: Path) -> dict[str, str]:
         return {f"ILSVRC2012_val_{i + 1:08d}": wnids[int(line)] for i, line in enumerate(lines)}
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{truth} is damaged: it has a class {error} that {META} does not have") from None
+
+
+def from_annotations(path: Path) -> dict[str, str]:
+    """File names without suffix -> classes, from lines ``image<tab>class<tab>...``."""
+    try:
+        rows = [line.split("\t") for line in path.read_text().splitlines()]
+        return {Path(row[0]).stem: row[1] for row in rows}
+    except (OSError, ValueError, IndexError) as error:
+        raise DataError(f"{path} is damaged: {error}") from None
 
 
 def from_csv(path: Path) -> dict[str, str]:

@@ -18,7 +18,7 @@ import torch
 from .base import Tree
 
 NAME = "journal"
-VERSION = 1  # of what decoding makes of an image
+VERSION = 2  # of what decoding makes of an image
 
 
 class Line(NamedTuple):
@@ -30,7 +30,7 @@ class Line(NamedTuple):
 
 def key(tree: Tree, side: int) -> str:
     """Changes with the files (names, sizes, times), their labels, the side, and what decodes them."""
-    hasher = hashlib.sha256(repr((VERSION, PIL.__version__, torch.__version__, side, list(tree.classes))).encode())
+    hasher = hashlib.sha256(repr((VERSION, PIL.__version__, torch.__version__, side, tree.square, list(tree.classes))).encode())
     for split, names in tree.names.items():
         hasher.update(split.encode() + tree.labels[split].tobytes())
         for name in names:

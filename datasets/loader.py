@@ -10,7 +10,7 @@ from itertools import count
 import torch
 from torch import Tensor
 
-from .augment import Policy, augment, evaluation_view
+from .augment import Policy, View, augment, evaluation_view
 from .feed import Batch, feed
 from .store import Store
 
@@ -28,11 +28,22 @@ class Loader:
 
     The store lies on ``device`` where it fits, else it stays on disk and batches are fed from there.
     An epoch is one seeded permutation; the rest that does not fill a batch is left out.
+    ``policy`` and ``size`` are the track's, ``views`` what a method asks for: two views of the track's by default.
     """
 
-    def __init__(self, store: Store, policy: Policy, size: int, batch_size: int, seed: int, device: torch.device, views: int = 2):
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy,
+        size: int,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        views: tuple[View, ...] | None = None,
+    ):
         self.store = place(store, device)
-        self.policy, self.size, self.batch_size, self.views = policy, size, batch_size, views
+        self.policy, self.size, self.batch_size = policy, size, batch_size
+        self.views = (View(policy, size, 2),) if views is None else views
         self.seed, self.device = seed, device
         self.steps_per_epoch = len(store) // batch_size
         self._generator = torch.Generator(device)
@@ -42,15 +53,22 @@ class Loader:
         self._fed = -1  # the step whose images the feed gives next
 
     def batch(self, step: int) -> tuple[list[Tensor], Tensor]:
-        """The batch of ``step``: a list of views, float [B, C, size, size] each, and the images' index int64 [B]."""
+        """The batch of ``step``: the views in their order, float [B, C, size, size] each, and the images' index int64 [B].
+
+        Views of one policy and size are augmented together.
+        """
         rows = self.index(step)
         images, sizes = self.fetch(step)
         self._generator.manual_seed(derived_seed("views", self.seed, step))
-        many = images.repeat(self.views, 1, 1, 1)
-        many_sizes = None if sizes is None else sizes.repeat(self.views, 1)
-        order_seed = derived_seed("order", self.seed, step)
-        augmented = augment(self.policy, many, many_sizes, self.size, self._generator, order_seed)
-        return list(augmented.split(self.batch_size)), rows.to(self.device, non_blocking=True)
+        kinds = [(view.policy, view.size) for view in self.views for _ in range(view.count)]
+        made: dict[tuple[Policy, int], Iterator[Tensor]] = {}
+        for group, (policy, size) in enumerate(dict.fromkeys(kinds)):
+            count = kinds.count((policy, size))
+            many, many_sizes = images.repeat(count, 1, 1, 1), None if sizes is None else sizes.repeat(count, 1)
+            order_seed = derived_seed("order", self.seed, step, *([group] if group else []))
+            augmented = augment(policy, many, many_sizes, size, self._generator, order_seed)
+            made[policy, size] = iter(augmented.split(self.batch_size))
+        return [next(made[kind]) for kind in kinds], rows.to(self.device, non_blocking=True)
 
     def index(self, step: int) -> Tensor:
         """Positions in the train split, int64 [B] where the store lies, of the images of ``step``; none twice an epoch."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import assemble, files, folder, workers, writer
+from . import assemble, files, folder, measure, workers, writer
 from .assemble import Tell
-from .base import DataError, File, Raw, Track
+from .base import DataError, File, Raw, Track, Tree
 from .registry import tracks
 from .trees import lines_hash
 
@@ -41,12 +42,21 @@ def get(
         raise DataError(f"{source} is not a folder")
     target = root / track.name
     if track.tree is not None:
-        assemble.prepare(track.tree(source), target, side or SIDE, processes or workers.available(), tell)
+        tree, side = _measured(track, track.tree(source), side)
+        assemble.prepare(tree, target, side, processes or workers.available(), tell)
     elif track.read is not None:
         with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
             raw = _other_form(track, source) or track.read(_verified(track, source, Path(scratch)))
             writer.write(target, raw, track.classes, track.digest, **_class_notes(track))
     return target
+
+
+def _measured(track: Track, tree: Tree, side: int | None) -> tuple[Tree, int]:
+    """The tree, and the side at which its images are stored: of the user's own folders the images' own, if none is given."""
+    if track.side is None:
+        return tree, side or SIDE
+    median, square = measure.sides(tree)
+    return replace(tree, square=square), side or folder.stored_side(median)
 
 
 def _other_form(track: Track, source: Path) -> dict[str, Raw] | None:

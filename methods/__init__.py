@@ -6,9 +6,9 @@ import importlib
 import pkgutil
 from functools import cache
 
-from .base import Config, Method, TrainData
+from .base import Config, Group, Method, OwnRecipe, TrainData, View
 
-__all__ = ["Config", "Method", "TrainData", "registry"]
+__all__ = ["Config", "Group", "Method", "OwnRecipe", "TrainData", "View", "registry"]
 
 
 @cache

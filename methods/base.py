@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, NamedTuple, Self
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar, get_args
 
+import torch
 from torch import Tensor, nn
+
+from ..datasets.augment import Policy, View
 
 
 class Bounds(NamedTuple):
@@ -24,10 +27,15 @@ class Bounds(NamedTuple):
         return low if self.high == float("inf") else f"{low} and at most {self.high:g}"
 
 
+class Units(Bounds):
+    """Of the width of a layer, which `check` narrows to be quick."""
+
+
 Positive = Annotated[float, Bounds(0, above=True)]
 NonNegative = Annotated[float, Bounds(0)]
 Fraction = Annotated[float, Bounds(0, 1)]
 Count = Annotated[int, Bounds(1)]
+Width = Annotated[int, Units(1)]
 CountOrAuto = Annotated[int, Bounds(0)]  # 0 means: chosen by the number of train images
 LARGE = 64  # pixels a side from which ImageNet's recipes hold instead of CIFAR's
 Counts = Annotated[tuple[int, ...], Bounds(2)]
@@ -60,6 +68,7 @@ class Interval(str):
 
 
 Role = Literal["contestant", "oracle", "anchor"]
+Needs = Literal["any", "tokens"]
 
 
 @dataclass(frozen=True)
@@ -91,8 +100,40 @@ class Encoder(nn.Module):
     num_features: int
 
 
-class Method(nn.Module):
-    """A contestant. ``encoder`` is what is evaluated; all that must survive a resume is in ``state_dict()``."""
+class Group(NamedTuple):
+    """Parameters that the optimizer is to treat in a way of their own.
+
+    ``lr`` multiplies the recipe's learning rate, by a number or by a function of progress; 0 freezes them, gradient and
+    momentum too. ``scheduled=False`` multiplies the recipe's peak instead: warm-up and cosine pass them by.
+    """
+
+    parameters: Sequence[nn.Parameter]
+    lr: float | Callable[[float], float] = 1.0
+    weight_decay: float | None = None  # None: the recipe's
+    scheduled: bool = True
+
+    def factor(self, progress: float) -> float:
+        return self.lr(progress) if callable(self.lr) else self.lr
+
+
+@dataclass(frozen=True)
+class OwnRecipe:
+    """Training settings of a method that cannot work under the track's, and where they are from."""
+
+    source: str
+    lr: float  # at a batch of 256; other batch sizes scale it linearly
+    settings: Mapping[str, Any] = field(default_factory=dict)  # further fields of the recipe's training section
+
+
+C = TypeVar("C", bound=Config)
+
+
+class Method(nn.Module, Generic[C]):
+    """A contestant, ``class Name(Method[Config])``; all that must survive a resume is in ``state_dict()``.
+
+    ``encoder`` is what is evaluated, a teacher perhaps. ``progress``, float scalar in [0, 1] on the device, is set by the
+    trainer before each step: a schedule in the loss that reads it compiles.
+    """
 
     name: ClassVar[str]  # a class without a name is not a contestant
     summary: ClassVar[str]  # one line for `list methods`, with its source
@@ -100,17 +141,35 @@ class Method(nn.Module):
     uses_labels: ClassVar[bool] = False
     trains: ClassVar[bool] = True
     baseline: ClassVar[bool] = False  # of one method: speed is measured with it where none is named
-    config_type: ClassVar[type[Config]] = Config
+    needs: ClassVar[Needs] = "any"  # of a backbone: "tokens" asks for a vision transformer
+    own_recipe: ClassVar[OwnRecipe | None] = None  # None: the track's, shared by all
+    config_type: ClassVar[type[Config]] = Config  # what stands in Method[...]
 
+    config: C
     encoder: nn.Module
-    views: int = 2  # how many views `loss` takes; a method that needs more says so here or in its constructor
+    progress: Tensor
 
-    def __init__(self, encoder: Encoder, config: Config, data: TrainData):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for base in vars(cls).get("__orig_bases__", ()):
+            cls.config_type = next((a for a in get_args(base) if isinstance(a, type)), cls.config_type)
+
+    def __init__(self, encoder: Encoder, config: C, data: TrainData):
         super().__init__()
-        self.encoder = encoder
+        self.encoder, self.config = encoder, config
+        self.register_buffer("progress", torch.zeros(()), persistent=False)
+
+    @classmethod
+    def views(cls, config: C, policy: Policy, size: int) -> tuple[View, ...]:
+        """What `loss` takes, on a track of this policy and input size; equal views are augmented together."""
+        return (View(policy, size, 2),)
+
+    def groups(self) -> list[Group]:
+        """Parameters with a learning rate or a weight decay of their own; all others follow the recipe."""
+        return []
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
-        """Scalar loss of ``self.views`` views, each float [B, C, H, W], of the train images ``index`` (int64 [B])."""
+        """Scalar loss of the `views`, each float [B, C, H, W], of the train images ``index`` (int64 [B])."""
         raise NotImplementedError
 
     def after_step(self, progress: float) -> None:

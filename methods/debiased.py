@@ -21,11 +21,9 @@ class Config(in_batch_base.Config):
     tau: ClassPrior = 0.1  # chance that a negative is of the anchor's class; the authors' code, best of 0, 0.05, 0.1 on STL-10
 
 
-class Debiased(InBatchBase):
+class Debiased(InBatchBase[Config]):
     name = "debiased"
     summary = "in-batch InfoNCE, the negatives' sum corrected for false ones (Chuang et al. 2020)"
-    config_type = Config
-    config: Config
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
         return debiased(self.source.pairs(views, index), self.config.temperature, self.config.tau)

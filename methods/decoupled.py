@@ -19,11 +19,9 @@ class Config(in_batch_base.Config):
     sigma: Positive = 0.5  # of the weights; lightly's default
 
 
-class Decoupled(InBatchBase):
+class Decoupled(InBatchBase[Config]):
     name = "decoupled"
     summary = "in-batch InfoNCE without the positive in the denominator (Yeh et al. 2022)"
-    config_type = Config
-    config: Config
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
         c = self.config

@@ -15,8 +15,8 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from . import simclr
-from .base import Bounds, Count, Encoder, Fraction, TrainData
+from .base import Bounds, Count, Encoder, Fraction, Policy, TrainData, View
+from .parts import in_batch_base
 from .parts.in_batch_base import InBatchBase
 from .parts.info_nce import attract, eliminate
 from .parts.pairs import Pairs, cosine, project
@@ -25,7 +25,7 @@ Cosine = Annotated[float, Bounds(-1, 1)]
 
 
 @dataclass(frozen=True)
-class Config(simclr.Config):
+class Config(in_batch_base.Config):
     strategy: Literal["attract", "eliminate"] = "attract"  # the authors' code has no other
     support_views: Count = 8  # the authors' code; each costs a forward pass
     top: Count = 10  # the authors' code
@@ -33,18 +33,19 @@ class Config(simclr.Config):
     start: Fraction = 0.0  # share of the budget before the first detection; our choice
 
 
-class Fnc(InBatchBase):
+class Fnc(InBatchBase[Config]):
     name = "fnc"
     summary = "look-alikes of support views pulled in or dropped (Huynh et al. 2022)"
-    config_type = Config
-    config: Config
 
     active: Tensor
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
-        self.views = 2 + config.support_views
         self.register_buffer("active", torch.tensor(config.start == 0))
+
+    @classmethod
+    def views(cls, config: Config, policy: Policy, size: int) -> tuple[View, ...]:
+        return (View(policy, size, 2 + config.support_views),)
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
         pairs = self.source.pairs(views[:2], index)

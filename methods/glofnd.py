@@ -12,25 +12,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import simclr
 from .base import Encoder, Fraction, Positive, TrainData
+from .parts import in_batch_base
 from .parts.in_batch_base import InBatchBase
 from .parts.info_nce import eliminate
 from .parts.row_adam import RowAdam
 
 
 @dataclass(frozen=True)
-class Config(simclr.Config):
+class Config(in_batch_base.Config):
     alpha: Fraction = 0.01  # share of images taken for false negatives; the authors' script for ImageNet-100
     threshold_lr: Positive = 0.05  # of Adam; the same script
     start: Fraction = 0.35  # share of the budget before it begins: epoch 70 of 200, the same script
 
 
-class GloFnd(InBatchBase):
+class GloFnd(InBatchBase[Config]):
     name = "glofnd"
     summary = "negatives above a learned threshold an image dropped (Balmaseda et al. 2025)"
-    config_type = Config
-    config: Config
 
     thresholds: Tensor
     active: Tensor

@@ -17,11 +17,9 @@ class Config(debiased.Config):
     beta: NonNegative = 1.0  # concentration of the weights e^{beta s / t}; the authors' code, best of 0, 0.5, 1, 2 on STL-10
 
 
-class HardNegatives(InBatchBase):
+class HardNegatives(InBatchBase[Config]):
     name = "hard_negatives"
     summary = "in-batch InfoNCE, debiased, hard negatives weighing more (Robinson et al. 2021)"
-    config_type = Config
-    config: Config
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
         c = self.config

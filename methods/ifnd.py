@@ -54,14 +54,11 @@ class Config(either_base.Config):
         return replace(super().resolved(images, side), clusters=cluster_counts(self.clusters, images))
 
 
-class Ifnd(EitherBase):
+class Ifnd(EitherBase[Config]):
     """What elimination and attraction share: detection before some epochs, and the mean over label sets."""
-
-    config_type = Config
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
-        self.config = config
         self.labels = PseudoLabels(data.images, config.clusters)
         self.timer = Timer(config.detect_every)
         self.bank = Bank(data.images, config.dimension) if config.features == "bank" else None

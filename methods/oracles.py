@@ -11,14 +11,13 @@ from .parts.pairs import Pairs
 from .parts.truth import Truth
 
 
-class Oracle(EitherBase):
+class Oracle(EitherBase[Config]):
     """What both share: every candidate of the anchor's class is known."""
 
     uses_labels = True
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
-        self.config = config
         self.truth = Truth(data)
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:

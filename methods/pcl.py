@@ -14,19 +14,19 @@ from typing import Self
 
 from torch import Tensor
 
-from . import moco
-from .base import Counts, Embed, Encoder, Fraction, Interval, Method, NonNegative, Positive, PseudoLabelView, TrainData
+from .base import Counts, Embed, Encoder, Fraction, Interval, NonNegative, Positive, PseudoLabelView, TrainData
+from .parts import queue_base
 from .parts.info_nce import info_nce
-from .parts.pairs import Queue
 from .parts.prototypes import Prototypes
 from .parts.pseudo_labels import cluster_counts
+from .parts.queue_base import QueueBase
 from .parts.timer import Timer
 
 EVERY_EPOCH = Interval("1ep")
 
 
 @dataclass(frozen=True)
-class Config(moco.Config):
+class Config(queue_base.Config):
     clusters: Counts = ()  # none: N/500, N/200, N/100, as IFND; an author guesses 100 to 1000 for CIFAR-10 (salesforce/PCL#4)
     cluster_every: Interval = EVERY_EPOCH  # the authors' code
     warmup: Fraction = 0.1  # share of the budget before the first clustering: 20 of 200 epochs, the authors' code
@@ -37,24 +37,18 @@ class Config(moco.Config):
         return replace(super().resolved(images, side), clusters=cluster_counts(self.clusters, images))
 
 
-class Pcl(Method):
+class Pcl(QueueBase[Config]):
     name = "pcl"
     summary = "MoCo plus contrast with the centroids of several clusterings (Li et al. 2021)"
-    config_type = Config
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
-        self.config = config
-        self.source = Queue(encoder, config.dimension, config.queue_size, config.momentum, config.symmetric)
         self.prototypes = Prototypes(data.images, config.dimension, config.clusters)
         self.timer = Timer(config.cluster_every)
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
         pairs = self.source.pairs(views, index)
         return info_nce(pairs, self.config.temperature) + self.prototypes.loss(pairs.queries, pairs.anchors)
-
-    def after_step(self, progress: float) -> None:
-        self.source.after_step()
 
     def before_epoch(self, progress: float, embed: Embed) -> None:
         if progress >= self.config.warmup and self.timer.due(progress):

@@ -18,11 +18,10 @@ class Config(in_batch_base.Config):
     temperature: Positive = 0.1  # SupCon, section 4
 
 
-class SupCon(InBatchBase):
+class SupCon(InBatchBase[Config]):
     name = "supcon"
     summary = "SupCon, L_out: all of the class in the batch pulled in (Khosla et al. 2020)"
     uses_labels = True
-    config_type = Config
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)

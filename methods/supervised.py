@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from .base import Config, Encoder, Method, TrainData
 
 
-class Supervised(Method):
+class Supervised(Method[Config]):
     name = "supervised"
     summary = "cross-entropy on the true labels, same views and budget"
     role = "anchor"

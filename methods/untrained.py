@@ -11,7 +11,7 @@ from . import base
 from .base import Count, Encoder, Method, TrainData
 
 
-class RandomInit(Method):
+class RandomInit(Method[base.Config]):
     name = "random_init"
     summary = "the backbone as it is initialised"
     role = "anchor"
@@ -36,12 +36,11 @@ class Shrink(nn.Module):
         return small.flatten(1)
 
 
-class RawPixels(Method):
+class RawPixels(Method[Pixels]):
     name = "raw_pixels"
     summary = "the pixels themselves, averaged down to 32 a side where they are more; no network"
     role = "anchor"
     trains = False
-    config_type = Pixels
 
     def __init__(self, encoder: Encoder, config: Pixels, data: TrainData):
         super().__init__(encoder, config, data)

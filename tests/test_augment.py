@@ -1,5 +1,7 @@
 """The batched augmentation against torchvision's functional API, image by image, given the same parameters."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from scipy.stats import ks_2samp, kstest
@@ -83,6 +85,17 @@ def test_grayscale(images):
     chosen = torch.arange(24) % 2 == 0
     expected = [tv.rgb_to_grayscale(x, 3) if c else x for x, c in zip(floats, chosen, strict=True)]
     assert worst(colour.grayscale(floats, chosen), expected) < STEP
+
+
+def test_solarize(images):
+    chosen = torch.arange(24) % 2 == 0
+    ours = colour.solarize(images.float() / 255, chosen)
+    theirs = [tv.solarize(image, 128).float() / 255 if i % 2 == 0 else image / 255 for i, image in enumerate(images)]
+    assert worst(ours, theirs) < 1e-6
+    half = augment.draw(replace(POLICY, solarize=0.5), *torch.full((2, 4000), 32.0), torch.Generator().manual_seed(0), 0)
+    assert half.solarize.float().mean() == pytest.approx(0.5, abs=0.03)
+    plain = augment.draw(POLICY, *torch.full((2, 4000), 32.0), torch.Generator().manual_seed(0), 0)
+    assert plain.solarize is None and torch.equal(plain.blur, half.blur)  # what came later changes nothing drawn before
 
 
 def test_blur(images):

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from bench.datasets import cifar_names, files, forms, store
 from bench.datasets.base import DataError, Grouping
 from bench.datasets.prepare import get
 from bench.datasets.registry import find, open_splits, tracks
 from bench.datasets.spec import Spec, regroup
-
 from tests.made_data import encoded, fingerprint, write_table
 
 pa = pytest.importorskip("pyarrow")

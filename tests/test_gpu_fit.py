@@ -30,7 +30,7 @@ def test_a_loss_is_one_graph(name):
     """`fullgraph` raises at the first break; the cheap backend runs the graph as it is."""
     torch._dynamo.reset()
     method = check.make(registry()[name]).train()
-    views = [torch.randn(check.BATCH, 3, check.SIDE, check.SIDE) for _ in range(method.views)]
+    views = check.random_views(method)
     compiled = torch.compile(method.loss, backend="eager", fullgraph=True)
     for step in range(2):
         loss = compiled(views, torch.arange(check.BATCH) + step)

@@ -15,6 +15,7 @@ from bench.methods.parts.debiased import debiased
 from bench.methods.parts.info_nce import attract, eliminate, info_nce
 from bench.methods.parts.pairs import Pairs, project
 from bench.methods.parts.prototypes import Prototypes
+from bench.running import check
 from bench.running.check import TinyEncoder
 
 IMAGES, T = 12, 0.3
@@ -151,7 +152,8 @@ def losses(method, steps: int = 3) -> list[float]:
     found = []
     for step in range(steps):
         index = torch.tensor([0, 1, 2, 3, 4, 5]) + 6 * (step % 2)
-        views = [torch.randn(6, 3, 8, 8, generator=generator) for _ in range(method.views)]
+        count = sum(view.count for view in method.views(method.config, check.POLICY, 8))
+        views = [torch.randn(6, 3, 8, 8, generator=generator) for _ in range(count)]
         found.append(method.loss(views, index).item())
     return found
 

@@ -400,7 +400,7 @@ def test_a_folder_is_a_track_everywhere(tmp_path, bench_command, monkeypatch):
         code, out, _ = bench_command(*command)
         assert code == 0 and "pets" in out
     track = known(tmp_path / "data")["pets"]
-    assert (track.size, track.backbone, track.policy.blur, track.classes) == (32, "resnet18", 0.0, 3)
+    assert (track.size, track.backbone, track.policy.blur, track.classes) == (32, folder.backbone(), 0.0, 3)
     flags = ("--datasets", "pets:classes=2", "--methods", "simclr", "--backbone", "test_resnet", "--budget", "1ep")
     places = ("--out", str(tmp_path / "results"), "--device", "cpu", "--seeds", "1", "--batch-size", "8")
     code, out, err = bench_command("run", *flags, *places)

@@ -134,6 +134,7 @@ def test_csv_has_every_number(out):
     assert frame["not_ok"]["gamma"] == 1
     pairs = pd.read_csv(out / "pairs.csv")
     assert len(pairs) == 2 * 6  # metrics x pairs of four methods
+    assert (pairs["p"].dropna() > 0).all() and (pairs["half"].dropna() > 0).all()
     assert pairs["difference"][0] == pytest.approx(frame["linear_top1"]["alpha"] - frame["linear_top1"]["beta"], abs=1e-4)
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from bench.datasets import files, forms, store, tiny_imagenet, trees
 from bench.datasets.base import DataError
 from bench.datasets.prepare import get
 from bench.datasets.registry import find
-
 from tests.made_data import encoded, fingerprint, write_table
 
 IDS = tiny_imagenet.CLASSES[:3]

@@ -50,8 +50,13 @@ TrainOn = Annotated[Device, typer.Option("--device", help="Where to train.")]
 
 
 def data_root(given: Path | None) -> Path:
-    """The folder of prepared datasets."""
-    return given or Path(os.environ.get("BENCH_DATA") or user_cache_dir("ssl-bench"))
+    """The folder of prepared datasets; below the current one where nobody has a home."""
+    if given or os.environ.get("BENCH_DATA"):
+        return given or Path(os.environ["BENCH_DATA"])
+    try:
+        return Path(user_cache_dir("ssl-bench"))
+    except (RuntimeError, KeyError, OSError):  # no $HOME, and no entry in the list of users
+        return Path("ssl-bench-data")
 
 
 def runs_root(given: Path | None, out: Path) -> Path:

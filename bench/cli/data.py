@@ -28,7 +28,12 @@ def data_get(
     source: Annotated[Path | None, typer.Option("--from", help="Folder with its files; else they are downloaded.")] = None,
     name: Annotated[str | None, typer.Option(help="With `folder`: what the dataset is to be called.")] = None,
     side: Annotated[
-        int | None, typer.Option(min=8, max=4096, help="Image files are squashed to this many pixels square; 256 by default.")
+        int | None,
+        typer.Option(
+            min=8,
+            max=4096,
+            help="Image files are squashed to this many pixels square; else to 256, a `folder`'s to their median.",
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, max=1024, help="Processes that decode image files; one a core by default.")
@@ -36,6 +41,7 @@ def data_get(
     data_dir: DataDir = None,
 ) -> None:
     """Download a dataset, or take it from a folder; verify and prepare it."""
+    from ..datasets import account
     from ..datasets.prepare import from_folder, get
     from ..datasets.registry import find
     from ..running.display import Images
@@ -46,6 +52,8 @@ def data_get(
     track = from_folder(name, source, side) if dataset == "folder" else find(dataset, root)
     with Images(console) as display:
         folder = get(track, root, source, side, workers, display.hear)
+    for line in account.lines(find(track.name, root), folder):
+        console.print(line, markup=False, soft_wrap=True)
     console.print(f"{track.name} is ready in {folder}", markup=False, soft_wrap=True)
 
 

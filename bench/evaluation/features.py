@@ -34,11 +34,6 @@ def single_precision(device: torch.device) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = allowed
 
 
-def as_trained(device: torch.device) -> contextlib.AbstractContextManager[None]:
-    """The precision of training: bfloat16 on CUDA."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
-
-
 def extract(
     network: nn.Module,
     batches: Iterable[Tensor],

@@ -42,7 +42,7 @@ def datasets(root: Path) -> list[Row]:
             continue
         size = sum(f.stat().st_size for f in folder.iterdir())
         rows.append((name, "ready", f"{size / 2**20:,.0f} MiB", str(folder)))
-    return rows
+    return [*rows, ("(your own)", "", "", "images, one folder a class: python -m bench data get folder --from DIR --name NAME")]
 
 
 def results(out: Path, warn: Callable[[str], None]) -> list[Row]:

@@ -29,6 +29,7 @@ from ..records import Record
 from ..settings import parse_assignments
 from ..training import checkpoint, resources
 from ..training.checkpointer import Keeper
+from ..training.loss_call import precision
 from ..training.trainer import Trainer
 
 CURVE_KNN = 10  # times per budget that the curve shows accuracy on the held-out part of train
@@ -147,7 +148,7 @@ def _train(
 ) -> Spent:
     """Train to the end of the budget, from a checkpoint where there is one."""
     track, training = cell.recipe.track, cell.recipe.training
-    loader = Loader(splits.train, track.policy, track.size, training.batch_size, cell.seed, device, method.views)
+    loader = Loader(splits.train, track.policy, track.size, training.batch_size, cell.seed, device, cell.recipe.views)
     trainer = Trainer(method, loader, training, cell.recipe.budget, device)
     trainer.tell = tell
     trainer.measure = _curve_measure(trainer, cell, splits)
@@ -162,7 +163,11 @@ def _train(
     before = resources.energy_joules(device)
     trainer.fit()
     after = resources.energy_joules(device)
-    way = {"compiled": trainer.way.compiled, "activation_checkpointing": trainer.way.recomputed}
+    way = {
+        "compiled": trainer.way.compiled,
+        "activation_checkpointing": trainer.way.recomputed,
+        "precision": precision(training, device),
+    }
     energy = None if resumed or before is None or after is None else after - before
     return Spent(_cost(trainer, training.batch_size) | {"energy_joules": energy}, trainer.curve, way)
 

@@ -50,7 +50,7 @@ def check(kind: type[Method]) -> Iterator[str]:
     yield _shapes(kind)
     if kind.trains:
         yield _learns(kind)
-        yield _resumes(kind)
+        yield resumes(kind)
         yield _suits_a_gpu(kind)
 
 
@@ -61,7 +61,13 @@ def make(kind: type[Method]) -> Method:
     return kind(TinyEncoder(), config, TrainData(IMAGES, CLASSES, labels))
 
 
-def trainer(kind: type[Method], budget: str, device: torch.device = CPU) -> Trainer:
+def random_views(method: Method, device: str = "cpu") -> list[torch.Tensor]:
+    """What the method's loss takes, without the images."""
+    views = method.views(method.config, POLICY, SIDE)
+    return [torch.randn(BATCH, 3, view.size, view.size, device=device) for view in views for _ in range(view.count)]
+
+
+def trainer(kind: type[Method], budget: str, device: torch.device = CPU, training: Training = TRAINING) -> Trainer:
     """A trainer on images whose class shows in their colour."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(IMAGES) % CLASSES
@@ -70,8 +76,10 @@ def trainer(kind: type[Method], budget: str, device: torch.device = CPU) -> Trai
     images = (255 * (0.7 * colours + 0.3 * noise)).to(torch.uint8)
     torch.manual_seed(0)
     method = make(kind).to(device)
-    loader = Loader(Store(images, labels), POLICY, SIDE, BATCH, seed=0, device=device, views=method.views)
-    return Trainer(method, loader, TRAINING, parse_budget(budget), device)
+    loader = Loader(
+        Store(images, labels), POLICY, SIDE, BATCH, seed=0, device=device, views=method.views(method.config, POLICY, SIDE)
+    )
+    return Trainer(method, loader, training, parse_budget(budget), device)
 
 
 def _require(holds: bool, what: str) -> None:
@@ -85,7 +93,7 @@ def _shapes(kind: type[Method]) -> str:
     _require(features.ndim == 2 and len(features) == 2, f"the encoder gives {tuple(features.shape)} for 2 images, not [2, D]")
     if kind.trains:
         method.train()
-        loss = method.loss([torch.randn(BATCH, 3, SIDE, SIDE) for _ in range(method.views)], torch.arange(BATCH))
+        loss = method.loss(random_views(method), torch.arange(BATCH))
         _require(
             loss.ndim == 0 and loss.dtype == torch.float32, f"the loss is {loss.dtype} {tuple(loss.shape)}, not a float32 scalar"
         )
@@ -105,10 +113,10 @@ def _learns(kind: type[Method]) -> str:
     return f"loss: finite, falls from {first:.3f} to {last:.3f}"
 
 
-def _resumes(kind: type[Method]) -> str:
-    whole = trainer(kind, "4ep")
+def resumes(kind: type[Method], training: Training = TRAINING) -> str:
+    whole = trainer(kind, "4ep", training=training)
     whole.fit()
-    half = trainer(kind, "4ep")
+    half = trainer(kind, "4ep", training=training)
     states: list = []
     half.save_due = lambda t: t.step == 6  # in the middle of an epoch
     half.save = lambda t: states.append(copy.deepcopy(t.state()))
@@ -116,7 +124,7 @@ def _resumes(kind: type[Method]) -> str:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         path = Path(folder) / "checkpoint"
         checkpoint.save(path, "check", states[0])
-        resumed = trainer(kind, "4ep")
+        resumed = trainer(kind, "4ep", training=training)
         resumed.restore(checkpoint.load(path, "check", CPU) or {})
     resumed.fit()
     pairs = zip(whole.method.state_dict().items(), resumed.method.state_dict().values(), strict=True)
@@ -132,8 +140,7 @@ def _suits_a_gpu(kind: type[Method]) -> str:
     try:
         with FakeTensorMode():
             pretend_cuda(method)
-            views = [torch.randn(BATCH, 3, SIDE, SIDE, device="cuda") for _ in range(method.views)]
-            method.loss(views, torch.arange(BATCH, device="cuda"))
+            method.loss(random_views(method, "cuda"), torch.arange(BATCH, device="cuda"))
             method.after_step(0.5)
     except Exception as error:
         raise UserError(f"check: on a GPU the loss would fail or wait for the device: {type(error).__name__}: {error}") from None

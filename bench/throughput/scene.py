@@ -81,7 +81,7 @@ def make_trainer(
     labels = shown(store.labels) if kind.uses_labels else None
     data = TrainData(len(store), int(store.labels.max()) + 1, labels)
     method = kind(encoder, kind.config_type().resolved(len(store), size), data).to(device).to(memory_format=torch.channels_last)
-    loader = Loader(store, policy, size, batch, seed=0, device=device, views=method.views)
+    loader = Loader(store, policy, size, batch, seed=0, device=device, views=method.views(method.config, policy, size))
     training = Training(batch_size=batch, lr=0.06, weight_decay=5e-4)
     return Trainer(method.train(), loader, training, Budget(200, "ep"), device)
 

@@ -18,15 +18,19 @@ from torch.utils.checkpoint import checkpoint
 from ..errors import UserError
 
 
-def recompute(encoder: nn.Module) -> None:
-    """Checkpoint the activations of ``encoder``, in place; `UserError` where it is not made of a ResNet's blocks."""
-    blocks = [module for module in encoder.modules() if isinstance(module, BasicBlock | Bottleneck)]
+def recompute(network: nn.Module) -> None:
+    """Checkpoint the activations of what is trained of ``network``, in place; `UserError` where it has no ResNet's blocks."""
+    blocks = [module for module in network.modules() if isinstance(module, BasicBlock | Bottleneck) and _is_trained(module)]
     if not blocks:
         raise UserError("activation_checkpointing=on is for ResNets; leave it out for other backbones")
     for block in blocks:
         contexts = partial(_contexts, block)
         forward = partial(checkpoint, block.forward, use_reentrant=False, preserve_rng_state=False, context_fn=contexts)
         block.forward = forward  # type: ignore[method-assign]
+
+
+def _is_trained(block: nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in block.parameters())
 
 
 def _contexts(block: nn.Module) -> tuple[contextlib.AbstractContextManager, contextlib.AbstractContextManager]:

@@ -30,10 +30,20 @@ class Way(NamedTuple):
     recomputed: str = "off"
 
 
+def precision(training: Training, device: torch.device) -> str:
+    """bf16 or fp32: what the recipe says, and where it leaves it open bf16 on CUDA alone."""
+    return ("bf16" if device.type == "cuda" else "fp32") if training.precision == "auto" else training.precision
+
+
+def autocast(training: Training, device: torch.device) -> torch.autocast:
+    """The context in which the loss is computed."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision(training, device) == "bf16")
+
+
 def choose(method: Method, training: Training, batch: Batch, device: torch.device) -> Way:
     """The way that ``training`` asks for; what it leaves open is tried on CUDA, and plain elsewhere."""
     if training.activation_checkpointing == "on":
-        recompute(method.encoder)
+        recompute(method)
         return Way(method.loss, recomputed="on")
     return try_out(method, training, batch, device) if device.type == "cuda" else Way(method.loss)
 
@@ -44,24 +54,24 @@ def try_out(method: Method, training: Training, batch: Batch, device: torch.devi
     with _undone(method, device):
         if training.compile == "auto":
             loss = torch.compile(method.loss, mode="reduce-overhead", fullgraph=True)
-            why = _failure(loss, method, batch, device)
+            why = _failure(loss, method, training, batch, device)
             if why is None:
                 return Way(loss, "reduce-overhead")
             compiled = f"off: {why}"
         if training.activation_checkpointing == "auto":
-            why = _failure(method.loss, method, batch, device)
+            why = _failure(method.loss, method, training, batch, device)
             if why is not None and why.startswith(torch.OutOfMemoryError.__name__):
                 with contextlib.suppress(UserError):  # no blocks: training will say that memory is short
-                    recompute(method.encoder)
+                    recompute(method)
                     return Way(method.loss, compiled, "on: out of memory without it")
     return Way(method.loss, compiled)
 
 
-def _failure(loss: Loss, method: Method, batch: Batch, device: torch.device) -> str | None:
+def _failure(loss: Loss, method: Method, training: Training, batch: Batch, device: torch.device) -> str | None:
     """Why a few steps of ``loss`` do not work, in a line; None where they do."""
     try:
         for _ in range(TRIALS):
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            with autocast(training, device):
                 loss(*batch()).backward()
         return None
     except Exception as error:  # whatever the compiler raises, the plain loss may still work

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,11 +15,12 @@ from ..budget import Budget
 from ..datasets.loader import Loader, evaluation_batches
 from ..errors import BudgetSpent
 from ..evaluation.detection import Detection, Judge
-from ..evaluation.features import as_trained, extract
+from ..evaluation.features import extract
 from ..methods import Method
-from ..recipe import Training, learning_rate
+from ..recipe import Training
+from . import optimizer
 from .clock import Clock
-from .loss_call import Way, choose
+from .loss_call import Way, autocast, choose
 from .loss_meter import LossMeter
 
 POINTS = 100  # of the learning curve, at most one an epoch
@@ -37,13 +39,8 @@ class Trainer:
     def __init__(self, method: Method, loader: Loader, training: Training, budget: Budget, device: torch.device):
         self.method, self.loader, self.training, self.budget, self.device = method, loader, training, budget, device
         self.total_steps = budget.steps(loader.steps_per_epoch, training.batch_size)
-        self.optimizer = torch.optim.SGD(
-            [p for p in method.parameters() if p.requires_grad],
-            lr=training.lr,
-            momentum=training.sgd_momentum,
-            weight_decay=training.weight_decay,
-            fused=device.type == "cuda",
-        )
+        self.groups = optimizer.groups_of(method, training)
+        self.optimizer = optimizer.build(self.groups, training, device)
         self.clock, self.meter = Clock(device), LossMeter(device)
         self.step = 0
         self.curve: list[dict[str, Any]] = []
@@ -85,14 +82,15 @@ class Trainer:
 
     def train_step(self) -> None:
         """One batch, one step of the optimizer."""
-        lr = learning_rate(self.training.lr, self.training.lr_warmup, self.progress)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        progress = self.progress
+        optimizer.set_rates(self.optimizer, self.groups, self.training, progress)
+        self.method.progress.fill_(progress)
         views, index = self.loader.batch(self.step)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        with autocast(self.training, self.device):
             loss = self.way.loss(views, index)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        optimizer.tame(self.groups, self.training, progress)
         self.optimizer.step()
         self.meter.add(loss)
         self.step += 1
@@ -142,7 +140,7 @@ class Trainer:
 
         loader = self.loader
         batches = evaluation_batches(loader.store, loader.policy, loader.size, self.device)
-        return extract(network, batches, self.device, check, as_trained)
+        return extract(network, batches, self.device, check, partial(autocast, self.training))
 
     def _point_due(self) -> bool:
         if self.step % self.loader.steps_per_epoch and self.budget.seconds is None:

@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
-from .. import moco, simclr
 from ..base import Encoder, Method, TrainData
+from . import in_batch_base, queue_base
 from .pairs import InBatch, Queue
 
 
 @dataclass(frozen=True)
-class Config(moco.Config):
+class Config(queue_base.Config):
     # temperature 0 is the base's own, so that a method differs from its base in nothing else
     base: Literal["moco", "simclr"] = "moco"  # the queue's settings are for moco alone
 
     def resolved(self, images: int, side: int) -> Self:
         resolved = super().resolved(images, side)
         if self.base == "simclr" and not self.temperature:
-            return replace(resolved, temperature=simclr.Config.temperature)
+            return replace(resolved, temperature=in_batch_base.SIMCLR_TEMPERATURE)
         return resolved
 
 
-class EitherBase(Method):
+C = TypeVar("C", bound=Config)
+
+
+class EitherBase(Method[C]):
     """A method whose pairs come from the batch or from a queue, as ``config.base`` says."""
 
-    config_type = Config
-
-    def __init__(self, encoder: Encoder, config: Config, data: TrainData):
+    def __init__(self, encoder: Encoder, config: C, data: TrainData):
         super().__init__(encoder, config, data)
-        self.source: InBatch | Queue
-        if config.base == "moco":
-            self.source = Queue(encoder, config.dimension, config.queue_size, config.momentum, config.symmetric)
-        else:
-            self.source = InBatch(encoder, config.dimension)
+        self.source: InBatch | Queue = config.queue(encoder) if config.base == "moco" else InBatch(encoder, config.dimension)
 
     def after_step(self, progress: float) -> None:
         self.source.after_step()

@@ -15,14 +15,14 @@ from statistics import median
 import numpy as np
 from PIL import Image
 
-from bench.datasets.decode import FORMATS
+from bench.datasets.decode import formats
 from bench.datasets.prepare import get
 from bench.datasets.registry import find
 from bench.datasets.workers import available
 
 
 def decode(path: str) -> int:
-    with Image.open(path, formats=FORMATS) as image:
+    with Image.open(path, formats=formats()) as image:
         return np.asarray(image.convert("RGB")).nbytes
 
 

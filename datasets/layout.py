@@ -1,0 +1,70 @@
+"""Which folders are splits and which are classes: known names of splits in any case and form."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from .base import DataError
+from .trees import class_folders, few
+
+AROUND = r"(?:images?|imgs?|data|dataset|set|split|folder)*"
+ROLES = {
+    "train": re.compile(f"{AROUND}(?:train|training|trn){AROUND}"),
+    "val": re.compile(f"{AROUND}(?:val|valid|validation|dev){AROUND}"),
+    "test": re.compile(f"{AROUND}(?:test|testing|tst|eval|evaluation){AROUND}"),
+}
+
+
+def role(name: str) -> str | None:
+    """``train``, ``val`` or ``test`` where a folder of this name is likely one, such as Training, TRAIN_SET or train2017."""
+    plain = re.sub("[^a-z]", "", name.lower())
+    return next((split for split, pattern in ROLES.items() if pattern.fullmatch(plain)), None)
+
+
+def splits(folder: Path) -> dict[str, str]:
+    """The names of the split folders in ``folder`` by what they are; empty where its folders are classes.
+
+    A folder called train beside classes alone is a class. `DataError` where it cannot be told, with what to do.
+    """
+    names = class_folders(folder)
+    found: dict[str, list[str]] = {}
+    for name in names:
+        if (split := role(name)) is not None:
+            found.setdefault(split, []).append(name)
+    others = [name for name in names if role(name) is None]
+    if not found or (others and len(found) == 1 and not _twice(found) and not _alone(folder, found, others)):
+        return {}
+    return _certain(folder, found)
+
+
+def named(folder: Path, *splits: str) -> str:
+    """The name of the first of the ``splits`` that ``folder`` has, in whatever form; the first one's own where it has none."""
+    there = class_folders(folder)
+    for split in splits:
+        meant = [split] if split in there else [name for name in there if role(name) == split]
+        if len(meant) == 1:
+            return meant[0]
+    return splits[0]
+
+
+def _alone(folder: Path, found: dict[str, list[str]], others: list[str]) -> bool:
+    """Whether the only folder that is called like a split has folders in it, and those beside it have none."""
+    inner = [bool(class_folders(folder / name)) for name in (*next(iter(found.values())), *others)]
+    return inner[0] and not any(inner[1:])
+
+
+def _twice(found: dict[str, list[str]]) -> list[str] | None:
+    return next((names for names in found.values() if len(names) > 1), None)
+
+
+def _certain(folder: Path, found: dict[str, list[str]]) -> dict[str, str]:
+    twice = _twice(found)
+    if twice:
+        raise DataError(f"{folder} has {few(twice)}, which mean the same split; leave one of them there, or rename the others")
+    named = {split: names[0] for split, names in found.items()}
+    if "train" not in named:
+        raise DataError(f"{folder} has {few(list(named.values()))} and no train beside; rename one to train, or rename classes")
+    if len(named) > 1 and not class_folders(folder / named["train"]):
+        raise DataError(f"{folder / named['train']} has no folders of classes; sort its images into such (or rename the class)")
+    return named

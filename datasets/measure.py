@@ -1,0 +1,40 @@
+"""How large the images of a tree are, from the heads of their files."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from statistics import median
+
+from PIL import Image
+
+from .base import Tree
+from .decode import formats
+
+SAMPLE = 2000  # images that tell the median
+
+
+def sides(tree: Tree) -> tuple[int, int | None]:
+    """The median of the images' shorter sides, in pixels, and the side of all of them where they are squares of one size.
+
+    The median is that of evenly spaced images; those that cannot be read do not count.
+    """
+    paths = [tree.folder / name for names in tree.names.values() for name in names]
+    sample = list(_sizes(paths[:: max(1, len(paths) // SAMPLE)]))
+    if not sample:
+        return 0, None
+    one = set(sample)
+    uniform = len(one) == 1 and sample[0][0] == sample[0][1] and set(_sizes(paths)) == one
+    return int(median(map(min, sample))), sample[0][0] if uniform else None
+
+
+def _sizes(paths: Iterable[Path]) -> Iterator[tuple[int, int]]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for path in paths:
+            try:
+                with Image.open(path, formats=formats()) as image:
+                    yield image.size
+            except Exception:  # it is named when it is decoded
+                continue

@@ -1,0 +1,39 @@
+"""Files and folders that lie among the user's images and are not the user's images: what desktop and storage systems leave."""
+
+from __future__ import annotations
+
+THUMBNAILS, FORKS, CHECKPOINTS, DELETED = "thumbnails", "resource forks", "notebook checkpoints", "deleted files"
+SYSTEM = "files of desktop systems"
+FOLDERS = {
+    "@eadir": THUMBNAILS,  # Synology
+    ".@__thumb": THUMBNAILS,  # QNAP
+    ".thumbnails": THUMBNAILS,  # Android, older desktops
+    ".sh_thumbnails": THUMBNAILS,
+    ".thumbs": THUMBNAILS,
+    "__macosx": FORKS,  # archives made by macOS
+    ".appledouble": FORKS,
+    ".ipynb_checkpoints": CHECKPOINTS,  # Jupyter
+    "#recycle": DELETED,
+    "@recycle": DELETED,
+    "$recycle.bin": DELETED,
+    "lost+found": DELETED,
+    ".dtrash": DELETED,
+    "system volume information": SYSTEM,
+}
+FILES = {"thumbs.db": THUMBNAILS, "ehthumbs.db": THUMBNAILS, "ehthumbs_vista.db": THUMBNAILS, "zbthumbnail.info": THUMBNAILS}
+FILES |= {"desktop.ini": SYSTEM, ".ds_store": SYSTEM, "icon\r": SYSTEM, ".directory": SYSTEM}
+
+
+def of_folder(name: str) -> str | None:
+    """Why a folder of this name is left out, or None where it may hold images."""
+    plain = name.lower()
+    if plain.startswith(".trash"):
+        return DELETED
+    return FOLDERS.get(plain) or ("files in hidden folders" if name.startswith(".") else None)
+
+
+def of_file(name: str) -> str | None:
+    """Why a file of this name is left out, or None where it may be an image."""
+    if name.startswith("._"):
+        return FORKS
+    return FILES.get(name.lower()) or ("hidden files" if name.startswith(".") else None)

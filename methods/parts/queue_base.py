@@ -1,0 +1,49 @@
+"""What methods share whose pairs come from a queue of momentum keys: the settings and the source of pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self, TypeVar
+
+from .. import base
+from ..base import LARGE, CountOrAuto, Encoder, Fraction, Method, NonNegative, TrainData, Width
+from .pairs import Queue
+
+
+@dataclass(frozen=True)
+class Config(base.Config):
+    # 0: as MoCo's CIFAR demo, and from 64 pixels on as MoCo v2 on ImageNet
+    temperature: NonNegative = 0.0  # 0.1, or 0.2
+    dimension: Width = 128  # MoCo, section 3.3
+    queue_size: CountOrAuto = 0  # 4096, or 65,536; at most half of the train images
+    momentum: Fraction = 0.0  # 0.99, or 0.999
+    symmetric: bool = False  # False: one view queries, one is the key; True doubles the compute of an epoch
+
+    def resolved(self, images: int, side: int) -> Self:
+        if self.queue_size > images:
+            raise ValueError(f"queue_size {self.queue_size} exceeds the {images} train images")
+        temperature, keys, momentum = (0.2, 65_536, 0.999) if side >= LARGE else (0.1, 4096, 0.99)
+        return replace(
+            self,
+            temperature=self.temperature or temperature,
+            queue_size=self.queue_size or max(1, min(keys, images // 2)),
+            momentum=self.momentum or momentum,
+        )
+
+    def queue(self, encoder: Encoder) -> Queue:
+        """The pairs that these settings ask for."""
+        return Queue(encoder, self.dimension, self.queue_size, self.momentum, self.symmetric)
+
+
+C = TypeVar("C", bound=Config)
+
+
+class QueueBase(Method[C]):
+    """A method on MoCo's pairs."""
+
+    def __init__(self, encoder: Encoder, config: C, data: TrainData):
+        super().__init__(encoder, config, data)
+        self.source = config.queue(encoder)
+
+    def after_step(self, progress: float) -> None:
+        self.source.after_step()
