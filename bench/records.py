@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypedDict, get_type_hints
 from urllib.parse import unquote
@@ -135,7 +135,7 @@ def read(path: Path) -> Record:
         raise UserError(f"{path} is not a record of this harness")
     version = content["schema_version"]
     if type(version) is not int or version > SCHEMA_VERSION:
-        raise UserError(f"{path} has schema version {version!r:.40}; this version reads up to {SCHEMA_VERSION}: update the harness")
+        raise UserError(f"{path} has schema version {version!r:.40}, and this reads up to {SCHEMA_VERSION}: update the harness")
     known = {key: value for key, value in content.items() if key in CHECKS}
     for key, value in known.items():
         if (why := CHECKS[key](value)) is not None:

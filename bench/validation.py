@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import NoneType
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints, is_typeddict
 
@@ -113,7 +113,7 @@ def _dict_check(known: dict[str, Check], other: Check) -> Check:
             if (why := known.get(key, other)(one)) is not None:
                 return f".{ascii(key)[1:-1]}{why}"
             if not _is_text(key):
-                return f" has the key {ascii(key)}"
+                return f" has the key {key!a}"
         return None
 
     return checked
@@ -129,9 +129,10 @@ def _plain(value: Any, levels: int) -> str | None:
         return None if value is None or kind is bool else _not(value, "a plain value")
     if not levels:
         return f" is nested more than {DEEPEST} levels deep"
-    for key, one in value.items() if kind is dict else enumerate(value):
+    inside: Iterable[tuple[Any, Any]] = value.items() if kind is dict else enumerate(value)
+    for key, one in inside:
         if (why := _plain(one, levels - 1)) is not None:
             return (f".{ascii(key)[1:-1]}" if kind is dict else f"[{key}]") + why
         if kind is dict and not _is_text(key):
-            return f" has the key {ascii(key)}"
+            return f" has the key {key!a}"
     return None

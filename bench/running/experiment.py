@@ -65,7 +65,7 @@ def load(name: str) -> Experiment:
     """The experiment ``name``, such as class-count, or the one in a file; `UserError` where there is none or it is wrong."""
     path = Path(name) if name.endswith(".toml") else _find(name)
     try:
-        content: dict[str, Any] = tomllib.loads(path.read_text())
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is no readable experiment: {error}") from None
     known = {field.name for field in fields(Experiment)}
@@ -151,7 +151,8 @@ def summary(experiment: Experiment, tasks: Sequence[Task]) -> list[Outcome]:
     values: dict[tuple[str, str], dict[int, float]] = {}
     for task in tasks:
         record = task.existing
-        if record and record.status == "ok" and record.recipe_hash == task.cell.recipe.hash():
+        known = record and record.status == "ok" and record.recipe_hash == task.cell.recipe.hash()
+        if record and known and experiment.metric in record.metrics:
             values.setdefault((record.track, record.method), {})[record.seed] = record.metrics[experiment.metric]
     outcomes = []
     for count in experiment.classes:
