@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from pathlib import Path
 from typing import Any, cast
@@ -22,9 +23,19 @@ TINY = 28  # below this side a deep stem keeps it too
 
 
 def check_backbone(name: str) -> None:
-    """`UserError` with the nearest names unless timm has a backbone of this name."""
-    if name not in timm.list_models():
+    """`UserError` with the nearest names unless timm has a backbone of this name, or a `base_transformer` of it."""
+    if name not in timm.list_models() and base_transformer(name) is None:
         raise UserError(f"unknown backbone {name!r}: {nearest(name, timm.list_models())}")
+
+
+def base_transformer(name: str) -> tuple[str, int] | None:
+    """A vision transformer of timm's and another patch size, where ``name`` means that: `vit_tiny_patch4_32` is
+    `vit_tiny_patch16_224` with patches of 4 pixels. None where timm has the name, or nothing of the kind.
+    """
+    parts = re.fullmatch(r"(vit_[a-z]+)_patch(\d+)_\d+", name)
+    if name in timm.list_models() or parts is None or f"{parts[1]}_patch16_224" not in timm.list_models():
+        return None
+    return f"{parts[1]}_patch16_224", int(parts[2])
 
 
 def build_backbone(name: str, channels: int, size: int) -> Encoder:
@@ -37,6 +48,9 @@ def build_backbone(name: str, channels: int, size: int) -> Encoder:
     """
     check_backbone(name)
     sized: dict[str, Any] = {"img_size": size} if "vit" in name or "swin" in name else {}
+    base = base_transformer(name)
+    if base is not None:
+        name, sized = base[0], sized | {"patch_size": base[1]}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

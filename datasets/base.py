@@ -83,7 +83,7 @@ class Track:
     how_to_get: str = ""  # for a track that cannot be downloaded: what to do instead
     embedded: bool = False
     leaderboard: bool = False  # taken by `--datasets auto` where it is ready
-    quick_start: bool = False  # taken by `--datasets auto` where no leaderboard track is ready
+    quick_start: str = ""  # the spec that `--datasets auto` takes where no leaderboard track is ready
     batch_size: int = 512
     lr: float = 0.06  # at the batch size above; other batch sizes scale it linearly
     weight_decay: float = 5e-4

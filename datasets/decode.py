@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from . import depth
+from . import depth, parquet
 
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF", "AVIF", "JPEG2000")
 # by content, whatever the name; others may start programs
@@ -63,7 +63,7 @@ def suffixes() -> frozenset[str]:
 def decode(path: Path | str, side: int) -> tuple[Tensor, tuple[int, int]]:
     """One image as uint8 [3, side, side], and its upright height and width; raises `Unreadable`."""
     try:
-        with Image.open(path, formats=formats()) as image:
+        with Image.open(parquet.source(path), formats=formats()) as image:
             full = image.size
             drafted = image.draft(None, (GAP * side, GAP * side))
             upright = to_rgb(image)

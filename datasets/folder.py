@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from . import layout, store, trees
+from . import layout, shards, store, trees
 from .base import DataError, Track, Tree
 from .imagenet import POLICY
 from .imagenet_val import flat_classes
@@ -70,9 +70,11 @@ def require_name(name: str, taken: Container[str]) -> None:
 def tree(folder: Path) -> Tree:
     """The images of ``folder``: in train/<class>/ and val/<class>/ (or test), or in <class>/ and then split here.
 
-    The splits may be called Training, TEST, train_set and the like. `DataError` where classes are missing or have too
-    few images.
+    The splits may be called Training, TEST, train_set and the like. Where there are parquet files and no images, theirs.
+    `DataError` where classes are missing or have too few images.
     """
+    if shards.there(folder):
+        return _shards(folder)
     found, left = layout.splits(folder), Counter[str]()
     if not found:
         return _split(folder, left)
@@ -114,16 +116,36 @@ def _tested(folder: Path, train: str, test: str, classes: list[str], left: Count
     return trees.by_class(folder / test, classes, left)
 
 
+def _shards(folder: Path) -> Tree:
+    found, classes = shards.read(folder)
+    if len(found) == 1:
+        return _fifth(folder, classes, next(iter(found.values())), Counter())
+    test = "val" if "val" in found else "test"
+    if "train" not in found:
+        raise DataError(f"{folder} has parquet files of {' and '.join(found)}, but none of train")
+    left = Counter(
+        {f"images in the {name} files, which are not used": len(found[name]) for name in found if name not in ("train", test)}
+    )
+    for name in ("train", test):
+        trees.require_classes(folder, classes, found[name], f" in {name}")
+    splits = {"train": ("", found["train"]), "test": ("", found[test])}
+    return trees.make(folder, splits, classes, left, kind=KIND, test_split=f"the {test} files")
+
+
 def _split(folder: Path, left: Counter[str]) -> Tree:
-    """A seeded fifth of each class for testing; it depends on the images' names, not on their order."""
     classes = _classes(folder)
     trees.loose(folder, left)
-    found = trees.by_class(folder, classes, left)
+    return _fifth(folder, classes, trees.by_class(folder, classes, left), left)
+
+
+def _fifth(folder: Path, classes: list[str], found: trees.Found, left: Counter[str]) -> Tree:
+    """A seeded fifth of each class for testing; it depends on the images' names, not on their order."""
+    trees.require_classes(folder, classes, found)
     test: set[str] = set()
-    for label, group in groupby(found, key=lambda pair: pair[1]):
+    for label, group in groupby(sorted(found, key=lambda pair: pair[1]), key=lambda pair: pair[1]):
         images = sorted((name for name, _ in group), key=_lot)
         if len(images) < 2:
-            raise DataError(f"{folder / classes[label]} holds 1 image; at least 2 are needed, one of them for testing")
+            raise DataError(f"{folder} has 1 image of {classes[label]}; at least 2 are needed, one of them for testing")
         test.update(images[: max(1, round(TEST_SHARE * len(images)))])
     splits = {
         "train": ("", [pair for pair in found if pair[0] not in test]),

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from . import layout, trees
+from . import layout, shards, trees
 from .augment import Policy
-from .base import Track, Tree
+from .base import DataError, Track, Tree
 from .imagenet_val import flat_classes
 
 POLICY = Policy(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), blur=0.5)
@@ -26,13 +26,33 @@ def thousand() -> list[str]:
 
 
 def tree(folder: Path, classes: Callable[[], Sequence[str]]) -> Tree:
-    """``train/<id>/*.JPEG``, and ``val`` alike or flat with its classes in a devkit or a CSV."""
+    """``train/<id>/*.JPEG``, and ``val`` alike or flat with its classes in a devkit or a CSV; or parquet files."""
     wanted, left = classes(), Counter[str]()
+    if shards.there(folder):
+        return _shards(folder, wanted)
     train, val = layout.named(folder, "train"), layout.named(folder, "val")
     found = trees.by_class(folder / train, wanted, left)
     sorted_val = trees.class_folders(folder / val)
     test = trees.by_class(folder / val, wanted, left) if sorted_val else flat_classes(folder, val, wanted)
     return trees.make(folder, {"train": (train, found), "test": (val, test)}, wanted, left)
+
+
+def _shards(folder: Path, wanted: Sequence[str]) -> Tree:
+    """The classes ``wanted`` of parquet files whose classes are called by their ids, or are all 1,000 in their order."""
+    found, names = shards.read(folder)
+    ids = thousand() if len(names) == len(thousand()) and names[0].startswith("tench") else names
+    label = {wnid: i for i, wnid in enumerate(wanted)}
+    missing = sorted(set(wanted) - set(ids))
+    if missing:
+        raise DataError(
+            f"the classes of the parquet files in {folder} are not called by ImageNet's ids ({trees.few(missing)} not found), so "
+            f"they may be other images; name them yourself: python -m bench data get folder --from {folder} --name NAME"
+        )
+    chosen = {split: [(name, label[ids[i]]) for name, i in pairs if ids[i] in label] for split, pairs in found.items()}
+    for split in ("train", "val"):
+        trees.require_classes(folder, wanted, chosen.get(split, ()), f" in {split}")
+    splits = {"train": ("", chosen["train"]), "test": ("", chosen["val"])}  # in the files' order: so each is read once
+    return trees.make(folder, splits, wanted, {})
 
 
 def track(name: str, title: str, classes: Callable[[], Sequence[str]], count: int, leaderboard: bool = False) -> Track:

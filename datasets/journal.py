@@ -16,6 +16,7 @@ import PIL
 import torch
 
 from .base import Tree
+from .parquet import file_of
 
 NAME = "journal"
 VERSION = 2  # of what decoding makes of an image
@@ -34,7 +35,7 @@ def key(tree: Tree, side: int) -> str:
     for split, names in tree.names.items():
         hasher.update(split.encode() + tree.labels[split].tobytes())
         for name in names:
-            found = (tree.folder / name).stat()
+            found = (tree.folder / file_of(name)).stat()
             hasher.update(f"{name}\n{found.st_size} {found.st_mtime_ns}\n".encode())
     return hasher.hexdigest()
 

@@ -11,17 +11,19 @@ from PIL import Image
 
 from .base import Tree
 from .decode import formats
+from .parquet import source
 
-SAMPLE = 2000  # images that tell the median
+RUNS, RUN = 40, 50  # the images that tell the median: so many runs of so many in their order
 
 
 def sides(tree: Tree) -> tuple[int, int | None]:
     """The median of the images' shorter sides, in pixels, and the side of all of them where they are squares of one size.
 
-    The median is that of evenly spaced images; those that cannot be read do not count.
+    The median is that of evenly spaced runs of images; those that cannot be read do not count.
     """
     paths = [tree.folder / name for names in tree.names.values() for name in names]
-    sample = list(_sizes(paths[:: max(1, len(paths) // SAMPLE)]))
+    starts = range(0, len(paths), max(RUN, len(paths) // RUNS))
+    sample = list(_sizes(path for start in starts for path in paths[start : start + RUN]))
     if not sample:
         return 0, None
     one = set(sample)
@@ -34,7 +36,7 @@ def _sizes(paths: Iterable[Path]) -> Iterator[tuple[int, int]]:
         warnings.simplefilter("ignore")
         for path in paths:
             try:
-                with Image.open(path, formats=formats()) as image:
+                with Image.open(source(path), formats=formats()) as image:
                     yield image.size
             except Exception:  # it is named when it is decoded
                 continue

@@ -1,10 +1,16 @@
-"""Images in Hugging Face's parquet files: a column of encoded images, one of labels. Needs pyarrow, and no network."""
+"""Images in Hugging Face's parquet files: a column of encoded images, one of labels. Needs pyarrow, and no network.
+
+An image in such a file is called FILE#ROW.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +20,7 @@ IMAGES = ("img", "image")  # a struct with bytes in it, or the bytes themselves
 LABELS = ("fine_label", "label")  # of each the first that is there
 WORDS = {"train": "train", "training": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
 SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})(.*)")
+MEMBER = re.compile(r"(.*\.parquet)#(\d+)", re.DOTALL)
 ROWS = 256  # images read at a time
 
 
@@ -118,6 +125,56 @@ def rows(table: Table) -> Iterator[tuple[str, bytes, int]]:
                     raise DataError(f"{path}: row {at} has no {'label' if content else 'image in the file'}")
                 yield f"{path} row {at}", content, label
                 at += 1
+
+
+def labels(table: Table) -> Iterator[tuple[Path, list[int]]]:
+    """Every file of the table and the labels in it; `DataError` on a row that lacks one."""
+    for path in table.paths:
+        found = [label for batch in _batches(path, [table.label]) for label in batch[table.label]]
+        if None in found:
+            raise DataError(f"{path}: row {found.index(None)} has no label")
+        yield path, found
+
+
+def file_of(name: str) -> str:
+    """The file in which the image ``name`` lies: a parquet file, or its own."""
+    inside = MEMBER.fullmatch(name)
+    return inside[1] if inside else name
+
+
+def source(name: Path | str) -> Path | str | io.BytesIO:
+    """What an image library opens for the image ``name``; `DataError` where a parquet file does not hold it."""
+    inside = MEMBER.fullmatch(str(name))
+    return io.BytesIO(_content(inside[1], int(inside[2]))) if inside else name
+
+
+def _content(path: str, row: int) -> bytes:
+    starts = _starts(path)
+    group = bisect_right(starts, row) - 1
+    found = _group(path, group)[row - starts[group]]
+    if found is None:
+        raise DataError(f"{path}: row {row} has no image in the file")
+    return found
+
+
+@cache
+def _starts(path: str) -> list[int]:
+    """The first row of each group of rows."""
+    meta, starts = _opened(Path(path)).metadata, [0]
+    for i in range(meta.num_row_groups):
+        starts.append(starts[-1] + meta.row_group(i).num_rows)
+    return starts[:-1]
+
+
+@lru_cache(2)  # images are read in their order
+def _group(path: str, group: int) -> list[bytes | None]:
+    file = _opened(Path(path))
+    column = _column(Path(path), file.schema_arrow, IMAGES)
+    try:
+        values = file.read_row_group(group, columns=[column]).column(0).to_pylist()
+    except Exception as error:
+        raise DataError(f"{path} is damaged or cut short: {_line(error)}") from None
+    return [value.get("bytes") if isinstance(value, dict) else value for value in values]
 
 
 def _batches(path: Path, columns: list[str]) -> Iterator[dict[str, list]]:

@@ -86,6 +86,12 @@ class _Walk:
         return None if suffix in self.suffixes else f"{suffix or 'nameless'} files"
 
 
+def has_images(folder: Path) -> bool:
+    """Whether there is an image file in ``folder`` or below, links aside."""
+    ends = tuple(suffixes())
+    return any(name.lower().endswith(ends) for _, _, files in os.walk(folder) for name in files if not strangers.of_file(name))
+
+
 def class_folders(folder: Path) -> list[str]:
     """The names of the folders in ``folder`` that may be of classes, sorted."""
     try:
@@ -122,12 +128,12 @@ def loose(folder: Path, left: Counter[str]) -> None:
 OUTSIDE, OTHER = "images outside of the folders of classes", "other files beside the folders of classes"
 
 
-def require_classes(folder: Path, classes: Sequence[str], found: Found) -> None:
+def require_classes(folder: Path, classes: Sequence[str], found: Found, where: str = "") -> None:
     """`DataError` unless every class has an image."""
     there = {label for _, label in found}
     missing = [name for label, name in enumerate(classes) if label not in there]
     if missing:
-        raise DataError(f"{folder} lacks images of {len(missing)} of the {len(classes)} classes: {' '.join(missing)}")
+        raise DataError(f"{folder} lacks images of {len(missing)} of the {len(classes)} classes{where}: {' '.join(missing)}")
 
 
 def make(

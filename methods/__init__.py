@@ -6,7 +6,8 @@ import importlib
 import pkgutil
 from functools import cache
 
-from .base import Config, Group, Method, OwnRecipe, TrainData, View
+from ..datasets.augment import View
+from .base import Config, Group, Method, OwnRecipe, TrainData
 
 __all__ = ["Config", "Group", "Method", "OwnRecipe", "TrainData", "View", "registry"]
 

@@ -60,7 +60,7 @@ def test_equal_folders_do_not_differ(out, after):
 
 
 def test_a_change_for_the_worse_fails(out, after):
-    change(after, "beta", -0.01)
+    change(after, "beta", -0.05)
     found = verdicts(compare.compare(str(out), str(after), out, ALL))
     assert found["beta", "linear_top1"] == "worse" and found["beta", "knn_top1"] not in ("worse", "better")
     assert run("compare", out, after) == 1

@@ -364,7 +364,7 @@ def test_a_seeded_stratified_fifth_is_split_off(tmp_path):
     assert found.names == folder.tree(tree).names
     (tree / "fox").mkdir()
     photo(9, 9).save(tree / "fox" / "0.png")
-    with pytest.raises(DataError, match="fox holds 1 image"):
+    with pytest.raises(DataError, match="has 1 image of fox"):
         folder.tree(tree)
 
 

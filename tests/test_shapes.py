@@ -13,6 +13,7 @@ from bench.datasets.registry import open_splits
 from bench.datasets.spec import parse_spec
 from bench.evaluation.knn import Setting, knn_predict
 from bench.running.cell import Job, run
+from bench.running.selection import choose_datasets
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +57,8 @@ def test_a_minute_of_simclr_does_twice_as_well_as_raw_pixels(tmp_path):
         run(Job("shapes:classes=20", method, "60kimg", runs=tmp_path)).metrics["knn_top1"] for method in ("raw_pixels", "simclr")
     )
     assert raw < 0.4 and learned > 2 * raw
+
+
+def test_they_are_the_quick_start_where_no_leaderboard_dataset_is_ready(tmp_path):
+    chosen, (said, *_) = choose_datasets("auto", tmp_path)
+    assert [str(spec) for spec in chosen] == ["shapes:classes=20"] and "shapes:classes=20 (embedded" in said

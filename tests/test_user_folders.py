@@ -12,7 +12,7 @@ from PIL import Image
 from bench.datasets import decode, folder, layout, measure, store, strangers, trees
 from bench.datasets.base import DataError
 from bench.datasets.registry import known
-from tests.made_data import encoded
+from tests.made_data import encoded, write_table
 
 pytestmark = pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")
 
@@ -355,3 +355,83 @@ def test_without_a_home_everything_else_works(monkeypatch, bench_command, tmp_pa
     tree = fill(tmp_path / "tree", {"a": 2, "b": 2})
     code, out, err = bench_command("data", "get", "folder", "--from", str(tree), "--name", "x", "--workers", "1")
     assert code == 0 and "x is ready in ssl-bench-data/x" in out, err
+
+
+# parquet files
+
+
+def as_parquet(tree: Path, target: Path, names: tuple[str, ...], splits: dict[str, str]) -> Path:
+    """The images of ``tree`` in two files a split; ``splits`` says how the folders are called there."""
+    for folder_, split in splits.items():
+        found = [
+            (path.read_bytes(), label) for label, name in enumerate(names) for path in sorted((tree / folder_ / name).iterdir())
+        ]
+        for i in (0, 1):
+            write_table(target / "data" / f"{split}-0000{i}-of-00002.parquet", found[i::2], "image", "label", names)
+    return target
+
+
+def test_a_folder_of_parquet_files(tmp_path, bench_command):
+    pytest.importorskip("pyarrow")
+    tree = fill(tmp_path / "tree", pair("train", "val"), 32)
+    source = as_parquet(tree, tmp_path / "parquet", ("cat", "dog"), {"train": "train", "val": "validation"})
+    out = get(bench_command, tmp_path, source)
+    assert "train: 6 images, test: 4, from the val files" in out and "stored at 32 x 32" in out
+    assert "2 classes, train + test: cat 3 + 2, dog 3 + 2" in out
+    place = tmp_path / "data" / "x"
+    splits, names = store.load(place), (place / "train_names.txt").read_text().splitlines()
+    assert names[:2] == ["data/train-00000-of-00002.parquet#0", "data/train-00000-of-00002.parquet#1"]
+    there = sorted(np.asarray(Image.open(path)).tobytes() for path in tree.glob("train/*/*.png"))
+    assert sorted(image.numpy().transpose(1, 2, 0).tobytes() for image in splits.train.images) == there
+    whole = Counter(zip(splits.train.labels.tolist(), (i.numpy().tobytes() for i in splits.train.images), strict=True))
+    shutil.rmtree(place)
+    get(bench_command, tmp_path, tree)
+    again = store.load(place).train
+    assert whole == Counter(zip(again.labels.tolist(), (i.numpy().tobytes() for i in again.images), strict=True))
+
+
+def test_parquet_files_without_a_test_split_or_names(tmp_path):
+    pytest.importorskip("pyarrow")
+    rows = [(encoded(pixels(i)), i % 2) for i in range(10)]
+    write_table(tmp_path / "train.parquet", rows, "image", "label")
+    found = folder.tree(tmp_path)
+    assert found.classes == ["0", "1"] and [len(found.names[s]) for s in ("train", "test")] == [8, 2]
+    write_table(tmp_path / "train.parquet", [(content, 3 * label) for content, label in rows], "image", "label")
+    with pytest.raises(DataError, match="are not 0, 1, 2 and so on"):
+        folder.tree(tmp_path)
+    write_table(tmp_path / "train.parquet", [(content, label - 1) for content, label in rows], "image", "label", ("a", "b"))
+    with pytest.raises(DataError, match="row 0 has the label -1, which is of no class"):
+        folder.tree(tmp_path)
+    write_table(tmp_path / "train.parquet", rows, "image", "label", ("a", "b", "c"))
+    with pytest.raises(DataError, match="lacks images of 1 of the 3 classes: c"):
+        folder.tree(tmp_path)
+
+
+def test_an_unreadable_image_in_a_parquet_file_is_named(tmp_path, bench_command):
+    pytest.importorskip("pyarrow")
+    rows = [(b"text" if i == 3 else encoded(pixels(i)), i % 2) for i in range(10)]
+    write_table(tmp_path / "there" / "train.parquet", rows, "image", "label")
+    flags = ("--from", str(tmp_path / "there"), "--name", "x", "--data-dir", str(tmp_path / "data"), "--workers", "1")
+    code, _, err = bench_command("data", "get", "folder", *flags)
+    assert code == 2 and "1 unreadable" in err and "train.parquet#3 cannot be read" in err and err.count("\n") == 1
+    assert not (tmp_path / "data").exists()
+
+
+def test_imagenet_from_parquet(tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    from bench.datasets import imagenet, imagenet100
+
+    ids = imagenet100.CLASSES[:2]
+    monkeypatch.setattr(imagenet100, "CLASSES", ids)
+    names = (*ids, "n99999999")
+    fill(tmp_path / "tree", {f"{split}/{name}": 2 for split in ("train", "val") for name in names})
+    source = as_parquet(tmp_path / "tree", tmp_path / "parquet", names, {"train": "train", "val": "validation"})
+    found = imagenet.tree(source, lambda: ids)
+    assert sorted(found.labels["train"]) == [0, 0, 1, 1] and len(found.names["test"]) == 4
+    with pytest.raises(DataError, match=r"not called by ImageNet's ids .* data get folder --from"):
+        imagenet.tree(source, lambda: imagenet.thousand()[:3])
+    with pytest.raises(DataError, match="not called by ImageNet's ids"):
+        shutil.rmtree(source)
+        imagenet.tree(
+            as_parquet(tmp_path / "tree", source, names, {"train": "train", "val": "validation"}), lambda: [*ids, "n01440764"]
+        )

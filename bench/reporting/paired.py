@@ -6,12 +6,13 @@ and is to hold for other seeds and for other test images. Its variance is theref
 * seeds: the variance of the n paired differences, divided by n. Three seeds estimate it badly, so that it is taken as at least
   the mean over all pairs of the board's k methods, which has (k - 1)(n - 1) degrees of freedom (a randomised block design);
 * images: the variance over the m test images of the mean difference of their outcomes, divided by m, with m - 1
-  degrees of freedom. The square of one image's weight is added: a handful of outcomes is no normal sample.
+  degrees of freedom. The square of one image's weight is added: a handful of outcomes is no normal sample. Where a
+  record keeps no outcomes, the variance is that of two methods whose errors have nothing in common, which is more.
 
 The part of the variance that seeds and images share is in both, so that the sum is too large rather than too small
 (the crossed design of Clark 1973, "The language-as-fixed-effect fallacy"). The critical value is Cochran and Cox's
 (1950): the mean of both Student quantiles weighted by the variances, which does not exceed its level (Mickey and Brown
-1966). Records without outcomes leave the seeds alone.
+1966).
 
 A board's family of tests is all pairs of its contestants in one metric, corrected by Holm. Ranks follow from it, and so does
 the top group: a method is in it when no other is significantly better. Nothing is claimed from fewer than ENOUGH seeds.
@@ -141,13 +142,22 @@ def _seeds(differences: np.ndarray, a: Sample, b: Sample) -> Part:
 
 
 def _images(a: Sample, b: Sample, seeds: Sequence[int]) -> tuple[Part, ...]:
-    """The variance over test images; nothing where a record keeps no outcomes."""
+    """The variance over test images; nothing where their number is not known."""
     if not all(s in a.right and s in b.right and len(a.right[s]) == len(b.right[s]) for s in seeds):
-        return ()
+        return _unrelated(a, b, seeds)
     differences = np.array([a.right[s].astype(np.float64) - b.right[s] for s in seeds])
     by_image: np.ndarray = differences.mean(axis=0)
     m = len(by_image)
     return (Part(float(np.var(by_image, ddof=1)) / m + 1 / m**2, m - 1),)
+
+
+def _unrelated(a: Sample, b: Sample, seeds: Sequence[int]) -> tuple[Part, ...]:
+    """The variance over test images if the errors of a and b were independent of each other."""
+    if not (a.images and b.images):
+        return ()
+    m = min(a.images, b.images)
+    shares = [float(np.mean([sample.values[s] for s in seeds])) for sample in (a, b)]
+    return (Part(sum(share * (1 - share) for share in shares) / m + 1 / m**2, m - 1),)
 
 
 @dataclass(frozen=True)

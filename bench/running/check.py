@@ -6,9 +6,12 @@ import copy
 import math
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import cast, get_args, get_type_hints
 
 import torch
+from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -19,12 +22,12 @@ from ..datasets.store import Store
 from ..errors import UserError
 from ..evaluation.protocol import shown
 from ..methods import Method, TrainData
-from ..methods.base import Encoder
+from ..methods.base import C, Encoder, Units
 from ..recipe import Training
 from ..training import checkpoint
 from ..training.trainer import Trainer
 
-IMAGES, CLASSES, SIDE, BATCH = 64, 4, 8, 16
+IMAGES, CLASSES, SIDE, BATCH, NARROW = 64, 4, 8, 16, 32
 POLICY = Policy(mean=(0.5,) * 3, std=(0.25,) * 3, crop_scale=(0.6, 1.0))
 TRAINING = Training(batch_size=BATCH, lr=0.05, weight_decay=1e-4)
 CPU = torch.device("cpu")
@@ -45,6 +48,12 @@ class TinyEncoder(Encoder):
         return self.body(images)
 
 
+def tiny_transformer() -> Encoder:
+    """Float [B, 3, SIDE, SIDE] -> [B, 16], by way of 16 tokens."""
+    made = VisionTransformer(img_size=SIDE, patch_size=SIDE // 4, embed_dim=16, depth=1, num_heads=1, num_classes=0)
+    return cast(Encoder, made)
+
+
 def check(kind: type[Method]) -> Iterator[str]:
     """Yield a line for each thing that holds; `UserError` names the first that does not."""
     yield _shapes(kind)
@@ -57,8 +66,16 @@ def check(kind: type[Method]) -> Iterator[str]:
 def make(kind: type[Method]) -> Method:
     """The method with its default settings on a tiny encoder."""
     labels = shown(torch.arange(IMAGES) % CLASSES) if kind.uses_labels else None
-    config = kind.config_type().resolved(IMAGES, SIDE)
-    return kind(TinyEncoder(), config, TrainData(IMAGES, CLASSES, labels))
+    config = narrow(kind.config_type()).resolved(IMAGES, SIDE)
+    encoder = TinyEncoder() if kind.needs == "any" else tiny_transformer()
+    return kind(encoder, config, TrainData(IMAGES, CLASSES, labels))
+
+
+def narrow(config: C) -> C:
+    """The settings with layers of few units, so that a life takes a second."""
+    hints = get_type_hints(type(config), include_extras=True)
+    wide = [key for key, hint in hints.items() if any(isinstance(one, Units) for one in get_args(hint))]
+    return replace(config, **{key: min(getattr(config, key), NARROW) for key in wide})
 
 
 def random_views(method: Method, device: str = "cpu") -> list[torch.Tensor]:

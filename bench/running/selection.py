@@ -32,6 +32,11 @@ def choose_methods(text: str) -> list[type[Method]]:
     return list(chosen.values())
 
 
+def named(text: str) -> set[str]:
+    """Which methods ``text`` asks for by their names, not by ``all`` or a wildcard."""
+    return {part.strip() for part in text.split(",") if "*" not in part and text.strip() != "all"}
+
+
 def choose_datasets(text: str, root: Path) -> tuple[list[Spec], list[str]]:
     """Specs, and lines that say what ``auto`` took and why."""
     if text.strip() != "auto":
@@ -42,11 +47,12 @@ def choose_datasets(text: str, root: Path) -> tuple[list[Spec], list[str]]:
     wanted = [track for track in tracks.tracks().values() if track.leaderboard]
     ready = [track for track in wanted if tracks.is_ready(track, root)]
     missing = [track for track in wanted if track not in ready]
-    taken = ready or [track for track in tracks.tracks().values() if track.quick_start]
+    quick = [parse_spec(track.quick_start) for track in tracks.tracks().values() if track.quick_start]
+    taken = [Spec(track.name) for track in ready] or quick
     why = "ready here" if ready else "embedded; no leaderboard dataset is ready here"
-    said = [f"datasets: {', '.join(track.name for track in taken)} ({why})"]
+    said = [f"datasets: {', '.join(map(str, taken))} ({why})"]
     said += [f"  to add {track.name}: {track.how_to_get or f'python -m bench data get {track.name}'}" for track in missing]
-    return [Spec(track.name) for track in taken], said
+    return taken, said
 
 
 def describe_methods(methods: Sequence[type[Method]]) -> str:

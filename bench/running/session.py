@@ -11,11 +11,11 @@ from typing import Any
 from rich.console import Console
 
 from .. import records
-from ..backbone import build_backbone
 from ..budget import parse_budget
 from ..cells import OnExisting, order
 from ..datasets.registry import open_splits
 from ..datasets.spec import Spec
+from ..datasets.store import Splits
 from ..environment import choose_device
 from ..errors import UserError
 from ..evaluation import labels
@@ -24,12 +24,11 @@ from ..records import Record
 from ..reporting import leaderboard, published, report, stale
 from ..reporting.watch import Running
 from ..settings import parse_assignments
-from ..training.activation_checkpointing import recompute
-from . import cleanup
+from . import cleanup, trial
 from .cell import Job
 from .display import Display, show_boards
 from .scheduler import Task, run_all
-from .selection import choose_datasets, choose_methods
+from .selection import choose_datasets, choose_methods, named
 from .signals import Stop
 from .trackers import Guarded, open_sinks
 
@@ -126,11 +125,10 @@ def plan(options: Options) -> tuple[list[Task], list[str]]:
     for spec in specs:
         splits = open_splits(spec, options.data_root)
         jobs = [_job(options, spec, method.name, str(budget), str(device)) for method in methods]
-        recipes += [job.recipe(splits) for job in jobs]
+        suited, left_out = _tried([job.recipe(splits) for job in jobs], splits, named(options.methods))
+        recipes += suited
+        said += left_out
         fingerprints[str(spec)] = splits.fingerprint
-        backbone = build_backbone(recipes[-1].backbone, splits.train.channels, recipes[-1].track.size)
-        if recipes[-1].training.activation_checkpointing == "on":
-            recompute(backbone)
     tasks = []
     for cell in order(recipes, options.seeds):
         job = _job(options, cell.recipe.spec, cell.recipe.method.name, str(budget), str(device), cell.seed)
@@ -142,6 +140,25 @@ def plan(options: Options) -> tuple[list[Task], list[str]]:
         task = Task(cell, job, existing, tuple(why), lacks)
         tasks.append(task.completing() if lacks and not task.due(options.on_existing) else task)
     return tasks, said
+
+
+def _tried(recipes: list[Recipe], splits: Splits, asked_for: set[str]) -> tuple[list[Recipe], list[str]]:
+    """The recipes whose methods suit the backbone, tried on it, and a line for each of the others.
+
+    `UserError` where one that was ``asked_for`` by name is among the others, or where a trial fails.
+    """
+    channels, images = splits.train.channels, len(splits.train)
+    backbone = trial.try_backbone(recipes[0], channels)
+    suited = [recipe for recipe in recipes if trial.suits(recipe.method, backbone)]
+    said = [
+        f"{r.method.name} is left out: it needs a vision transformer, and {r.backbone} is none"
+        for r in recipes
+        if r not in suited
+    ]
+    if any(recipe.method.name in asked_for for recipe in recipes if recipe not in suited):
+        raise UserError(said[0].replace("is left out: it ", "") + "; try --backbone vit_tiny_patch4_32")
+    trial.try_methods(suited, backbone, channels, images, splits.classes)
+    return suited, said
 
 
 def _job(options: Options, spec: Spec, method: str, budget: str, device: str, seed: int = 0) -> Job:

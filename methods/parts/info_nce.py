@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from .pairs import Pairs
 
@@ -37,6 +38,12 @@ def attract(pairs: Pairs, temperature: float, false: Tensor) -> Tensor:
     log_p = pairs.candidates / temperature - partition[:, None]
     total = pairs.positive / temperature - partition + (log_p * pulled).sum(1)
     return -(total / (1 + pulled.sum(1))).mean()
+
+
+def paired(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
+    """InfoNCE of normalised queries [B, D] to keys [B, D]: the key of one's own row is the positive, all others negatives."""
+    logits = queries @ keys.T / temperature
+    return cross_entropy(logits, torch.arange(len(logits), device=logits.device))
 
 
 def log_partition(pairs: Pairs, temperature: float, negative: Tensor, scale: Tensor | None = None) -> Tensor:

@@ -6,7 +6,6 @@ L2-normalised, similarities are cosines, both in fp32.
 
 from __future__ import annotations
 
-import copy
 from typing import NamedTuple
 
 import torch
@@ -15,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from ..base import Encoder
+from .fifo import enqueue
+from .momentum import follow, target_of
 
 
 class Pairs(NamedTuple):
@@ -74,8 +75,7 @@ class Queue(nn.Module):
         self.momentum, self.symmetric = momentum, symmetric
         self.encoder = encoder
         self.head = MoCoProjectionHead(width, width, dimension)
-        self.key_encoder = copy.deepcopy(encoder).requires_grad_(False)
-        self.key_head = copy.deepcopy(self.head).requires_grad_(False)
+        self.key_encoder, self.key_head = target_of(encoder), target_of(self.head)
         self.register_buffer("keys", normalize(torch.randn(size, dimension), dim=1))
         self.register_buffer("indices", torch.full((size,), -1))
         self.register_buffer("cursor", torch.zeros((), dtype=torch.int64))
@@ -94,24 +94,12 @@ class Queue(nn.Module):
             key = project(self.key_encoder, self.key_head, torch.cat([second, first]) if self.symmetric else second)
         candidates = cosine(query, self.keys.clone())  # a copy: the queue moves on before the backward pass
         images = self.indices.clone()
-        self._enqueue(key, anchors)
+        enqueue(self.cursor, (self.keys, key), (self.indices, anchors))
         return Pairs((query * key).sum(1), candidates, anchors[:, None] != images, anchors, images, query, key)
 
-    def _enqueue(self, key: Tensor, index: Tensor) -> None:
-        """Replace the oldest keys; a batch that does not divide the queue wraps around, and no key is lost."""
-        size = len(self.keys)
-        key, index = key[-size:], index[-size:]
-        slots = (self.cursor + torch.arange(len(key), device=key.device)) % size
-        self.keys.index_copy_(0, slots, key)
-        self.indices.index_copy_(0, slots, index)
-        self.cursor.add_(len(key)).remainder_(size)
-
-    @torch.no_grad()
     def after_step(self) -> None:
-        """Move the key encoder towards the query encoder: k <- m k + (1 - m) q."""
-        keys = [*self.key_encoder.parameters(), *self.key_head.parameters()]
-        queries = [*self.encoder.parameters(), *self.head.parameters()]
-        torch._foreach_lerp_(keys, queries, 1 - self.momentum)
+        """Move the key encoder towards the query encoder."""
+        follow([self.key_encoder, self.key_head], [self.encoder, self.head], self.momentum)
 
 
 def project(encoder: nn.Module, head: nn.Module, images: Tensor) -> Tensor:

@@ -1,0 +1,44 @@
+"""Trees of images that lie in parquet files: which images there are in each split, of which class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import parquet, trees
+from .base import DataError
+
+
+def there(folder: Path) -> bool:
+    """Whether ``folder`` holds parquet files, and no files of images."""
+    return not trees.has_images(folder) and any(not path.name.startswith(".") for path in folder.rglob("*.parquet"))
+
+
+def read(folder: Path) -> tuple[dict[str, trees.Found], list[str]]:
+    """The images of each split (train, val, test) with their labels, in the files' order, and the names of the classes.
+
+    Where the files do not tell names, the numbers are the names. `DataError` names the file that is wrong.
+    """
+    tables = parquet.splits(folder)
+    names = {table.names for table in tables.values()}
+    if len(names) > 1:
+        raise DataError(f"the parquet files in {folder} do not agree on their classes; take one dataset at a time")
+    found: dict[str, trees.Found] = {split: _images(folder, table) for split, table in tables.items()}
+    return found, list(names.pop()) or _numbers(folder, found)
+
+
+def _images(folder: Path, table: parquet.Table) -> list[tuple[str, int]]:
+    found = []
+    for path, labels in parquet.labels(table):
+        inside = path.relative_to(folder)
+        bad = next((row for row, label in enumerate(labels) if not 0 <= label < (len(table.names) or label + 1)), None)
+        if bad is not None:
+            raise DataError(f"{path}: row {bad} has the label {labels[bad]}, which is of no class")
+        found += [(f"{inside}#{row}", label) for row, label in enumerate(labels)]
+    return found
+
+
+def _numbers(folder: Path, found: dict[str, trees.Found]) -> list[str]:
+    known = {label for pairs in found.values() for _, label in pairs}
+    if len(known) < 2 or max(known) != len(known) - 1:
+        raise DataError(f"the labels in the parquet files in {folder} are not 0, 1, 2 and so on: there are {len(known)} of them")
+    return [str(label) for label in sorted(known)]

@@ -1,0 +1,55 @@
+"""NNCLR (Dwibedi et al. 2021, arXiv 2104.14548): an image's nearest neighbour in a support set is its positive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from lightly.models.modules.heads import NNCLRPredictionHead, NNCLRProjectionHead
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from . import base
+from .base import LARGE, CountOrAuto, Encoder, Method, Positive, TrainData, Width
+from .parts.fifo import SupportSet
+from .parts.info_nce import paired
+from .parts.single import single
+
+
+@dataclass(frozen=True)
+class Config(base.Config):
+    temperature: Positive = 0.1  # section 4.1
+    hidden: Width = 2048  # of the projector; section 4.1
+    predictor: Width = 4096  # hidden units of the predictor; section 4.1
+    dimension: Width = 256  # section 4.1
+    queue_size: CountOrAuto = 0  # 0: 4096, lightly's for CIFAR, or 65,536 from 64 pixels on; at most half of the train images
+
+    def resolved(self, images: int, side: int) -> Self:
+        if self.queue_size > images:
+            raise ValueError(f"queue_size {self.queue_size} exceeds the {images} train images")
+        rows = 65_536 if side >= LARGE else 4096
+        return replace(self, queue_size=self.queue_size or max(1, min(rows, images // 2)))
+
+
+class Nnclr(Method[Config]):
+    name = "nnclr"
+    summary = "NNCLR: the nearest neighbour in a support set is the positive (Dwibedi et al. 2021)"
+
+    def __init__(self, encoder: Encoder, config: Config, data: TrainData):
+        super().__init__(encoder, config, data)
+        self.head = NNCLRProjectionHead(encoder.num_features, config.hidden, config.dimension)
+        self.predictor = NNCLRPredictionHead(config.dimension, config.predictor, config.dimension)
+        self.support = SupportSet(config.queue_size, config.dimension)
+
+    def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
+        projected = [self.head(self.encoder(view)) for view in views]
+        first, second = (normalize(self.predictor(z).float(), dim=1) for z in projected)
+        first_z, second_z = (normalize(z.detach().float(), dim=1) for z in projected)
+        neighbours = [self.support.nearest(z) for z in (first_z, second_z)]
+        self.support.add(first_z)
+        return single(self.contrast, first, second, *neighbours)
+
+    def contrast(self, first: Tensor, second: Tensor, first_neighbour: Tensor, second_neighbour: Tensor) -> Tensor:
+        """Mean over directions of InfoNCE from the neighbours to the other view's predictions (eq. 3 and 4). Scalar."""
+        t = self.config.temperature
+        return (paired(first_neighbour, second, t) + paired(second_neighbour, first, t)) / 2

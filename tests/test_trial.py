@@ -1,0 +1,54 @@
+"""What is refused at planning, before any cell is run."""
+
+import pytest
+
+from bench.backbone import build_backbone
+from bench.errors import UserError
+from bench.methods import registry
+from bench.methods.simclr import SimCLR
+from bench.running import session
+from tests.small_cells import options
+
+
+def plan(folder, methods, **changes):
+    tasks, said = session.plan(options(folder, methods, **changes))
+    return [task.cell.recipe.method.name for task in tasks], said
+
+
+def test_a_backbone_that_cannot_take_the_images_is_refused_with_a_size_that_works(tmp_path):
+    with pytest.raises(UserError, match=r"vit_tiny_patch16_224.* 1 x 8 x 8.*try px=32: digits:fraction=0.2,px=32"):
+        plan(tmp_path, "simclr", backbone="vit_tiny_patch16_224")
+    names, _ = plan(tmp_path, "random_init", backbone="vit_tiny_patch16_224", datasets="digits:fraction=0.2,px=16")
+    assert names == ["random_init"]
+
+
+def test_a_method_that_needs_tokens_is_left_out_of_all_and_refused_by_name(tmp_path):
+    names, said = plan(tmp_path, "all")
+    assert set(registry()) - set(names) == {"mae"}
+    assert any(line == "mae is left out: it needs a vision transformer, and test_resnet is none" for line in said)
+    with pytest.raises(
+        UserError, match=r"mae needs a vision transformer, and test_resnet is none; try --backbone vit_tiny_patch4_32"
+    ):
+        plan(tmp_path, "simclr,mae")
+    assert plan(tmp_path, "ma*,simclr")[0] == ["simclr"]
+    assert plan(tmp_path, "mae", backbone="vit_tiny_patch4_32")[0] == ["mae"]
+
+
+def test_a_loss_that_does_not_fit_is_refused_before_anything_is_run(tmp_path, monkeypatch):
+    class Broken(SimCLR):
+        name, summary = "broken", "x"
+
+        def loss(self, views, index):
+            return views[5].sum()
+
+    monkeypatch.setitem(registry(), "broken", Broken)
+    with pytest.raises(UserError, match=r"broken on digits.* with test_resnet: list index out of range"):
+        plan(tmp_path, "simclr,broken")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_vision_transformer_of_another_patch_size_is_timms_with_that_patch():
+    vit = build_backbone("vit_tiny_patch4_32", 3, 16)
+    assert vit.patch_embed.patch_size == (4, 4) and vit.patch_embed.num_patches == 16 and vit.num_features == 192
+    with pytest.raises(UserError, match="unknown backbone"):
+        build_backbone("vit_tinny_patch4_32", 3, 16)
