@@ -152,6 +152,14 @@ def started(pid: int) -> str | None:
         return None if Path("/proc/self/stat").exists() else _without_proc(pid)
 
 
+def is_stopped(pid: int | None) -> bool:
+    """Whether process ``pid`` is stopped by a signal, where the system tells."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "Tt"
+    except (OSError, IndexError):
+        return False
+
+
 def _without_proc(pid: int) -> str | None:
     try:
         os.kill(pid, 0)
