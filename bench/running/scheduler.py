@@ -110,7 +110,7 @@ class _Process:
     def __init__(self, task: Task, hear: Hear, stop: Stop, timeout: float | None, claim: Claim):
         self.task, self.hear, self.stop, self.timeout, self.claim = task, hear, stop, timeout, claim
         self.last: dict[str, Any] = {}
-        self.training = self.late = False
+        self.training = self.late = self.given_up = False
         standstill.watch()
         self.begun, self.asked = standstill.now(), 0.0  # when the process was asked to end, if it was
         self.looked = self.begun
@@ -163,7 +163,8 @@ class _Process:
             self.process.terminate()
         patient = self.training and not self.late  # a step may take longer; a second SIGINT need not wait for it
         if self.asked and now - self.asked > self._patience(patient):
-            if patient:
+            if patient and not self.given_up:
+                self.given_up = True
                 self.hear(self.task, {"warning": f"no end of the step after {PATIENCE:.0f} s: the last checkpoint is relied on"})
             self.process.kill()
 
