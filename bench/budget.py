@@ -1,4 +1,4 @@
-"""What every contestant may spend, written ``200ep``, ``50000steps``, ``10Mimg``, ``90s``, ``30min`` or ``2h``."""
+"""What every contestant may spend, written ``200ep``, ``50000steps``, ``10Mimg``, ``90s``, ``30min``, ``2h`` or ``3PFLOP``."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from decimal import Decimal
 from .errors import UserError
 
 SECONDS = {"s": 1, "min": 60, "h": 3600}
-MULTIPLES = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
-PATTERN = re.compile(r"(\d+(?:\.\d+)?)([kMG]?)(ep|steps|img|s|min|h)")
-WORKS = "what works: 200ep, 0.5ep, 50000steps, 10Mimg, 90s, 30min, 1.5h"
+MULTIPLES = {"": 1} | {prefix: 1000 ** (i + 1) for i, prefix in enumerate("kMGTPE")}
+PATTERN = re.compile(r"(\d+(?:\.\d+)?)([kMGTPE]?)(ep|steps|img|s|min|h|FLOP)")
+WORKS = "what works: 200ep, 0.5ep, 50000steps, 10Mimg, 90s, 30min, 1.5h, 500TFLOP, 3PFLOP"
+COUNTED = ("steps", "img", "FLOP")  # units of whole numbers, which take a multiple
 
 
 @dataclass(frozen=True)
 class Budget:
-    """An amount of epochs, optimizer steps, images (not views) or training time; ``str()`` is canonical."""
+    """An amount of epochs, optimizer steps, images (not views), training time or computing; ``str()`` is canonical."""
 
     amount: float
-    unit: str  # ep, steps, img, s, min or h
+    unit: str  # ep, steps, img, s, min, h or FLOP
     multiple: str = ""
 
     def __str__(self) -> str:
@@ -31,14 +32,25 @@ class Budget:
         """Training time allowed, or None where the budget is not one of time."""
         return self.amount * SECONDS[self.unit] if self.unit in SECONDS else None
 
-    def steps(self, steps_per_epoch: int, batch_size: int) -> int:
-        """Optimizer steps allowed, at least one; a budget of time sets no limit, which is -1."""
-        amount = self.amount * MULTIPLES[self.multiple]
+    @property
+    def flops(self) -> int | None:
+        """Floating-point operations allowed, detection included, or None where the budget is not one of computing."""
+        return int(self.total) if self.unit == "FLOP" else None
+
+    @property
+    def total(self) -> Decimal:
+        """The amount times its multiple, exactly."""
+        return Decimal(repr(self.amount)) * MULTIPLES[self.multiple]
+
+    def steps(self, steps_per_epoch: int, batch_size: int, step_flops: int = 0) -> int:
+        """Optimizer steps allowed, at least one; -1 where time sets the limit, or computing of which a step's is not told."""
         if self.unit == "ep":
-            return max(1, round(amount * steps_per_epoch))
+            return max(1, round(self.amount * steps_per_epoch))
         if self.unit == "img":
-            return max(1, int(amount) // batch_size)
-        return -1 if self.unit in SECONDS else int(amount)
+            return max(1, int(self.total) // batch_size)
+        if self.unit == "FLOP":
+            return max(1, int(self.total) // step_flops) if step_flops else -1
+        return -1 if self.unit in SECONDS else int(self.total)
 
 
 def parse_budget(text: str, flag: str = "--budget") -> Budget:
@@ -47,11 +59,11 @@ def parse_budget(text: str, flag: str = "--budget") -> Budget:
     if not match:
         raise UserError(f"cannot read {flag} {text!r}; {WORKS}")
     amount, multiple, unit = float(match[1]), match[2], match[3]
-    total = amount * MULTIPLES[multiple]
-    if multiple and unit not in ("steps", "img"):
-        raise UserError(f"cannot read {flag} {text!r}: {multiple} goes with steps and img only; {WORKS}")
-    if not 1e-6 <= total < 1e15:
+    if multiple and unit not in COUNTED:
+        raise UserError(f"cannot read {flag} {text!r}: {multiple} goes with steps, img and FLOP only; {WORKS}")
+    budget = Budget(amount, unit, multiple)
+    if not 1e-6 <= budget.total < (1e27 if unit == "FLOP" else 1e15):
         raise UserError(f"{flag} {text!r} must be above zero and finite; {WORKS}")
-    if unit in ("steps", "img") and total != int(total):
+    if unit in COUNTED and budget.total != int(budget.total):
         raise UserError(f"{flag} {text!r} must be a whole number of {unit}; {WORKS}")
-    return Budget(amount, unit, multiple)
+    return budget

@@ -23,7 +23,7 @@ class Cell:
     @property
     def folder(self) -> Path:
         """Its place below the results or the runs folder, without the seed."""
-        return Path(*(escaped(part) for part in (*self.board, self.recipe.method.name)))
+        return Path(*(escaped(part) for part in (*self.board, str(self.recipe.contender))))
 
     @property
     def board(self) -> tuple[str, str, str]:
@@ -42,17 +42,21 @@ class Cell:
     def encoder_path(self) -> Path:
         return self.folder / f"seed{self.seed}.safetensors"
 
+    def before(self, path: Path) -> Path:
+        """Where ``path`` lay when the folder of a contender was named for its method alone."""
+        return path.parent.with_name(escaped(self.recipe.method.name)) / path.name
+
     def identity(self, data_fingerprint: str) -> str:
         """What a checkpoint must have been made for, to be of use to this cell."""
         return f"{self.recipe.hash()}-{self.seed}-{data_fingerprint[:16]}"
 
     def __str__(self) -> str:
-        return " / ".join([*self.board, self.recipe.method.name, f"seed {self.seed}"])
+        return " / ".join([*self.board, str(self.recipe.contender), f"seed {self.seed}"])
 
 
 def escaped(part: str) -> str:
     """``part`` as the name of one folder, which neither leads elsewhere nor is hidden."""
-    name = quote(part, safe="=,")
+    name = quote(part, safe="=,+")
     return "%2E" + name[1:] if name.startswith(".") else name
 
 

@@ -6,18 +6,19 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from .budget import Budget
+from .contenders import LONGEST, Contender
 from .datasets.augment import View
 from .datasets.base import Track
 from .datasets.spec import Spec
 from .errors import UserError
 from .methods import Config, Method
 from .methods.base import Count, Fraction, NonNegative
-from .settings import Assignment, apply, nearest
+from .settings import apply, convert, nearest, written
 
 LATER = {"later": True}
 EXACT = {"exact": True}
@@ -70,7 +71,8 @@ class Recipe:
     method: type[Method]
     config: Config
     training: Training
-    given: dict[str, Any] = field(default_factory=dict, compare=False)  # what the user had chosen; not part of the hash
+    contender: Contender
+    given: dict[str, Any] = field(default_factory=dict, compare=False)  # the settings as they were chosen, defaults too
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -108,46 +110,95 @@ def resolve(
     images: int,
     method: type[Method],
     budget: Budget,
-    backbone: str | None,
-    batch_size: int | None,
-    assignments: Sequence[Assignment],
+    backbone: str | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Recipe:
-    """The recipe of ``method`` on so many train images; `UserError` where a setting or the batch does not fit them."""
-    given_batch_size, batch_size = batch_size, min(track.batch_size, images) if batch_size is None else batch_size
+    """The recipe of ``method`` with these ``settings`` on so many train images; `UserError` where one does not fit."""
+    chosen = dict(settings or {})
+    for key in chosen:
+        check_key(method, key)
+
+    def made(of: Mapping[str, str]) -> tuple[Training, Config]:
+        return _resolved(spec, track, images, method, of)
+
+    training, config = made(chosen)
+    return Recipe(
+        spec,
+        replace(track, read=None, tree=None, forms=(), files=()),  # what reads the data is no setting, and cannot be sent
+        track.backbone if backbone is None else backbone,
+        budget,
+        method,
+        config,
+        training,
+        _contender(method, chosen, made),
+        {"settings": {key: _written(method, key, chosen[key]) for key in sorted(chosen)}},
+    )
+
+
+def _resolved(spec: Spec, track: Track, images: int, method: type[Method], chosen: Mapping[str, str]) -> tuple[Training, Config]:
+    fields = config_keys(method)
+    shared = {k: v for k, v in chosen.items() if k not in fields}
+    batch_size = min(track.batch_size, images)
+    if "batch_size" in shared:
+        batch_size = convert(Training, "batch_size", shared["batch_size"])
     if batch_size > images:
-        raise UserError(f"--batch-size {batch_size} exceeds the {images} train images of {spec}")
+        raise UserError(f"batch_size={batch_size} exceeds the {images} train images of {spec}")
     if batch_size < 2:
-        raise UserError(f"--batch-size {batch_size} is too small: a contrast needs at least 2 images")
-    training = Training(batch_size, track.lr * batch_size / track.batch_size, track.weight_decay)
-    if method.own_recipe is not None:
-        own = method.own_recipe
-        training = dataclasses.replace(training, lr=own.lr * batch_size / 256, **own.settings)
-    fields = {f.name for f in dataclasses.fields(method.config_type)}
-    chosen = {a.key: a.value for a in assignments if a.method is None} | {
-        a.key: a.value for a in assignments if a.method == method.name
-    }
-    training = apply(training, {k: v for k, v in chosen.items() if k in training_keys()})
+        raise UserError(f"batch_size={batch_size} is too small: a contrast needs at least 2 images")
+    training = apply(_shared(track, method, batch_size), shared)
     config = apply(method.config_type(), {k: v for k, v in chosen.items() if k in fields})
     try:
-        config = config.resolved(images, track.size)
+        return training, config.resolved(images, track.size)
     except ValueError as error:
         raise UserError(f"{method.name} on {spec}: {error}") from None
-    reaching = [a for a in assignments if a.method in (None, method.name) and a.key in fields | training_keys()]
-    given = {"batch_size": given_batch_size, "sets": [str(a) for a in reaching]}
-    return Recipe(spec, track, track.backbone if backbone is None else backbone, budget, method, config, training, given)
+
+
+def _shared(track: Track, method: type[Method], batch_size: int) -> Training:
+    """The settings of the track, or those that the method brings where it cannot work under these."""
+    training, own = Training(batch_size, track.lr * batch_size / track.batch_size, track.weight_decay), method.own_recipe
+    return training if own is None else replace(training, lr=own.lr * batch_size / 256, **own.settings)
+
+
+def _contender(
+    method: type[Method], chosen: Mapping[str, str], made: Callable[[Mapping[str, str]], tuple[Training, Config]]
+) -> Contender:
+    """The name of what these settings make: without those that change nothing, each value in its one spelling."""
+    kept = {key: _written(method, key, chosen[key]) for key in sorted(chosen)}
+    whole = [shown(part) for part in made(kept)]
+    for key in list(kept):
+        fewer = {k: v for k, v in kept.items() if k != key}
+        try:
+            same = [shown(part) for part in made(fewer)] == whole
+        except UserError:  # it fits together with this key alone
+            continue
+        kept = fewer if same else kept
+    found = Contender(method.name, kept)
+    if len(str(found).encode()) > LONGEST:
+        raise UserError(f"{str(found)[:60]}... is too long for the name of a folder: at most {LONGEST} bytes")
+    return found
+
+
+def _written(method: type[Method], key: str, text: str) -> str:
+    return written(convert(method.config_type if key in config_keys(method) else Training, key, text))
+
+
+def config_keys(method: type[Method]) -> set[str]:
+    """The settings of the method itself."""
+    return {f.name for f in dataclasses.fields(method.config_type)}
 
 
 def training_keys() -> set[str]:
-    """The shared settings that ``--set`` reaches; the batch size has a flag of its own."""
-    return {f.name for f in dataclasses.fields(Training)} - {"batch_size"}
+    """The settings that all methods share that train."""
+    return {f.name for f in dataclasses.fields(Training)}
 
 
-def check_assignments(assignments: Sequence[Assignment], methods: Sequence[type[Method]]) -> None:
-    """`UserError` where an assignment reaches no chosen method."""
-    keys = {m.name: {f.name for f in dataclasses.fields(m.config_type)} | training_keys() for m in methods}
-    for a in assignments:
-        if a.method is not None and a.method not in keys:
-            raise UserError(f"--set {a.method}.{a.key}: {a.method!r} is not among the chosen methods; {nearest(a.method, keys)}")
-        reached = keys[a.method] if a.method else set().union(*keys.values())
-        if a.key not in reached:
-            raise UserError(f"--set {a.key}: no chosen method has this setting; {nearest(a.key, sorted(reached))}")
+def setting_keys(method: type[Method]) -> set[str]:
+    """All that a spec of ``method`` may set: what is shared in training only where it trains."""
+    return config_keys(method) | (training_keys() if method.trains else set())
+
+
+def check_key(method: type[Method], key: str) -> None:
+    """`UserError` unless ``key`` is a setting of ``method``."""
+    if key not in setting_keys(method):
+        known = sorted(setting_keys(method))
+        raise UserError(f"{method.name} has no setting {key!r}: {nearest(key, known) if known else 'it has none'}")

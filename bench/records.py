@@ -84,16 +84,17 @@ class Record:
     track: str
     backbone: str
     budget: str
-    method: str
+    method: str  # the name of the method alone
     seed: Natural
     status: Literal["ok", "failed", "diverged", "out_of_memory", "timeout", "killed"]
+    contender: str = ""  # the method with its settings: what has a row
     role: Literal["contestant", "oracle", "anchor"] = "contestant"
     uses_labels: bool = False
     metrics: dict[str, float] = field(default_factory=dict)
     cost: dict[str, Any] = field(default_factory=dict)  # see `Cost`; what is read is checked against these types
     recipe: dict[str, Any] = field(default_factory=dict)  # `Settings`
     recipe_hash: str = ""
-    given: dict[str, Any] | None = None  # what the user had chosen, from which today's recipe can be resolved
+    given: dict[str, Any] | None = None  # what the user had chosen; before contenders, their only mark
     state_version: int | None = None
     protocol: str = ""
     evaluation: dict[str, Any] = field(default_factory=dict)
@@ -146,6 +147,8 @@ def read(path: Path) -> Record:
         raise UserError(f"{path} is not a whole record: {error}") from None
     _check_metrics(record, path)
     _check_outcomes(record, path)
+    if not record.contender:
+        record.contender = _contender_of_before(record, path)
     return record
 
 
@@ -169,6 +172,18 @@ def _check_metrics(record: Record, path: Path) -> None:
     for key, value in record.metrics.items():
         if key.endswith(SHARES) and not 0 <= value <= 1:
             raise UserError(f"{path} is damaged: metrics.{key} is {value:g}, not a fraction from 0 to 1")
+
+
+def _contender_of_before(record: Record, path: Path) -> str:
+    """The contender of a record from when settings were no part of a name."""
+    if not record.given or not any(record.given.values()):
+        return record.method
+    from .recorded import contender
+
+    try:
+        return contender(record)
+    except UserError as error:
+        raise UserError(f"{path} is damaged: given: {error}") from None
 
 
 def _check_outcomes(record: Record, path: Path) -> None:
@@ -196,10 +211,16 @@ def read_all(out: Path) -> tuple[list[Record], list[str]]:
 
 
 def _misplaced(record: Record, path: Path) -> str | None:
-    told = (record.track, record.backbone, record.budget, record.method)
-    if path.name == f"seed{record.seed}.json" and tuple(map(unquote, path.parts[-5:-1])) == told:
+    *board, folder = map(unquote, path.parts[-5:-1])
+    placed = board == [record.track, record.backbone, record.budget] and folder in (record.contender, _folder_of_before(record))
+    if placed and path.name == f"seed{record.seed}.json":
         return None
-    return f"{path} is the record of {' / '.join(told)}, seed {record.seed}: its path must say so"
+    told = " / ".join([record.track, record.backbone, record.budget, record.contender])
+    return f"{path} is the record of {told}, seed {record.seed}: its path must say so"
+
+
+def _folder_of_before(record: Record) -> str:
+    return record.method if "sets" in (record.given or {}) else record.contender
 
 
 def record_paths(out: Path) -> Iterable[Path]:

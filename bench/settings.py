@@ -6,8 +6,10 @@ import dataclasses
 import difflib
 import math
 import typing
-from collections.abc import Iterable
-from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from collections.abc import Iterable, Mapping
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from .errors import UserError
 
@@ -44,20 +46,59 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
 
 
-def convert(settings: type, key: str, text: str) -> Any:
-    """``text`` as a value of the field ``key`` of the dataclass ``settings``; `UserError` where it does not fit."""
-    hint = get_type_hints(settings, include_extras=True)[key]
-    bounds = None
+@cache
+def _hints(settings: type) -> dict[str, Any]:
+    return typing.get_type_hints(settings, include_extras=True)
+
+
+class _Kind(NamedTuple):
+    """What a field takes: the type without its bounds, the bounds, and whether it may be left to be chosen (None)."""
+
+    hint: Any
+    bounds: Any
+    auto: bool
+
+    def __str__(self) -> str:
+        return _describe(self.hint, self.bounds) + (", or auto" if self.auto else "")
+
+
+@cache
+def _kind(settings: type, key: str) -> _Kind:
+    hint, bounds = _hints(settings)[key], None
+    auto = next(field for field in dataclasses.fields(settings) if field.name == key).default is None
+    if get_origin(hint) in (Union, UnionType):
+        hint = next(kind for kind in get_args(hint) if kind is not NoneType)
     if get_origin(hint) is typing.Annotated:
         hint, bounds = get_args(hint)
+    return _Kind(hint, bounds, auto)
+
+
+def convert(settings: type, key: str, text: str) -> Any:
+    """``text`` as a value of the field ``key`` of the dataclass ``settings``; `UserError` where it does not fit."""
+    kind = _kind(settings, key)
+    if kind.auto and text == "auto":
+        return None
     try:
-        value = _parse(hint, text)
+        value = _parse(kind.hint, text)
     except ValueError:
-        raise UserError(f"{key}={text} does not fit: {key} takes {_describe(hint, bounds)}") from None
+        raise UserError(f"{key}={text} does not fit: {key} takes {kind}") from None
     for number in value if isinstance(value, tuple) else (value,):
-        if bounds is not None and not bounds.admit(number):
-            raise UserError(f"{key}={text} does not fit: {key} takes {_describe(hint, bounds)}")
+        if kind.bounds is not None and not kind.bounds.admit(number):
+            raise UserError(f"{key}={text} does not fit: {key} takes {kind}")
     return value
+
+
+def written(value: Any) -> str:
+    """A value as specs write it: the one text for it that `convert` takes back."""
+    if value is None:
+        return "auto"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "+".join(map(written, value))
+    if isinstance(value, float):
+        return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value).replace("e+", "e")
+    return str(value)
 
 
 def _parse(hint: Any, text: str) -> Any:
@@ -66,7 +107,7 @@ def _parse(hint: Any, text: str) -> Any:
             raise ValueError
         return text
     if get_origin(hint) is tuple:
-        return tuple(_parse(get_args(hint)[0], part) for part in text.split(","))
+        return tuple(_parse(get_args(hint)[0], part) for part in text.replace("+", ",").split(","))
     if hint is bool:
         return {"true": True, "false": False}[text.lower()] if text.lower() in ("true", "false") else _parse(int, "")
     number = hint(text)
@@ -79,11 +120,11 @@ def _describe(hint: Any, bounds: Any) -> str:
     if get_origin(hint) is Literal:
         return " or ".join(get_args(hint))
     if get_origin(hint) is tuple:
-        return f"whole numbers {bounds}, with commas" if bounds else "numbers, with commas"
+        return f"whole numbers {bounds}, joined by +" if bounds else "numbers, joined by +"
     kind = {bool: "true or false", int: "a whole number", float: "a number"}.get(hint) or hint.meaning
     return f"{kind} {bounds}" if bounds else kind
 
 
-def apply(settings: Any, values: dict[str, str]) -> Any:
+def apply(settings: Any, values: Mapping[str, str]) -> Any:
     """A copy of the dataclass instance ``settings`` with the fields that ``values`` names replaced."""
     return dataclasses.replace(settings, **{key: convert(type(settings), key, text) for key, text in values.items()})

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from . import store
 from .base import Track
+from .meta import SPLITS, read_meta
 
 LISTED = 12  # classes that are listed one by one
 
 
 def lines(track: Track, place: Path) -> list[str]:
     """Of ``track`` as it lies in ``place``."""
-    meta = store.read_meta(place)
+    meta = read_meta(place)
     if meta is None:
         return []
-    counts = [_counts(place, split, meta["classes"]) for split in store.SPLITS]
+    counts = [_counts(place, split, meta["classes"]) for split in SPLITS]
     found = [f"train: {sum(counts[0]):,} images, test: {sum(counts[1]):,}{_split_by(meta)}"]
     found.append(_classes(meta, *counts))
     if track.side is not None:

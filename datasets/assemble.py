@@ -20,7 +20,7 @@ import numpy as np
 from . import journal, writer
 from .base import DataError, Tree
 from .journal import Line
-from .store import SPLITS
+from .meta import SPLITS
 from .trees import lines_hash
 from .workers import decoded
 

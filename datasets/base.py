@@ -9,15 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .augment import Policy
+from .errors import DataError, Interrupted
+from .policy import Policy
 
-
-class DataError(Exception):
-    """A dataset that is missing, damaged or asked for wrongly; the message is one line for the user."""
-
-
-class Interrupted(DataError):
-    """A preparation that was cut short; what it has finished lies ready for the next one."""
+__all__ = ["DataError", "File", "Grouping", "Interrupted", "Raw", "Track", "Tree"]
 
 
 class File(NamedTuple):

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from . import cifar_names, forms
-from .augment import Policy
 from .base import DataError, File, Raw, Track
+from .policy import Policy
 
 SITE = "https://www.cs.toronto.edu/~kriz/"
 SHAPE = (3, 32, 32)

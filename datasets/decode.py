@@ -10,14 +10,15 @@ import warnings
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from . import depth, parquet
+
+if TYPE_CHECKING:  # datasets are listed without it
+    from torch import Tensor
 
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF", "AVIF", "JPEG2000")
 # by content, whatever the name; others may start programs
@@ -105,6 +106,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 def squash(image: Image.Image, side: int) -> Tensor:
     """An RGB image as uint8 [3, side, side], by antialiased bilinear interpolation."""
+    import torch
+
     pixels = torch.from_numpy(np.asarray(image)).permute(2, 0, 1)
     if pixels.shape[1:] == (side, side):
         return pixels
@@ -117,6 +120,8 @@ def decode_into(target: Path, offset: int, folder: Path, names: Sequence[str], s
     They are written, not mapped: on a full disk that is an `OSError`, and not the end of the process. An image that
     cannot be read is blank, with a complaint.
     """
+    import torch
+
     pixels = torch.zeros(len(names), 3, side, side, dtype=torch.uint8)
     sizes, complaints = [], []
     with warnings.catch_warnings():  # Pillow's about odd EXIF data and the like; torch's about arrays that cannot be written

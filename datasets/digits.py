@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .augment import Policy
 from .base import Raw, Track
+from .policy import Policy
 
 TEST_SHARE = 0.2
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .augment import Policy
 from .base import DataError, File, Raw, Track
 from .files import find
+from .policy import Policy
 
 SITE = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 DIGESTS = {  # SHA-256 of the unpacked files: packers differ, contents do not

@@ -14,12 +14,11 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-import torch
-
-from . import layout, shards, store, trees
+from . import layout, shards, trees
 from .base import DataError, Track, Tree
 from .imagenet import POLICY
 from .imagenet_val import flat_classes
+from .meta import read_meta
 
 KIND = "folder"  # what meta.json calls such a track
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -36,6 +35,8 @@ def stored_side(median: int) -> int:
 
 def backbone() -> str:
     """A network that this machine can train: a small one where there is no GPU."""
+    import torch
+
     return "resnet18" if torch.cuda.is_available() else "test_resnet"
 
 
@@ -175,7 +176,7 @@ def at(place: Path) -> Track | None:
     if not NAME.fullmatch(place.name):
         return None
     try:
-        meta = store.read_meta(place)
+        meta = read_meta(place)
     except DataError:  # whoever opens it hears what is wrong with it
         return track(place.name, SIZE)
     if meta is None or meta.get("kind") != KIND:

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from . import layout, shards, trees
-from .augment import Policy
 from .base import DataError, Track, Tree
 from .imagenet_val import flat_classes
+from .policy import Policy
 
 POLICY = Policy(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), blur=0.5)
 

@@ -6,32 +6,54 @@ from a program that runs in a checkout and wants that one.
 
 from __future__ import annotations
 
-import difflib
 import importlib
-import pkgutil
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from . import folder, store
+from . import folder, outline
 from .base import DataError, Track
-from .spec import Spec, cut, regroup
-from .store import Splits
+from .found import Member, Registry, given, nearest
+from .meta import read_meta
+from .spec import Spec
+
+if TYPE_CHECKING:  # tracks are listed without what holds their images
+    from .store import Splits
+
+HERE = Path(__file__).parent
+GROUP = "ssl_bench.tracks"
 
 
 @cache
-def tracks() -> dict[str, Track]:
+def tracks() -> Registry[Track]:
     """Every track by its name, in alphabetical order."""
-    found: dict[str, Track] = {}
-    for module_info in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        module = importlib.import_module(f"{__package__}.{module_info.name}")
-        for track in (*getattr(module, "TRACKS", ()), *([module.TRACK] if hasattr(module, "TRACK") else [])):
-            found[track.name] = track
-    return dict(sorted(found.items()))
+    return Registry(GROUP, _scan)
+
+
+def _scan() -> Iterator[Member]:
+    for path in sorted(HERE.glob("*.py")):
+        found = outline.read(path)
+        if found.problem:
+            yield Member(path.stem, str(path), given(None), problem=found.problem)
+        elif found.names & {"TRACK", "TRACKS"} or not found.plain:
+            yield from _of_file(path)
+
+
+def _of_file(path: Path) -> Iterator[Member]:
+    try:
+        module = importlib.import_module(f"{__package__}.{path.stem}")
+    except Exception as error:  # a file of anybody's may raise anything
+        problem = f"{path} cannot be imported: {type(error).__name__}: {error}"
+        yield Member(path.stem, str(path), given(None), problem=problem)
+        return
+    for track in (*getattr(module, "TRACKS", ()), *([module.TRACK] if hasattr(module, "TRACK") else [])):
+        yield Member(track.name, str(path), given(track))
 
 
 def known(root: Path) -> dict[str, Track]:
     """Every track by its name, those too that were prepared below ``root`` from the user's folders."""
-    return dict(sorted(({track.name: track for track in folder.prepared(root)} | tracks()).items()))
+    return dict(sorted(({track.name: track for track in folder.prepared(root)} | tracks().loaded()).items()))
 
 
 def find(name: str, root: Path | None = None) -> Track:
@@ -39,9 +61,7 @@ def find(name: str, root: Path | None = None) -> Track:
     names = tracks() if root is None or name in tracks() else known(root)
     if name in names:
         return names[name]
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
-    raise DataError(f"unknown dataset {name!r}: {hint}")
+    raise DataError(f"unknown dataset {name!r}: {nearest(name, names)}")
 
 
 def track_of(spec: Spec, root: Path | None = None) -> Track:
@@ -55,11 +75,14 @@ def track_of(spec: Spec, root: Path | None = None) -> Track:
 
 def is_ready(track: Track, root: Path) -> bool:
     """Whether ``run`` can use the track now; `DataError` where its folder is damaged."""
-    return track.embedded or store.read_meta(root / track.name) is not None
+    return track.embedded or read_meta(root / track.name) is not None
 
 
 def open_splits(spec: Spec, root: Path) -> Splits:
     """The data that ``spec`` asks for; `DataError` says how to get what is missing."""
+    from . import store
+    from .cut import cut, regroup
+
     track = track_of(spec, root)
     if track.embedded and track.read is not None:
         return cut(store.in_memory(track.read(root)), spec)

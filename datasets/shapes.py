@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .augment import Policy
 from .base import Raw, Track
+from .policy import Policy
 
 SIDE = 32
 TRAIN, TEST = 300, 50  # images a class

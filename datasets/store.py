@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +12,8 @@ import torch
 from torch import Tensor
 
 from .base import DataError, Raw
+from .meta import SPLITS, read_meta
 
-FORMAT = 1
-SPLITS = ("train", "test")
 ARRAYS = ("images", "labels", "sizes")  # of a split, each in its own file; the last one is optional
 
 
@@ -97,29 +95,6 @@ def in_memory(raw: Mapping[str, Raw]) -> Splits:
         classes = max(classes, int(labels.max()) + 1)
         stores.append(Store(torch.from_numpy(images), torch.from_numpy(labels)))
     return Splits(stores[0], stores[1], classes, digest.hexdigest())
-
-
-def read_meta(folder: Path) -> dict | None:
-    """The description of a prepared track, or None where there is none; `DataError` where it is damaged."""
-    try:
-        meta = json.loads((folder / "meta.json").read_text())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{folder / 'meta.json'} is damaged ({error}); prepare the dataset again") from None
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        raise DataError(f"{folder} was prepared by another version; prepare the dataset again")
-    if not _is_whole(meta):
-        raise DataError(f"{folder / 'meta.json'} is damaged; prepare the dataset again")
-    return meta
-
-
-def _is_whole(meta: dict) -> bool:
-    splits = meta.get("splits")
-    if not isinstance(splits, dict) or not isinstance(meta.get("classes"), int) or not isinstance(meta.get("fingerprint"), str):
-        return False
-    described = [splits.get(split) for split in SPLITS]
-    return all(isinstance(d, dict) and isinstance(d.get("images"), int) and isinstance(d.get("bytes"), int) for d in described)
 
 
 def load(folder: Path) -> Splits:

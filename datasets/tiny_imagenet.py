@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from . import forms
-from .augment import Policy
 from .base import DataError, File, Raw, Track
 from .forms import Encoded, Read
+from .policy import Policy
 from .trees import images_below
 
 CLASSES = tuple(

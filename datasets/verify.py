@@ -10,6 +10,8 @@ import numpy as np
 
 from . import store
 from .base import DataError, Track
+from .meta import SPLITS
+from .meta import read_meta as meta_of
 from .registry import find, known
 
 NAMED = 5  # positions of bad labels that are named; the rest are counted
@@ -33,14 +35,14 @@ def check(name: str | None, root: Path) -> Iterator[tuple[str, list[str]]]:
 def problems(track: Track, folder: Path) -> list[str]:
     """A line for each thing that is wrong with the prepared ``track`` in ``folder``."""
     try:
-        meta = store.read_meta(folder)
+        meta = meta_of(folder)
     except DataError as error:
         return [str(error)]
     if meta is None:
         return [f"{folder / 'meta.json'} is missing; prepare the dataset again"]
     found = [] if meta["classes"] == track.classes else [f"{folder} has {meta['classes']} classes instead of {track.classes}"]
     whole = hashlib.sha256()
-    for split in store.SPLITS:
+    for split in SPLITS:
         found += _name_problems(folder / f"{split}_names.txt", meta["splits"][split])
         found += _split_problems(folder, split, meta, whole)
     if not found and whole.hexdigest() != meta["fingerprint"]:

@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 
 from .base import DataError, Interrupted, Raw
-from .store import FORMAT, SPLITS
+from .meta import FORMAT, SPLITS
 
 
 @contextlib.contextmanager

@@ -1,24 +1,62 @@
-"""The contestants. Every module of this folder that defines a named `Method` is one; nothing else lists them."""
+"""The contestants. Every module of this folder that defines a named `Method` is one; nothing else lists them.
+
+What they are made of is imported when it is asked for, so that listing them loads no torch.
+"""
 
 from __future__ import annotations
 
 import importlib
-import pkgutil
+from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ..datasets.augment import View
-from .base import Config, Group, Method, OwnRecipe, TrainData
+from ..datasets import outline
+from ..datasets.found import Member, Registry, attribute, given
+
+if TYPE_CHECKING:
+    from ..datasets.policy import View
+    from .base import Config, Group, Method, OwnRecipe, TrainData
 
 __all__ = ["Config", "Group", "Method", "OwnRecipe", "TrainData", "View", "registry"]
 
+GROUP = "ssl_bench.methods"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("..datasets.policy" if name == "View" else ".base", __name__), name)
+
 
 @cache
-def registry() -> dict[str, type[Method]]:
+def registry() -> Registry[type[Method[Any]]]:
     """Every method by its name, in alphabetical order."""
-    found: dict[str, type[Method]] = {}
-    for module_info in pkgutil.iter_modules(__path__):
-        module = importlib.import_module(f"{__name__}.{module_info.name}")
-        for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, Method) and "name" in vars(value):
-                found[value.name] = value
-    return dict(sorted(found.items()))
+    return Registry(GROUP, _scan)
+
+
+def _scan() -> Iterator[Member]:
+    for path in sorted(Path(__path__[0]).glob("*.py")):
+        found, module = outline.read(path), f"{__name__}.{path.stem}"
+        if found.problem:
+            yield Member(path.stem, str(path), given(None), problem=found.problem)
+        elif found.plain:
+            named = {kind: says for kind, says in found.classes.items() if "name" in found.own[kind] and "summary" in says}
+            yield from (Member(says["name"], str(path), attribute(module, kind), says) for kind, says in named.items())
+        else:
+            yield from _run(path, module)
+
+
+def _run(path: Path, module: str) -> Iterator[Member]:
+    """The methods of a file that does more than define: what it defines shows only when it is run."""
+    from .base import Method
+
+    try:
+        values = vars(importlib.import_module(module)).values()
+    except Exception as error:  # a file of anybody's may raise anything
+        problem = f"{path} cannot be imported: {type(error).__name__}: {error}"
+        yield Member(path.stem, str(path), given(None), problem=problem)
+        return
+    for kind in values:
+        if isinstance(kind, type) and issubclass(kind, Method) and "name" in vars(kind) and kind.__module__ == module:
+            yield Member(kind.name, str(path), given(kind))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
 
-from ..datasets.augment import Policy, View
+from ..datasets.policy import Policy, View
 
 
 class Bounds(NamedTuple):
@@ -35,8 +35,9 @@ Positive = Annotated[float, Bounds(0, above=True)]
 NonNegative = Annotated[float, Bounds(0)]
 Fraction = Annotated[float, Bounds(0, 1)]
 Count = Annotated[int, Bounds(1)]
+Number = Annotated[int, Bounds(0)]  # 0: none
 Width = Annotated[int, Units(1)]
-CountOrAuto = Annotated[int, Bounds(0)]  # 0 means: chosen by the number of train images
+AUTO: Any = None  # default of a setting that `Config.resolved` chooses; its type is what it is then
 LARGE = 64  # pixels a side from which ImageNet's recipes hold instead of CIFAR's
 Counts = Annotated[tuple[int, ...], Bounds(2)]
 Embed = Callable[[nn.Module], Tensor]
@@ -51,7 +52,8 @@ class Interval(str):
     meaning = "a share of the budget from 0 to 1, or whole epochs such as 2ep"
 
     def __new__(cls, text: str) -> Self:
-        made = super().__new__(cls, text.strip())
+        text = text.strip()
+        made = super().__new__(cls, text if text.endswith("ep") else f"{float(text):g}")
         if made.epochs < 1 if made.endswith("ep") else not 0 <= made.share <= 1:
             raise ValueError(f"{text!r} is not {cls.meaning}")
         return made
@@ -81,6 +83,14 @@ class Config:
         Raises ValueError, for the user to read, where a setting does not fit that number.
         """
         return self
+
+
+C = TypeVar("C", bound=Config)
+
+
+def chosen(config: C, **values: Any) -> C:
+    """``config`` with those of its settings that are AUTO replaced by ``values``."""
+    return replace(config, **{key: value for key, value in values.items() if getattr(config, key) is None})
 
 
 class TrainData(NamedTuple):
@@ -123,9 +133,6 @@ class OwnRecipe:
     source: str
     lr: float  # at a batch of 256; other batch sizes scale it linearly
     settings: Mapping[str, Any] = field(default_factory=dict)  # further fields of the recipe's training section
-
-
-C = TypeVar("C", bound=Config)
 
 
 class Method(nn.Module, Generic[C]):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, normalize
 
 from . import base
-from .base import CountOrAuto, Encoder, Fraction, Group, Method, Policy, Positive, TrainData, View, Width
+from .base import Encoder, Fraction, Group, Method, Number, Policy, Positive, TrainData, View, Width
 from .parts.crops import multi_crop
 from .parts.momentum import follow, rising, target_of
 from .parts.single import single
@@ -28,7 +28,7 @@ class Config(base.Config):
     center_momentum: Fraction = 0.9  # the authors' code
     momentum: Fraction = 0.99  # of the teacher at the start, 1 at the end; lightly's for CIFAR. The authors: 0.996
     frozen: Fraction = 0.01  # share of the budget with a fixed last layer: the first of 100 epochs, the authors' code
-    local_crops: CountOrAuto = 0  # small views beside the two, for the student alone; the authors: 8
+    local_crops: Number = 0  # small views beside the two, for the student alone; the authors: 8
 
 
 class DinoHead(nn.Module):

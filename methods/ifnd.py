@@ -27,7 +27,7 @@ from typing import Literal, Self
 import torch
 from torch import Tensor
 
-from .base import Counts, Embed, Encoder, Fraction, Interval, Positive, PseudoLabelView, TrainData
+from .base import AUTO, Counts, Embed, Encoder, Fraction, Interval, Positive, PseudoLabelView, TrainData
 from .parts import either_base
 from .parts.bank import Bank
 from .parts.either_base import EitherBase
@@ -41,7 +41,7 @@ OFTEN = Interval("0.02")
 
 @dataclass(frozen=True)
 class Config(either_base.Config):
-    clusters: Counts = ()  # none: N/500, N/200, N/100, our choice: 100, 250, 500 on CIFAR
+    clusters: Counts = AUTO  # auto: N/500, N/200, N/100, our choice: 100, 250, 500 on CIFAR
     confidence: Confidence = "softmax"  # our reading
     confidence_temperature: Positive = 0.1  # our choice: MoCo's of the loss
     schedule: Schedule = "linear"  # our reading

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from lightly.models.modules.heads import NNCLRPredictionHead, NNCLRProjectionHead
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from . import base
-from .base import LARGE, CountOrAuto, Encoder, Method, Positive, TrainData, Width
+from .base import AUTO, LARGE, Count, Encoder, Method, Positive, TrainData, Width, chosen
 from .parts.fifo import SupportSet
 from .parts.info_nce import paired
 from .parts.single import single
@@ -22,13 +22,13 @@ class Config(base.Config):
     hidden: Width = 2048  # of the projector; section 4.1
     predictor: Width = 4096  # hidden units of the predictor; section 4.1
     dimension: Width = 256  # section 4.1
-    queue_size: CountOrAuto = 0  # 0: 4096, lightly's for CIFAR, or 65,536 from 64 pixels on; at most half of the train images
+    queue_size: Count = AUTO  # auto: 4096, lightly's for CIFAR, or 65,536 from 64 pixels on; at most half of the train images
 
     def resolved(self, images: int, side: int) -> Self:
-        if self.queue_size > images:
-            raise ValueError(f"queue_size {self.queue_size} exceeds the {images} train images")
-        rows = 65_536 if side >= LARGE else 4096
-        return replace(self, queue_size=self.queue_size or max(1, min(rows, images // 2)))
+        made = chosen(self, queue_size=max(1, min(65_536 if side >= LARGE else 4096, images // 2)))
+        if made.queue_size > images:
+            raise ValueError(f"queue_size {made.queue_size} exceeds the {images} train images")
+        return made
 
 
 class Nnclr(Method[Config]):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from . import base
-from .base import CountOrAuto, Encoder, Fraction, Group, Method, Policy, Positive, TrainData, View, Width
+from .base import Encoder, Fraction, Group, Method, Number, Policy, Positive, TrainData, View, Width
 from .parts.crops import multi_crop
 from .parts.single import single
 
@@ -24,7 +24,7 @@ class Config(base.Config):
     temperature: Positive = 0.1  # the authors' code
     epsilon: Positive = 0.05  # of Sinkhorn's three iterations; the authors' code
     frozen: Fraction = 0.005  # share of the budget with fixed prototypes: the first of 200 epochs, the authors' code
-    local_crops: CountOrAuto = 0  # small views beside the two; solo-learn's CIFAR recipe has none, the authors 6
+    local_crops: Number = 0  # small views beside the two; solo-learn's CIFAR recipe has none, the authors 6
 
 
 class SwAV(Method[Config]):

@@ -14,7 +14,7 @@ import pytest
 
 from bench import records
 from bench.budget import parse_budget
-from bench.cells import Cell
+from bench.cells import Cell, escaped
 from bench.datasets.registry import tracks
 from bench.datasets.spec import Spec
 from bench.methods import Method, registry
@@ -59,7 +59,7 @@ def install(monkeypatch: pytest.MonkeyPatch, contestants: Iterable[Contestant] =
 def record(c: Contestant, seed: int, track: str = TRACK, budget: str = "10ep", points: int = 12, status: str = "ok") -> Record:
     """What the harness would have written of ``c``; the same arguments give the same record."""
     method, spec = registry()[c.name], Spec(track)
-    recipe = resolve(spec, tracks()[track], TRAIN, method, parse_budget(budget), None, None, [])
+    recipe = resolve(spec, tracks()[track], TRAIN, method, parse_budget(budget))
     draw = random.Random(f"{c.name} {seed} {track} {budget}")
     made = blank(Cell(recipe, seed))
     made.status = status
@@ -110,7 +110,7 @@ def _point(c: Contestant, progress: float, seconds: float, end: float, draw: ran
 def write(out: Path, made: Iterable[Record]) -> None:
     """Write records where the harness would have written them."""
     for one in made:
-        path = out / one.track / one.backbone / one.budget / one.method / f"seed{one.seed}.json"
+        path = out / one.track / one.backbone / one.budget / escaped(one.contender) / f"seed{one.seed}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(dataclasses.asdict(one)))
 

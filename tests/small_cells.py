@@ -9,7 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.budget import parse_budget
+from bench.cells import Cell
+from bench.contenders import parse_contender
+from bench.datasets.registry import open_splits, track_of
+from bench.datasets.spec import parse_spec
+from bench.methods import registry
+from bench.recipe import resolve
 from bench.running import session
+from bench.running.cell import Job
 
 ROOT = Path(__file__).parents[1]
 DATA, BATCH = "digits:fraction=0.2", 16
@@ -24,9 +32,19 @@ def command(folder: Path, methods: str, *flags: str, budget: str = "40steps", se
 
 def options(folder: Path, methods: str, budget: str = "40steps", **changes: Any) -> session.Options:
     """The same run in this process."""
-    cells = dict(methods=methods, datasets=DATA, budget=budget, seeds=1, backbone=None, batch_size=BATCH, sets=())
-    places = dict(device="cpu", out=folder / "results", runs=folder / "runs", data_root=folder, on_existing="skip")
-    return session.Options(**(cells | places | changes))
+    sets = [f"batch_size={BATCH}", *changes.pop("sets", ())]
+    cells = dict(methods=methods, datasets=DATA, budget=budget, seeds=1, sets=sets)
+    places = dict(device="cpu", out=folder / "results", runs=folder / "runs", data_root=folder)
+    return session.read_options(**(cells | places | changes))
+
+
+def job(contender: str, runs: Path, budget: str = "1ep", seed: int = 0, data: str = DATA, **conditions: Any) -> Job:
+    """One cell of the method spec ``contender``, ready to compute."""
+    spec, one = parse_spec(data), parse_contender(contender)
+    splits = open_splits(spec, runs)
+    track = track_of(spec)
+    recipe = resolve(spec, track, len(splits.train), registry()[one.method], parse_budget(budget), None, one.settings)
+    return Job(cell=Cell(recipe, seed), data_root=runs, runs=runs, **conditions)
 
 
 def environment(root: Path = ROOT) -> dict[str, str]:

@@ -92,7 +92,7 @@ def done(tmp_path):
     data = {"fingerprint": open_splits(cell.recipe.spec, tmp_path).fingerprint}
     scores = dict.fromkeys(("linear_top1", "linear_top5", "knn_top1", "knn200_top1"), 0.5)
     records.write(replace(blank(cell), status="ok", metrics=scores, data=data), chosen.out / cell.record_path)
-    kept = chosen.runs / cell.checkpoint_path
+    kept = chosen.conditions.runs / cell.checkpoint_path
     return chosen, kept, f"{cell.identity(data['fingerprint'])}-cpu-12345678"
 
 
@@ -100,7 +100,7 @@ def test_what_a_run_left_that_was_killed_after_the_record_is_removed_by_the_next
     chosen, kept, identity = done
     for _ in range(2):
         checkpoint.save(kept, identity, {"step": 1})
-    claim = chosen.out / kept.relative_to(chosen.runs).with_name(".seed0.json.claim-0")
+    claim = chosen.out / kept.relative_to(chosen.conditions.runs).with_name(".seed0.json.claim-0")
     claim.write_text(json.dumps({"place": claims.place(), "pid": 2**22 + 1, "started": "1", "token": "of the dead"}))
     assert session.run(chosen, Console(), dry_run=True) == 0 and kept.exists() and claim.exists()
     assert session.run(chosen, Console(), dry_run=False) == 0
@@ -113,7 +113,7 @@ def test_a_checkpoint_that_may_be_needed_is_left(done, case):
     checkpoint.save(kept, "other" if case == "of other settings" else identity, {"step": 1})
     if case == "damaged":
         kept.write_bytes(kept.read_bytes()[:-1])
-    record = chosen.out / kept.relative_to(chosen.runs).with_name("seed0.json")
+    record = chosen.out / kept.relative_to(chosen.conditions.runs).with_name("seed0.json")
     if case == "of a cell that failed":
         records.write(replace(records.read(record), status="failed"), record)
     with claims.Claims().take(record) if case.endswith("has") else contextlib.nullcontext():

@@ -90,7 +90,7 @@ def test_filters_and_mistakes(out):
     assert compare.compare("alpha", "beta", out, ("made_*", "*", "10ep"))
     with pytest.raises(UserError, match="nothing to compare"):
         compare.compare("alpha", "beta", out, ("*", "*", "20ep"))
-    with pytest.raises(UserError, match="'alhpa' is neither a folder nor a method"):
+    with pytest.raises(UserError, match="'alhpa' is neither a folder nor a contender"):
         compare.compare("alhpa", "beta", out, ALL)
 
 
@@ -102,6 +102,20 @@ def test_settings_that_differ_are_named(out, capsys):
             record.recipe["config"] = {"temperature": 0.1}
         made_up.write(out, [record])
     rows = leaderboard.build(made_up.read(out))[0].rows
-    chosen = [row for row in rows if row.method in ("alpha", "beta")]
+    chosen = [row for row in rows if row.contender in ("alpha", "beta")]
     assert confounds.differing(chosen) == {"temperature": {"0.1": ["alpha"], "0.2": ["beta"]}}
     assert "temperature" in confounds.sentence(chosen) and "queue_size" not in confounds.sentence(chosen)
+
+
+def test_specs_are_compared_however_they_are_spelled(tmp_path, monkeypatch):
+    made_up.install(monkeypatch)
+    made = made_up.few()
+    for record in made:
+        if record.method == "beta":
+            record.method, record.contender = "alpha", "alpha:lr=0.5"
+            record.recipe["method"], record.recipe["training"]["lr"] = "alpha", 0.5
+    made_up.write(tmp_path, made)
+    found = compare.compare("alpha:batch_size=512", "alpha:lr=0.50", tmp_path, ALL)
+    assert {one.subject for one in found} == {"alpha:lr=0.5 against alpha"}
+    with pytest.raises(UserError, match="nor a contender"):
+        compare.compare("alpha", "alpha:lr=0.6", tmp_path, ALL)

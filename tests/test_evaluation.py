@@ -20,8 +20,8 @@ from bench.evaluation.linear import Standardizer, eigenbasis, solve, top_k_accur
 from bench.evaluation.protocol import Features
 from bench.methods import TrainData, registry
 from bench.running import cell
-from bench.running.cell import Job
 from bench.running.check import TinyEncoder
+from tests import small_cells
 
 
 def brute_force_knn(queries, bank, labels, classes, k, temperature):
@@ -138,7 +138,7 @@ def test_features_without_meaning_are_no_result(value, said, split):
 
 
 def test_a_cell_whose_features_are_not_finite_has_diverged(tmp_path):
-    job = Job("digits:fraction=0.2", "simclr", "1steps", batch_size=32, sets=("lr=1e5",), runs=tmp_path)
+    job = small_cells.job("simclr:batch_size=32,lr=1e5", tmp_path, "1steps")
     with pytest.raises(Diverged, match="features of the train images"):
         cell.run(job)
 
@@ -175,7 +175,7 @@ def test_a_held_out_label_has_no_part_in_a_loss(method, monkeypatch):
     made = []
     for labels in (splits.train.labels, other):
         store = replace(splits.train, labels=labels)
-        recipe = Job(str(spec), method, "1ep", batch_size=32).recipe(splits)
+        recipe = small_cells.job(f"{method}:batch_size=32", Path("data"), data=str(spec)).cell.recipe
         made.append(cell.build_method(Cell(recipe, 0), replace(splits, train=store)))
     index, views = torch.cat([held[:8], torch.arange(24)]), [torch.randn(32, 1, 8, 8) for _ in range(made[0].views)]
     first, second = (one.train().loss(views, index) for one in made)

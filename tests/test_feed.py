@@ -6,8 +6,9 @@ import torch
 
 from bench.datasets import loader
 from bench.datasets.augment import Policy
+from bench.datasets.cut import cut
 from bench.datasets.feed import feed
-from bench.datasets.spec import Spec, cut
+from bench.datasets.spec import Spec
 from bench.datasets.store import Splits, Store
 
 CPU = torch.device("cpu")

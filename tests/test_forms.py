@@ -12,9 +12,10 @@ import torch
 
 from bench.datasets import cifar_names, files, forms, store
 from bench.datasets.base import DataError, Grouping
+from bench.datasets.cut import regroup
 from bench.datasets.prepare import get
 from bench.datasets.registry import find, open_splits, tracks
-from bench.datasets.spec import Spec, regroup
+from bench.datasets.spec import Spec
 from tests.made_data import encoded, fingerprint, write_table
 
 pa = pytest.importorskip("pyarrow")

@@ -15,10 +15,10 @@ from sklearn.preprocessing import StandardScaler
 from bench.errors import UserError
 from bench.evaluation import labels, protocol
 from bench.evaluation.protocol import Features
+from bench.metrics import METRICS
 from bench.reporting import leaderboard, report
 from bench.running import cell, reevaluate
-from bench.running.cell import Job
-from tests import made_up
+from tests import made_up, small_cells
 
 SMALL = ("--datasets", "digits:fraction=0.2", "--budget", "1ep", "--batch-size", "32", "--device", "cpu", "--seeds", "1")
 UNEVEN = torch.repeat_interleave(torch.arange(4), torch.tensor([500, 200, 40, 3]))[torch.randperm(743)]
@@ -63,7 +63,7 @@ def test_the_subset_is_drawn_by_chance_but_not_by_the_seed_of_the_run():
 
 
 def test_two_seeds_see_the_same_labels(tmp_path):
-    jobs = [Job("digits:fraction=0.2", "raw_pixels", "1ep", seed, runs=tmp_path, labels=(0.1,)) for seed in (0, 1)]
+    jobs = [small_cells.job("raw_pixels", tmp_path, seed=seed, labels=(0.1,)) for seed in (0, 1)]
     first, second = (cell.run(job) for job in jobs)
     assert first.metrics == second.metrics and first.evaluation == second.evaluation
 
@@ -160,7 +160,7 @@ def test_columns_where_some_record_has_them(tmp_path, monkeypatch):
 def test_and_only_then(tmp_path, monkeypatch):
     files = board(tmp_path, monkeypatch)
     assert not any("linear@" in files[name] or "top1@" in files[name] for name in files if name != report.PAGE)
-    assert leaderboard.build(made_up.read(tmp_path))[0].metrics == leaderboard.METRICS
+    assert leaderboard.build(made_up.read(tmp_path))[0].metrics == METRICS
 
 
 # Evaluated only
@@ -168,7 +168,7 @@ def test_and_only_then(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("method", ["simclr", "random_init", "raw_pixels"])
 def test_added_later_is_bit_for_bit_what_asked_for_at_once_gives(method, tmp_path):
-    job = Job("digits:fraction=0.2", method, "1ep", batch_size=32, runs=tmp_path)
+    job = small_cells.job(method if method.endswith(("init", "pixels")) else f"{method}:batch_size=32", tmp_path)
     at_once = cell.run(replace(job, labels=(0.05, 0.1)))
     record = cell.run(job)
     for fraction in (0.1, 0.05):
@@ -179,7 +179,7 @@ def test_added_later_is_bit_for_bit_what_asked_for_at_once_gives(method, tmp_pat
 
 
 def test_the_encoder_of_another_run_is_not_taken_for_its_own(tmp_path):
-    job = Job("digits:fraction=0.2", "simclr", "1ep", batch_size=32, runs=tmp_path)
+    job = small_cells.job("simclr:batch_size=32", tmp_path)
     record = cell.run(job)
     record.metrics["knn_top1"] -= 0.1
     with pytest.raises(UserError, match="of another run"):
@@ -204,7 +204,8 @@ def folder(trained, tmp_path):
 
 
 def read(folder):
-    return {path.parent.name: json.loads(path.read_text()) for path in folder.glob("results/*/*/*/*/seed0.json")}
+    found = [json.loads(path.read_text()) for path in folder.glob("results/*/*/*/*/seed0.json")]
+    return {record["method"]: record for record in found}
 
 
 def test_a_record_that_lacks_labels_is_completed_once_and_keeps_the_rest(folder, bench_command):
@@ -225,7 +226,7 @@ def test_a_record_that_lacks_labels_is_completed_once_and_keeps_the_rest(folder,
 def test_without_its_encoder_a_record_stays_as_it_is(folder, bench_command):
     before = read(folder)
     arguments = ("run", *SMALL, "--methods", "simclr", "--out", str(folder / "results"), "--labels", "0.1")
-    path = next(folder.glob("runs/*/*/*/simclr/seed0.safetensors"))
+    path = next(folder.glob("runs/*/*/*/simclr*/seed0.safetensors"))
     path.write_bytes(b"damaged")
     code, out, _ = bench_command(*arguments)
     assert code == 1 and out.count("the record stays as it is") == 1 and read(folder) == before
@@ -237,7 +238,11 @@ def test_without_its_encoder_a_record_stays_as_it_is(folder, bench_command):
 
 
 def test_a_stale_record_is_not_completed(folder, bench_command):
+    path = next(folder.glob("results/*/*/*/simclr*/seed0.json"))
+    record = json.loads(path.read_text())
+    record["recipe"]["training"]["lr"] = 0.01
+    path.write_text(json.dumps(record))
     before = read(folder)
-    arguments = ("run", *SMALL, "--methods", "simclr", "--out", str(folder / "results"), "--labels", "0.1", "--set", "lr=0.01")
+    arguments = ("run", *SMALL, "--methods", "simclr", "--out", str(folder / "results"), "--labels", "0.1")
     code, out, _ = bench_command(*arguments)
     assert code == 0 and "1 of the skipped records are stale" in out and "evaluate only" not in out and read(folder) == before

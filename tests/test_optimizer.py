@@ -20,8 +20,8 @@ CPU = torch.device("cpu")
 
 
 def recipe(kind, *sets: str):
-    chosen = parse_assignments(sets)
-    return resolve(Spec("digits"), tracks()["digits"], 1000, kind, parse_budget("1ep"), None, None, chosen)
+    settings = {a.key: a.value for a in parse_assignments(sets)}
+    return resolve(Spec("digits"), tracks()["digits"], 1000, kind, parse_budget("1ep"), settings=settings)
 
 
 def test_by_default_it_is_plain_sgd_to_the_bit():

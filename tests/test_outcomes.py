@@ -6,7 +6,7 @@ import pytest
 from bench import outcomes, records
 from bench.errors import UserError
 from bench.running import cell
-from bench.running.cell import Job
+from tests.small_cells import job
 
 
 @pytest.mark.parametrize("n", [1, 7, 8, 9, 360, 10_000])
@@ -23,7 +23,7 @@ def test_anything_else_is_refused(text):
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
-    return cell.run(Job("digits:fraction=0.2", "raw_pixels", "1ep", runs=tmp_path_factory.mktemp("runs")))
+    return cell.run(job("raw_pixels", tmp_path_factory.mktemp("runs")))
 
 
 def test_a_record_keeps_the_outcomes_of_each_headline_metric(record):

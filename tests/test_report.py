@@ -189,7 +189,7 @@ class TestStale:
             (lambda r: r.recipe["training"].update(lr=9.0), r"recipe: training.lr 9.0, today 0\.06"),
             (lambda r: r.recipe["policy"].pop("gray"), "policy.gray absent, today"),
             (lambda r: r.recipe["config"].update(gone=1), "config.gone 1, today absent"),
-            (lambda r: setattr(r, "method", "renamed"), "cannot be run today: there is no method 'renamed'"),
+            (lambda r: setattr(r, "contender", "renamed"), "cannot be run today: there is no method 'renamed'"),
         ],
     )
     def test_reasons(self, out, change, reason):
@@ -201,7 +201,7 @@ class TestStale:
 
     def test_settings_that_the_user_gave_are_not_stale(self, out):
         record = made_up.read(out)[0]
-        record.given["sets"], record.recipe["training"]["lr"] = ["lr=9.0"], 9.0
+        record.contender, record.recipe["training"]["lr"] = "alpha:lr=9", 9.0
         assert stale.reasons([record]) == [[]]
 
     def test_a_record_that_does_not_say_what_was_given(self, out):
@@ -223,19 +223,8 @@ class TestStale:
 
 
 def test_run_renews_what_is_stale(tmp_path):
-    options = session.Options(
-        methods="simclr",
-        datasets="digits",
-        budget="2ep",
-        seeds=2,
-        backbone=None,
-        batch_size=None,
-        device="cpu",
-        out=tmp_path,
-        runs=tmp_path,
-        on_existing="stale",
-        sets=(),
-        data_root=tmp_path,
+    options = session.read_options(
+        "simclr", "digits", "2ep", 2, out=tmp_path, runs=tmp_path, data_root=tmp_path, device="cpu", on_existing="stale"
     )
     for task, protocol in zip(session.plan(options)[0], ("v1", "v2"), strict=True):
         assert task.due("stale")  # there is no record yet

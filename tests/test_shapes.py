@@ -12,8 +12,9 @@ from bench.datasets import shapes
 from bench.datasets.registry import open_splits
 from bench.datasets.spec import parse_spec
 from bench.evaluation.knn import Setting, knn_predict
-from bench.running.cell import Job, run
+from bench.running.cell import run
 from bench.running.selection import choose_datasets
+from tests.small_cells import job
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def test_raw_pixels_fail_on_twenty_classes(twenty):
 @pytest.mark.slow
 def test_a_minute_of_simclr_does_twice_as_well_as_raw_pixels(tmp_path):
     raw, learned = (
-        run(Job("shapes:classes=20", method, "60kimg", runs=tmp_path)).metrics["knn_top1"] for method in ("raw_pixels", "simclr")
+        run(job(method, tmp_path, "60kimg", data="shapes:classes=20")).metrics["knn_top1"] for method in ("raw_pixels", "simclr")
     )
     assert raw < 0.4 and learned > 2 * raw
 

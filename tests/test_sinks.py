@@ -22,10 +22,8 @@ from tests import made_up
 @pytest.fixture
 def task(monkeypatch):
     made_up.install(monkeypatch)
-    recipe = resolve(
-        Spec(made_up.TRACK), tracks()[made_up.TRACK], made_up.TRAIN, registry()["alpha"], parse_budget("10ep"), None, None, []
-    )
-    return Task(Cell(recipe, 0), Job(made_up.TRACK, "alpha", "10ep"), None)
+    recipe = resolve(Spec(made_up.TRACK), tracks()[made_up.TRACK], made_up.TRAIN, registry()["alpha"], parse_budget("10ep"))
+    return Task(Job(cell=Cell(recipe, 0)), None)
 
 
 def tell(sink, task):

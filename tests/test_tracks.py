@@ -13,9 +13,10 @@ import torch
 
 from bench.datasets import cifar, store, writer
 from bench.datasets.base import DataError, File, Raw
+from bench.datasets.cut import cut
 from bench.datasets.prepare import get
 from bench.datasets.registry import find, open_splits, track_of, tracks
-from bench.datasets.spec import Spec, cut, parse_spec, split_specs
+from bench.datasets.spec import Spec, parse_spec, split_specs
 from bench.datasets.store import Splits, Store
 
 

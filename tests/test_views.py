@@ -47,7 +47,7 @@ def test_a_recipe_shows_views_only_where_they_differ_from_the_tracks():
     track, budget = tracks()["digits"], parse_budget("1ep")
 
     def recipe(kind):
-        return resolve(Spec("digits"), track, 1000, kind, budget, None, None, []).as_dict()
+        return resolve(Spec("digits"), track, 1000, kind, budget).as_dict()
 
     plain = registry()["simclr"]
 

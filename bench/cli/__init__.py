@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from ..datasets.base import DataError
+from ..datasets.errors import DataError
 from ..errors import Stopped, UserError
 from . import computing, data, results
 from .app import app

@@ -12,13 +12,15 @@ from .app import DataDir, Device, DryRun, OnExisting, Out, Runs, TrainOn, app, c
 
 @app.command()
 def run(
-    methods: Annotated[str, typer.Option(help="all, or names with commas; * is a wildcard.")] = "all",
+    methods: Annotated[
+        str, typer.Option(help="all, or names with commas; * is a wildcard. simclr:temperature=0.1|0.5 makes two of one.")
+    ] = "all",
     datasets: Annotated[str, typer.Option(help="auto, or specs with commas, such as cifar100:classes=20,fraction=0.1.")] = "auto",
     budget: Annotated[str, typer.Option(help="What each may spend: 200ep, 50000steps, 10Mimg, 90s, 30min, 2h.")] = "200ep",
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Seeds 0 to N - 1 of every method.")] = 3,
     backbone: Annotated[str | None, typer.Option(help="A timm name; else the dataset's default.")] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Images a step; else the dataset's default. The learning rate scales with it.")
+        int | None, typer.Option(help="Short for --set batch_size=N: images a step; the learning rate scales with it.")
     ] = None,
     device: TrainOn = Device.auto,
     out: Out = Path("results"),
@@ -28,7 +30,7 @@ def run(
     ] = OnExisting.skip,
     sets: Annotated[
         list[str] | None,
-        typer.Option("--set", help="key=value for every method that has the key, method.key=value for one. Repeatable."),
+        typer.Option("--set", help="key=value: of every method that has the key, this variant; method.key=value: of one."),
     ] = None,
     checkpoint_every: Annotated[
         str | None, typer.Option(help="1ep, 500steps, 5min; else the smaller of 5% of the budget and 10 minutes.")
@@ -44,18 +46,17 @@ def run(
     """Train and evaluate every chosen method under one budget, then print the leaderboard."""
     from ..running import session
 
-    options = session.Options(
+    options = session.read_options(
         methods=methods,
         datasets=datasets,
         budget=budget,
         seeds=seeds,
         backbone=backbone,
-        batch_size=batch_size,
         device=device.value,
         out=out,
         runs=runs_root(runs, out),
         on_existing=on_existing.value,
-        sets=tuple(sets or ()),
+        sets=[*(sets or ()), *([] if batch_size is None else [f"batch_size={batch_size}"])],
         data_root=data_root(data_dir),
         log=log,
         checkpoint_every=checkpoint_every,

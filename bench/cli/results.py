@@ -92,7 +92,7 @@ def _renew(out: Path, png: bool, live: bool = False) -> None:
 
 @app.command()
 def compare(
-    a: Annotated[str, typer.Argument(help="A method, or a folder of records: before.")],
+    a: Annotated[str, typer.Argument(help="A method, such as simclr:temperature=0.5, or a folder of records: before.")],
     b: Annotated[str, typer.Argument(help="Another one of the same kind: after.")],
     out: Out = Path("results"),
     track: Annotated[str, typer.Option(help="Only these tracks; * is a wildcard.")] = "*",

@@ -8,7 +8,6 @@ nine tenths of those that choose its strength here.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,11 +15,12 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
+from ..metrics import on_a_share as named
+from ..metrics import share
 from .protocol import HELD_OUT, SPLIT_SEED, Features, Held, by_class, halves, held_out, linear_metrics
 
 LABEL_SEED = 20200617  # one subset for everybody, whatever the seed of a run: who gets luckier images wins nothing
 FOLDS = 5  # at most, where a class is too small for a tenth of it to be an image
-NAMED = re.compile(r"\w+@(\d+(?:\.\d+)?)%")
 
 
 def parse_fractions(text: str | None) -> tuple[float, ...]:
@@ -38,23 +38,6 @@ def parse_fractions(text: str | None) -> tuple[float, ...]:
             raise UserError(f"--labels gives {part.strip()} twice")
         found.append(fraction)
     return tuple(sorted(found))
-
-
-def named(key: str, fraction: float) -> str:
-    """``linear_top1`` for a share of the labels: 0.005 makes ``linear_top1@0.5%``."""
-    return f"{key}@{100 * fraction:g}%"
-
-
-def share(key: str) -> float:
-    """The percentage that a name carries; 0 where it carries none."""
-    match = NAMED.fullmatch(key)
-    return float(match[1]) if match else 0.0
-
-
-def titles(keys: Iterable[str]) -> dict[str, str]:
-    """The columns that these metrics fill, by key, smallest share first: top-1 alone, as ``linear@1%``."""
-    found = {key for key in keys if key.startswith("linear_top1@") and share(key)}
-    return {key: key.replace("_top1", "") for key in sorted(found, key=share)}
 
 
 def lacking(metrics: Iterable[str], fractions: Sequence[float]) -> tuple[float, ...]:

@@ -1,6 +1,6 @@
 """Evaluation protocol v2: what is computed from the features of both splits, and how strengths are chosen.
 
-Changing anything here that changes a number means a new VERSION: records carry it, and others become stale.
+Changing anything here that changes a number means a new `versions.PROTOCOL`: records carry it, and others become stale.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from ..errors import Diverged
 from .knn import Setting, knn_predict
 from .linear import Heads, Standardizer, in_top_k, solve, top_k_accuracy
 
-VERSION = "v2"
 HEADLINE = Setting(k=20, temperature=0.07)
 SECONDARY = Setting(k=200, temperature=0.1)
 STRENGTHS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0)

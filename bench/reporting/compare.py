@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from .. import records
+from .. import recorded, records
 from ..errors import UserError
+from ..metrics import COMPARED, METRICS
 from ..records import Record
 from . import confounds, leaderboard, paired, stats, tables
-from .leaderboard import COMPARED, METRICS, Leaderboard, Row
+from .leaderboard import Leaderboard, Row
 from .paired import Judged, Sample
 
 Board = tuple[str, str, str]  # track, backbone, budget
@@ -39,7 +40,7 @@ class Comparison:
 
 
 def compare(a: str, b: str, out: Path, filters: Board, metrics: Sequence[str] = COMPARED) -> list[Comparison]:
-    """Compare what ``a`` and ``b`` name: two folders of records, or two methods of ``out`` (stale records left out).
+    """Compare what ``a`` and ``b`` name: two folders of records, or two contenders of ``out`` (stale records left out).
 
     Two methods are judged within their board's family of tests, as every table judges them; two folders by the family of
     all that they share. ``filters`` are names or wildcards of track, backbone and budget. `UserError` where there is
@@ -57,8 +58,8 @@ def settings(a: str, b: str, out: Path) -> str:
     """The settings in which two methods of ``out`` differ, in words; empty for folders and where none differs."""
     if Path(a).is_dir() and Path(b).is_dir():
         return ""
-    rows = [row for board in leaderboard.build(_read(out)) for row in board.rows if row.method in (a, b)]
-    return confounds.sentence(rows)
+    found = [one for board in leaderboard.build(_read(out)) for one in (_row(board, a), _row(board, b)) if one]
+    return confounds.sentence(found)
 
 
 def is_worse(found: Iterable[Comparison]) -> bool:
@@ -107,23 +108,32 @@ def _read(out: Path) -> list[Record]:
     return found
 
 
-def _check_methods(names: Iterable[str], found: Iterable[str], out: Path) -> None:
-    known = sorted(set(found))
+def _row(board: Leaderboard, text: str) -> Row | None:
+    """The row of the method spec ``text``, however it is spelled; its defaults are those of the board."""
+    rows = {row.contender: row for row in board.ranked + board.unranked}
+    if text in rows or ":" not in text or not rows:
+        return rows.get(text)
+    return rows.get(recorded.called(text, next(iter(rows.values())).records[0]))
+
+
+def _check_found(boards: Sequence[Leaderboard], names: Iterable[str], out: Path) -> None:
+    known = sorted({row.contender for board in boards for row in board.ranked + board.unranked})
     for name in names:
-        if name not in known:
+        if not any(_row(board, name) for board in boards):
             raise UserError(
-                f"{name!r} is neither a folder nor a method with records in {out}; it has {', '.join(known) or 'none'}"
+                f"{name!r} is neither a folder nor a contender with records in {out}; it has {', '.join(known) or 'none'}"
             )
 
 
 def _methods(a: str, b: str, out: Path, filters: Board, metrics: Sequence[str]) -> list[Comparison]:
     boards = leaderboard.build(_read(out))
-    _check_methods((a, b), [row.method for board in boards for row in board.ranked + board.unranked], out)
+    _check_found(boards, (a, b), out)
     found = []
     for board in boards:
-        rows = {row.method: row for row in board.ranked + board.unranked}
-        if {a, b} <= rows.keys() and all(map(fnmatchcase, _key(board), filters)):
-            found += [_of_rows(board, f"{b} against {a}", metric, rows[a], rows[b]) for metric in metrics]
+        before, after = _row(board, a), _row(board, b)
+        if before and after and all(map(fnmatchcase, _key(board), filters)):
+            subject = f"{after.contender} against {before.contender}"
+            found += [_of_rows(board, subject, metric, before, after) for metric in metrics]
     return found
 
 
@@ -132,7 +142,7 @@ def _key(board: Leaderboard) -> Board:
 
 
 def _of_rows(board: Leaderboard, subject: str, metric: str, a: Row, b: Row) -> Comparison:
-    judged = board.judged(metric, b.method, a.method)
+    judged = board.judged(metric, b.contender, a.contender)
     return Comparison(_key(board), subject, metric, a.sample(metric), b.sample(metric), judged, gone=not b.good)
 
 
@@ -149,7 +159,7 @@ def _by_subject(found: Sequence[Record], filters: Board) -> dict[tuple[Board, st
     for record in found:
         board = (record.track, record.backbone, record.budget)
         if all(map(fnmatchcase, board, filters)):
-            grouped.setdefault((board, record.method), []).append(record)
+            grouped.setdefault((board, record.contender), []).append(record)
     return grouped
 
 

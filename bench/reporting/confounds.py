@@ -16,7 +16,7 @@ def differing(rows: Sequence[Row]) -> dict[str, dict[str, list[str]]]:
     found: dict[str, dict[str, list[str]]] = {}
     for row in rows:
         for key, value in _settings(row).items():
-            found.setdefault(key, {}).setdefault(value, []).append(row.method)
+            found.setdefault(key, {}).setdefault(value, []).append(row.contender)
     return {key: values for key, values in found.items() if len(values) > 1}
 
 

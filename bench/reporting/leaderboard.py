@@ -9,26 +9,22 @@ from functools import cached_property
 from statistics import fmean, median
 
 from .. import outcomes
-from ..evaluation import labels
+from ..metrics import COMPARED, COSTS, HEADLINE, METRICS, titles
 from ..records import Record
 from . import paired, stale, stats
 from .paired import Judged, Pair, Sample, Standing
 from .published import Published, of_board
 from .stats import Bounds, Interval
 
-HEADLINE = "linear_top1"
-METRICS = {"linear_top1": "linear", "linear_top5": "linear top-5", "knn_top1": "kNN (k = 20)", "knn200_top1": "kNN (k = 200)"}
-COMPARED = ("linear_top1", "knn_top1")  # metrics whose every pair is written out
-COSTS = ("images_per_second", "train_seconds", "detect_seconds", "eval_seconds", "peak_memory_bytes", "energy_joules")
 STEADY = 1.2  # longest training time over shortest, beyond which other work on the machine has spoiled it
 SMALL_TEST = 5000  # images, up to which the test split's own interval is worth showing
 
 
 @dataclass(eq=False)
 class Row:
-    """A method on a leaderboard: its records, its values by seed, and the median of what they cost."""
+    """A contender on a leaderboard: its records, its values by seed, and the median of what they cost."""
 
-    method: str
+    contender: str
     role: str
     uses_labels: bool
     records: list[Record]
@@ -103,13 +99,13 @@ class Leaderboard:
     @cached_property
     def metrics(self) -> dict[str, str]:
         """What its columns show, by key: the usual metrics, and those on a share of the labels that some record has."""
-        return METRICS | labels.titles(key for row in self.rows for key in row.values)
+        return METRICS | titles(key for row in self.rows for key in row.values)
 
     @cached_property
     def standings(self) -> dict[str, dict[str, Standing]]:
         """For each metric the standing of every contestant with enough seeds."""
         return {
-            metric: paired.standings({row.method: row.sample(metric) for row in self.ranked}, self.contests[metric])
+            metric: paired.standings({row.contender: row.sample(metric) for row in self.ranked}, self.contests[metric])
             for metric in self.metrics
         }
 
@@ -134,7 +130,7 @@ class Leaderboard:
 
     @staticmethod
     def _pairs(rows: Sequence[Row], metric: str) -> dict[tuple[str, str], Pair]:
-        return paired.all_pairs({row.method: row.sample(metric) for row in rows if row.values[metric]})
+        return paired.all_pairs({row.contender: row.sample(metric) for row in rows if row.values[metric]})
 
     @property
     def resolution(self) -> float | None:
@@ -143,7 +139,7 @@ class Leaderboard:
 
     def bold(self, row: Row, metric: str) -> bool:
         """Whether no other contestant is significantly better; never said where seeds are too few."""
-        standing = self.standings[metric].get(row.method)
+        standing = self.standings[metric].get(row.contender)
         return row in self.ranked and standing is not None and standing.top
 
     @property
@@ -160,7 +156,7 @@ class Leaderboard:
         if not self.steady:
             return set()
         known = {
-            row.method: (row.cost["train_seconds"] or 0.0, -fmean(row.values[HEADLINE].values()))
+            row.contender: (row.cost["train_seconds"] or 0.0, -fmean(row.values[HEADLINE].values()))
             for row in self.ranked
             if row.values[HEADLINE]
         }
@@ -185,27 +181,27 @@ def _board(
     rows = _rows([record for record, why in group if not why])
     old = _rows([record for record, why in group if why])
     for row in old:
-        row.stale = sorted({reason for record, why in group for reason in why if record.method == row.method})
+        row.stale = sorted({reason for record, why in group for reason in why if record.contender == row.contender})
     ranked = [row for row in rows if row.role == "contestant"]
     unranked = [row for row in rows if row.role != "contestant"]
     return Leaderboard(track, backbone, budget, ranked, unranked, old, of_board(list(published), track, backbone, budget))
 
 
 def _rows(records: list[Record]) -> list[Row]:
-    methods: dict[str, list[Record]] = defaultdict(list)
+    contenders: dict[str, list[Record]] = defaultdict(list)
     for record in records:
-        methods[record.method].append(record)
-    return sorted(map(row, methods.values()), key=_order)
+        contenders[record.contender].append(record)
+    return sorted(map(row, contenders.values()), key=_order)
 
 
 def row(records: Sequence[Record]) -> Row:
-    """The row of the records of one method."""
-    return Row(records[0].method, records[0].role, records[0].uses_labels, sorted(records, key=lambda r: r.seed))
+    """The row of the records of one contender."""
+    return Row(records[0].contender, records[0].role, records[0].uses_labels, sorted(records, key=lambda r: r.seed))
 
 
 def _order(row: Row) -> tuple[float, str]:
     found = row.interval(HEADLINE)
-    return (-found.mean if found else 1.0, row.method)
+    return (-found.mean if found else 1.0, row.contender)
 
 
 def _median(values: list[float | None]) -> float | None:

@@ -6,22 +6,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .. import records
-from ..datasets.base import DataError
-from ..datasets.registry import is_ready, known
+from ..datasets.errors import DataError
+from ..datasets.registry import is_ready, known, tracks
 from ..methods import registry
-from . import stale
-from .leaderboard import HEADLINE
+from ..metrics import HEADLINE
 
 Row = tuple[str, ...]
 
 
 def methods() -> list[Row]:
     """Name, kind and summary of every method."""
-    rows: list[Row] = []
-    for name, method in registry().items():
-        kind = method.role + (", uses labels" if method.uses_labels else "")
-        rows.append((name, kind, method.summary))
-    return rows
+    return [_method(name) for name in sorted({*registry(), *registry().broken()})]
+
+
+def _method(name: str) -> Row:
+    try:
+        says = registry().describe(name, ("role", "uses_labels", "summary"))
+    except DataError as error:
+        return name, "broken", str(error)
+    return name, says.get("role", "contestant") + (", uses labels" if says.get("uses_labels") else ""), says["summary"]
 
 
 def datasets(root: Path) -> list[Row]:
@@ -42,6 +45,7 @@ def datasets(root: Path) -> list[Row]:
             continue
         size = sum(f.stat().st_size for f in folder.iterdir())
         rows.append((name, "ready", f"{size / 2**20:,.0f} MiB", str(folder)))
+    rows += [(name, "broken", "", why) for name, why in tracks().broken().items()]
     return [*rows, ("(your own)", "", "", "images, one folder a class: python -m bench data get folder --from DIR --name NAME")]
 
 
@@ -55,6 +59,8 @@ def results(out: Path, warn: Callable[[str], None]) -> list[Row]:
 
 def stale_results(out: Path, warn: Callable[[str], None]) -> list[Row]:
     """Path of every stale record below ``out``, and why it is stale."""
+    from . import stale
+
     found, problems = records.read_all(out)
     for problem in problems:
         warn(problem)
@@ -62,7 +68,7 @@ def stale_results(out: Path, warn: Callable[[str], None]) -> list[Row]:
 
 
 def _name(record: records.Record) -> str:
-    return "/".join([record.track, record.backbone, record.budget, record.method, f"seed{record.seed}"])
+    return "/".join([record.track, record.backbone, record.budget, record.contender, f"seed{record.seed}"])
 
 
 def columns(rows: Sequence[Row]) -> str:

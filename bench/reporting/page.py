@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ..metrics import COMPARED, HEADLINE
 from ..records import Record
 from . import curves, stats
-from .leaderboard import COMPARED, HEADLINE, Leaderboard, Row
+from .leaderboard import Leaderboard, Row
 from .paired import Judged
 
 CURVE_NUMBERS = 500_000  # of all records together; more make the page slow to load
@@ -99,9 +100,9 @@ def _pairs(pairs: dict[tuple[str, str], Judged]) -> list[list[Any]]:
 
 def _row(board: Leaderboard, row: Row, shared: dict[str, Pool], most: int) -> dict[str, Any]:
     ranked = row in board.ranked
-    standings = {metric: board.standings[metric].get(row.method) if ranked else None for metric in board.metrics}
+    standings = {metric: board.standings[metric].get(row.contender) if ranked else None for metric in board.metrics}
     return {
-        "method": row.method,
+        "method": row.contender,
         "kind": "stale" if row.stale else row.role,
         "labels": row.uses_labels,
         "stale": row.stale,

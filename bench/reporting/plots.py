@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..metrics import HEADLINE, METRICS
 from ..storage import write_atomically
 from . import curves
-from .leaderboard import HEADLINE, METRICS, Leaderboard, Row
+from .leaderboard import Leaderboard, Row
 
 STYLE = 1  # changes whenever the look of a figure does
 OURS = re.compile(rb"shows [0-9a-f]{64}")
@@ -88,11 +89,11 @@ def _cost_points(board: Leaderboard) -> list[dict[str, Any]]:
         if found and row.cost["train_seconds"]:
             points.append(
                 {
-                    "method": row.method,
+                    "method": row.contender,
                     "minutes": _rounded(row.cost["train_seconds"] / 60),
                     "percent": _rounded(100 * found.mean),
                     "half": _rounded(100 * (found.half or 0)),
-                    "front": row.method in board.front,
+                    "front": row.contender in board.front,
                 }
             )
     return points
@@ -104,7 +105,7 @@ def _curve_lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
         places, values = curves.mean(row.good, curves.ACCURACY)
         if places:
             percent = [_rounded(100 * value) for value in values]
-            lines.append({"method": row.method, "progress": [_rounded(100 * p) for p in places], "percent": percent})
+            lines.append({"method": row.contender, "progress": [_rounded(100 * p) for p in places], "percent": percent})
     return lines
 
 
@@ -116,7 +117,7 @@ def _detection_lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
             if places:
                 percent = [_rounded(100 * value) for value in values]
                 at = [_rounded(100 * place) for place in places]
-                lines.append({"method": row.method, "key": key, "progress": at, "percent": percent})
+                lines.append({"method": row.contender, "key": key, "progress": at, "percent": percent})
     return lines
 
 

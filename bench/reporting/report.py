@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .. import records
+from .. import metrics, records
 from ..errors import UserError
 from ..throughput import table as throughput
 from . import confounds, latex, leaderboard, marked, page, plots, published, tables, watch
@@ -105,8 +105,8 @@ def _markdown_files(
     out: Path, boards: list[Leaderboard], figures: dict[str, dict[str, plots.Figure]], devices: str, warn: Callable[[str], None]
 ) -> Files:
     texts = {board.title: _markdown(board) for board in boards}
-    small = any(row.test_interval(leaderboard.HEADLINE) for board in boards for row in board.rows)
-    few = any(board.metrics.keys() - leaderboard.METRICS.keys() for board in boards)
+    small = any(row.test_interval(metrics.HEADLINE) for board in boards for row in board.rows)
+    few = any(board.metrics.keys() - metrics.METRICS.keys() for board in boards)
     legend = LEGEND.format(devices=devices, test=TEST if small else "", labels=LABELS if few else "")
     whole = ["# Leaderboards", "", "Made by `python -m bench report` from the records beside this file; do not edit."]
     whole += [f"`{PAGE}`, made by the same command, shows them with curves and the record behind every number.", "", legend, ""]
@@ -137,7 +137,7 @@ def _markdown_files(
 def _markdown(board: Leaderboard) -> str:
     notes = [f"[{number}] published, not ranked: {note}" for number, note in enumerate(tables.published_notes(board), 1)]
     if (seen := board.resolution) is not None:
-        pairs = len(board.contests[leaderboard.HEADLINE])
+        pairs = len(board.contests[metrics.HEADLINE])
         notes.append(
             f"The smallest difference that this board shows with probability 0.8: {100 * seen:.1f} points of linear accuracy "
             f"({pairs} pairs of contestants)."
@@ -152,7 +152,7 @@ def _details(board: Leaderboard) -> list[str]:
     if (frame := tables.to_best(board)) is not None:
         lines += ["**Against the best, by linear accuracy**", "", _table(frame), ""]
     for row in board.stale:
-        lines += [f"{row.method} is stale: {'; '.join(row.stale)}", ""]
+        lines += [f"{row.contender} is stale: {'; '.join(row.stale)}", ""]
     return lines
 
 

@@ -9,24 +9,15 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
-from ..budget import parse_budget
-from ..datasets import folder
+from .. import recorded, versions
 from ..datasets.base import DataError
-from ..datasets.registry import track_of
-from ..datasets.spec import parse_spec
 from ..errors import UserError
-from ..evaluation import protocol
-from ..methods import registry
-from ..recipe import Recipe, resolve
+from ..recipe import Recipe
 from ..records import Record
-from ..settings import parse_assignments
-from ..training import checkpoint
 
 SHOWN = 3  # differing settings that a reason names
-MANY = 10**6  # stands for a number of train images that a record does not tell
 
 
 def reasons(records: Sequence[Record]) -> list[list[str]]:
@@ -43,66 +34,32 @@ def against(record: Record, recipe: Recipe, fingerprint: str) -> list[str]:
 def _of_code(record: Record) -> list[str]:
     why = _versions(record)
     try:
-        today = _today(
-            json.dumps(
-                [
-                    record.track,
-                    record.backbone,
-                    record.budget,
-                    record.method,
-                    record.given,
-                    record.data.get("train"),
-                    record.recipe.get("side"),
-                ]
-            )
-        )
+        today = recorded.recipe(record).as_dict()
     except (UserError, DataError) as error:
         return [*why, f"cannot be run today: {error}"]
     told = record.given is not None and record.data.get("train")
     return why + _settings(record.recipe, today if told else _take_over(record.recipe, today))
 
 
-@cache
-def _today(key: str) -> dict[str, Any]:
-    """Today's recipe as plain values; the seeds of a method share it."""
-    track, backbone, budget, method, given, images, side = json.loads(key)
-    if method not in registry():
-        raise UserError(f"there is no method {method!r}")
-    given = {"batch_size": 2, "sets": []} | (given or {})
-    spec = parse_spec(track)
-    recipe = resolve(
-        spec,
-        track_of(spec) if side is None else folder.track(spec.name, side).at(spec.px),
-        images or MANY,
-        registry()[method],
-        parse_budget(budget),
-        backbone,
-        given["batch_size"],
-        parse_assignments(given["sets"]),
-    )
-    return recipe.as_dict()
-
-
-def _take_over(recorded: dict[str, Any], today: dict[str, Any]) -> dict[str, Any]:
+def _take_over(found: dict[str, Any], today: dict[str, Any]) -> dict[str, Any]:
     """For a record that tells too little, such as that of a cell that failed early: take its settings as given."""
     sections = {
-        name: {key: recorded.get(name, {}).get(key, value) for key, value in today[name].items()}
-        for name in ("config", "training")
+        name: {key: found.get(name, {}).get(key, value) for key, value in today[name].items()} for name in ("config", "training")
     }
     return today | sections
 
 
 def _versions(record: Record) -> list[str]:
     why = []
-    if record.protocol != protocol.VERSION:
-        why.append(f"protocol {record.protocol or 'unknown'}, today {protocol.VERSION}")
-    if record.state_version not in (None, checkpoint.STATE_VERSION):
-        why.append(f"state version {record.state_version}, today {checkpoint.STATE_VERSION}")
+    if record.protocol != versions.PROTOCOL:
+        why.append(f"protocol {record.protocol or 'unknown'}, today {versions.PROTOCOL}")
+    if record.state_version not in (None, versions.STATE):
+        why.append(f"state version {record.state_version}, today {versions.STATE}")
     return why
 
 
-def _settings(recorded: dict[str, Any], today: dict[str, Any]) -> list[str]:
-    old, new = _flat(recorded), _flat(today)
+def _settings(found: dict[str, Any], today: dict[str, Any]) -> list[str]:
+    old, new = _flat(found), _flat(today)
     changed = [key for key in sorted(old.keys() | new.keys()) if old.get(key, ...) != new.get(key, ...)]
     if not changed:
         return []

@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from ..metrics import HEADLINE, METRICS
 from . import stats
-from .leaderboard import HEADLINE, METRICS, Leaderboard, Row
+from .leaderboard import Leaderboard, Row
 from .paired import Pair
 from .stats import Interval
 
@@ -34,7 +35,7 @@ def _line(board: Leaderboard, row: Row) -> dict[str, Any]:
     accuracies = {title: _accuracy(board, row, metric) for metric, title in board.metrics.items()}
     return {
         "rank": "" if row not in board.ranked else _rank(board, row),
-        "method": row.method + (" (uses labels)" if row.uses_labels else "") + (" (stale)" if row.stale else ""),
+        "method": row.contender + (" (uses labels)" if row.uses_labels else "") + (" (stale)" if row.stale else ""),
         METRICS[HEADLINE]: accuracies.pop(METRICS[HEADLINE]),
         "test split": _ends(row.test_interval(HEADLINE)),
         **accuracies,
@@ -49,7 +50,7 @@ def _line(board: Leaderboard, row: Row) -> dict[str, Any]:
 
 
 def _rank(board: Leaderboard, row: Row) -> str:
-    standing = board.standings[HEADLINE].get(row.method)
+    standing = board.standings[HEADLINE].get(row.contender)
     if standing is None:
         return NONE
     ends = f" ({standing.best}–{standing.worst})" if standing.best != standing.worst else ""
@@ -63,13 +64,13 @@ def _accuracy(board: Leaderboard, row: Row, metric: str) -> str:
 
 def _published(board: Leaderboard, row: Row) -> str:
     notes = published_notes(board)
-    found = [p for p in board.published if p.method == row.method]
+    found = [p for p in board.published if p.method == row.contender]
     return ", ".join(f"{p.value:.1f} [{notes.index(p.note) + 1}]" for p in found) or NONE
 
 
 def published_notes(board: Leaderboard) -> list[str]:
     """Metric, budget, protocol and source of the published numbers that the table shows."""
-    shown = {row.method for row in board.rows}
+    shown = {row.contender for row in board.rows}
     return list(dict.fromkeys(p.note for p in board.published if p.method in shown))
 
 
@@ -100,12 +101,12 @@ def numbers(boards: Sequence[Leaderboard]) -> pd.DataFrame:
 
 
 def _numbers(board: Leaderboard, row: Row) -> dict[str, Any]:
-    standing = board.standings[HEADLINE].get(row.method) if row in board.ranked else None
+    standing = board.standings[HEADLINE].get(row.contender) if row in board.ranked else None
     line: dict[str, Any] = {
         "track": board.track,
         "backbone": board.backbone,
         "budget": board.budget,
-        "method": row.method,
+        "method": row.contender,
         "role": row.role,
         "uses_labels": row.uses_labels,
         "stale": "; ".join(row.stale),
@@ -123,7 +124,7 @@ def _numbers(board: Leaderboard, row: Row) -> dict[str, Any]:
         line[f"{metric}_bca_low"], line[f"{metric}_bca_high"] = resampled or (None, None)
         line[f"{metric}_top"] = board.bold(row, metric)
     line["test_split_low"], line["test_split_high"] = row.test_interval(HEADLINE) or (None, None)
-    return line | row.cost | {"steady_times": row.steady, "pareto": row.method in board.front}
+    return line | row.cost | {"steady_times": row.steady, "pareto": row.contender in board.front}
 
 
 def pair_numbers(boards: Sequence[Leaderboard]) -> pd.DataFrame:

@@ -10,69 +10,58 @@ from typing import Any
 import torch
 from torch import nn
 
-from .. import environment, outcomes, standstill
+from .. import environment, outcomes, standstill, versions
 from ..backbone import build_backbone, save_encoder
-from ..budget import parse_budget
+from ..budget import Budget
 from ..cells import Cell
 from ..datasets.loader import Loader, evaluation_batches, place
-from ..datasets.registry import open_splits, track_of
-from ..datasets.spec import parse_spec
+from ..datasets.registry import open_splits
 from ..datasets.store import Splits, Store
 from ..evaluation import labels, protocol
 from ..evaluation.detection import Judge
 from ..evaluation.features import extract
 from ..evaluation.protocol import Features
-from ..methods import Method, TrainData, registry
-from ..recipe import Recipe, resolve
+from ..methods import Method, TrainData
+from ..recipe import Recipe
 from ..records import Record
-from ..settings import parse_assignments
-from ..training import checkpoint, resources
+from ..training import resources
 from ..training.checkpointer import Keeper
 from ..training.loss_call import precision
 from ..training.trainer import Trainer
 
 CURVE_KNN = 10  # times per budget that the curve shows accuracy on the held-out part of train
+COUNTED = ("images", "steps", "views_per_image", "flops_per_image", "forward_passes", "detect_flops", "flops")
 Tell = Callable[[dict[str, Any]], None]
 
 
-@dataclass(frozen=True)
-class Job:
-    """A cell in plain values, as they were given; parent and child resolve it alike."""
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """Where and how cells are computed: nothing that decides what they compute."""
 
-    spec: str
-    method: str
-    budget: str
-    seed: int = 0
-    backbone: str | None = None
-    batch_size: int | None = None
-    sets: tuple[str, ...] = ()
     device: str = "cpu"
     data_root: Path = Path("data")
     runs: Path = Path("runs")
-    checkpoint_every: str | None = None
+    checkpoint_every: Budget | None = None  # None: the smaller of 5% of the budget and 10 minutes
     labels: tuple[float, ...] = ()  # shares of the train labels for linear evaluation on them
-    completes: Record | None = None  # a good record, to which the metrics of these shares are added without training
 
-    def recipe(self, splits: Splits) -> Recipe:
-        """The resolved settings; `UserError` where they do not fit."""
-        spec = parse_spec(self.spec)
-        return resolve(
-            spec,
-            track_of(spec, self.data_root),
-            len(splits.train),
-            registry()[self.method],
-            parse_budget(self.budget),
-            self.backbone,
-            self.batch_size,
-            parse_assignments(self.sets),
-        )
+
+@dataclass(frozen=True, kw_only=True)
+class Job(Conditions):
+    """All that a process needs to compute a cell; the recipe was resolved once, by the parent."""
+
+    cell: Cell
+    completes: Record | None = None  # a good record, to which the metrics of ``labels`` are added without training
+
+    def splits(self) -> Splits:
+        """The cell's data."""
+        return open_splits(self.cell.recipe.spec, self.data_root)
 
 
 @dataclass
 class Spent:
     """What training cost, and how it went; all that a method which does not train leaves."""
 
-    cost: dict[str, Any] = field(default_factory=lambda: {"train_seconds": 0.0, "eval_seconds": 0.0, "images": 0, "steps": 0})
+    cost: dict[str, Any] = field(default_factory=lambda: {"train_seconds": 0.0, "eval_seconds": 0.0} | dict.fromkeys(COUNTED, 0))
     curve: list[dict[str, Any]] = field(default_factory=list)
     way: dict[str, str] = field(default_factory=dict)
 
@@ -82,14 +71,12 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
 
     Raises `Diverged`, `Stopped`, `StorageError`, and whatever else goes wrong.
     """
-    splits = open_splits(parse_spec(job.spec), job.data_root)
-    recipe = job.recipe(splits)
-    cell = Cell(recipe, job.seed)
+    splits, cell, recipe = job.splits(), job.cell, job.cell.recipe
     device = torch.device(job.device)
     tell({"phase": "set up"})
     method = build_method(cell, splits).to(device).to(memory_format=torch.channels_last)
     splits = replace(splits, train=place(splits.train, device))
-    spent = _train(method, cell, splits, device, job, tell, stop) if method.trains else Spent()
+    spent = _train(method, splits, device, job, tell, stop) if method.trains else Spent()
 
     tell({"phase": "evaluate", "progress": 1.0})
     begun = standstill.now()
@@ -142,19 +129,16 @@ def _curve_knn(train: Features, splits: Splits) -> dict[str, float]:
     return {"held_out_knn_top1": accuracy}
 
 
-def _train(
-    method: Method, cell: Cell, splits: Splits, device: torch.device, job: Job, tell: Tell, stop: Callable[[], int]
-) -> Spent:
+def _train(method: Method, splits: Splits, device: torch.device, job: Job, tell: Tell, stop: Callable[[], int]) -> Spent:
     """Train to the end of the budget, from a checkpoint where there is one."""
-    track, training = cell.recipe.track, cell.recipe.training
+    cell, track, training = job.cell, job.cell.recipe.track, job.cell.recipe.training
     loader = Loader(splits.train, track.policy, track.size, training.batch_size, cell.seed, device, cell.recipe.views)
     trainer = Trainer(method, loader, training, cell.recipe.budget, device)
     trainer.tell = tell
     trainer.measure = _curve_measure(trainer, cell, splits)
     if method.pseudo_labels() is not None:
         trainer.judge = Judge(method, splits.train.labels)
-    every = parse_budget(job.checkpoint_every) if job.checkpoint_every else None
-    keeper = Keeper(trainer, job.runs / cell.checkpoint_path, cell.identity(splits.fingerprint), every, stop)
+    keeper = Keeper(trainer, job.runs / cell.checkpoint_path, cell.identity(splits.fingerprint), job.checkpoint_every, stop)
     resumed = keeper.resume(lambda line: tell({"warning": line}))
     if resumed:
         tell({"resumed": trainer.progress})
@@ -194,6 +178,7 @@ def _cost(trainer: Trainer, batch_size: int) -> dict[str, Any]:
         "images": images,
         "steps": trainer.step,
         "images_per_second": images / clock.train,
+        **trainer.spending.cost(),
     }
 
 
@@ -205,6 +190,7 @@ def blank(cell: Cell) -> Record:
         backbone=recipe.backbone,
         budget=str(recipe.budget),
         method=recipe.method.name,
+        contender=str(recipe.contender),
         seed=cell.seed,
         status="failed",
         role="oracle" if recipe.method.uses_labels and recipe.method.role == "contestant" else recipe.method.role,
@@ -212,6 +198,6 @@ def blank(cell: Cell) -> Record:
         recipe=recipe.as_dict(),
         recipe_hash=recipe.hash(),
         given=recipe.given,
-        state_version=checkpoint.STATE_VERSION,
-        protocol=protocol.VERSION,
+        state_version=versions.STATE,
+        protocol=versions.PROTOCOL,
     )

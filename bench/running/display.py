@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from ..cells import Cell
-from ..evaluation import labels
+from ..metrics import COMPARED, METRICS, titles
 from ..records import Record
-from ..reporting.leaderboard import COMPARED, METRICS, Leaderboard
+from ..reporting.leaderboard import Leaderboard
 from ..reporting.tables import table
 from .scheduler import Task
 
@@ -76,7 +76,7 @@ class Display(Bar):
         self.number += 1
         self.cell_begun = self.said = time.monotonic()
         name = escape(f"[{self.number}/{self.total}] {cell}")
-        short = escape(f"[{self.number}/{self.total}] {cell.recipe.method.name}")  # room for the facts on 80 columns
+        short = escape(f"[{self.number}/{self.total}] {cell.recipe.contender}")  # room for the facts on 80 columns
         self.progress.update(self.bar, description=short, completed=0.0, facts="", visible=True)
         if not self.console.is_terminal:
             self.console.print(name, soft_wrap=True)
@@ -108,7 +108,7 @@ class Display(Bar):
         spent = time.monotonic() - self.cell_begun
         if record.status == "ok":
             self.finished.append(spent)
-            shown = {metric: METRICS[metric] for metric in COMPARED} | labels.titles(record.metrics)
+            shown = {metric: METRICS[metric] for metric in COMPARED} | titles(record.metrics)
             scores = ", ".join(f"{title} {100 * record.metrics[metric]:.2f}" for metric, title in shown.items())
             text = f"[green]ok[/]  {escape(str(cell))}: {scores}, {spent:.0f} s"
         else:

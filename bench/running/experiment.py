@@ -19,8 +19,8 @@ from rich.console import Console
 from .. import records
 from ..cells import OnExisting
 from ..errors import UserError
+from ..metrics import METRICS
 from ..reporting import plots
-from ..reporting.leaderboard import METRICS
 from ..reporting.stats import Interval, interval
 from ..settings import nearest
 from . import session
@@ -118,18 +118,17 @@ def run(name: str, experiment: Experiment, place: Place, console: Console, dry_r
 
 
 def _options(experiment: Experiment, place: Place) -> session.Options:
-    return session.Options(
+    return session.read_options(
         methods=",".join([experiment.base, experiment.oracle, experiment.method]),
         datasets=",".join(experiment.spec(count) for count in experiment.classes),
         budget=experiment.budget,
         seeds=experiment.seeds,
         backbone=experiment.backbone,
-        batch_size=experiment.batch_size,
         device=place.device,
         out=place.out,
         runs=place.runs,
         on_existing=place.on_existing,
-        sets=tuple(experiment.set),
+        sets=[*experiment.set, *([f"batch_size={experiment.batch_size}"] if experiment.batch_size else [])],
         data_root=place.data_root,
     )
 

@@ -10,8 +10,6 @@ from torch import nn
 from ..backbone import load_encoder
 from ..cells import Cell
 from ..datasets.loader import place
-from ..datasets.registry import open_splits
-from ..datasets.spec import parse_spec
 from ..datasets.store import Splits
 from ..errors import UserError
 from ..evaluation import labels, protocol
@@ -28,8 +26,7 @@ def run(job: Job, tell: Tell = lambda event: None) -> Record:
     """
     record = job.completes
     assert record is not None
-    splits = open_splits(parse_spec(job.spec), job.data_root)
-    cell = Cell(job.recipe(splits), job.seed)
+    splits, cell = job.splits(), job.cell
     device = torch.device(job.device)
     tell({"phase": "evaluate", "progress": 0.0})
     encoder = _encoder(job, cell, splits).to(device).to(memory_format=torch.channels_last)

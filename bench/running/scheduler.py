@@ -20,7 +20,7 @@ from ..errors import StorageError
 from ..records import Record
 from ..storage import sweep
 from ..training import checkpoint
-from . import worker
+from . import places, worker
 from .cell import Job, blank
 from .claims import Claim, Claims, is_stopped
 from .signals import Stop
@@ -34,13 +34,16 @@ Hear = Callable[["Task", dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Task:
-    """A cell, the job that computes it, and the record it has already, if any."""
+    """The job that computes a cell, and the record that the cell has already, if any."""
 
-    cell: Cell
     job: Job
     existing: Record | None
     stale: tuple[str, ...] = ()  # why the existing record is not what this cell would give today
     lacks: tuple[float, ...] = ()  # shares of the labels that a good record of today has no metrics for
+
+    @property
+    def cell(self) -> Cell:
+        return self.job.cell
 
     def due(self, on_existing: OnExisting) -> bool:
         if self.existing is None or on_existing == "rerun" or self.job.completes is not None:
@@ -51,13 +54,13 @@ class Task:
 
     def completing(self) -> Task:
         """This task as one that does no more than add to the record what it lacks, where its encoder is still there."""
-        there = not self.cell.recipe.method.trains or (self.job.runs / self.cell.encoder_path).is_file()
+        encoder, before = self.cell.encoder_path, self.cell.before(self.cell.encoder_path)
+        there = not self.cell.recipe.method.trains or any((self.job.runs / path).is_file() for path in (encoder, before))
         return replace(self, job=replace(self.job, labels=self.lacks, completes=self.existing)) if there else self
 
     def open(self, out: Path) -> bool:
         """Whether no other run has written the record since this run was planned."""
-        path = out / self.cell.record_path
-        return (records.read(path) if path.exists() else None) == self.existing
+        return places.find(self.cell, out) == self.existing
 
 
 def run_all(tasks: Sequence[Task], out: Path, hear: Hear, stop: Stop, timeout: float | None = None) -> None:

@@ -1,4 +1,4 @@
-"""From what the user named to methods and datasets."""
+"""From what the user named to contenders and datasets."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ..contenders import Contender, parse_contenders
 from ..datasets import registry as tracks
 from ..datasets.spec import Spec, parse_spec, split_specs
 from ..errors import UserError
 from ..methods import Method, registry
-from ..settings import nearest
+from ..recipe import check_key, setting_keys, training_keys
+from ..settings import Assignment, nearest
 
 
 def find_method(name: str) -> type[Method]:
@@ -20,21 +22,60 @@ def find_method(name: str) -> type[Method]:
     return registry()[name]
 
 
-def choose_methods(text: str) -> list[type[Method]]:
-    """``all``, or names and wildcards with commas, each once, in the order given."""
-    if text.strip() == "all":
-        return list(registry().values())
-    chosen: dict[str, type[Method]] = {}
-    for part in text.split(","):
-        part = part.strip()
-        matching = [name for name in registry() if fnmatchcase(name, part)] if "*" in part else []
-        chosen |= {name: find_method(name) for name in matching or [part]}
-    return list(chosen.values())
+def choose_contenders(text: str, assignments: Sequence[Assignment] = ()) -> list[Contender]:
+    """``all``, or method specs with commas and wildcards, with what ``--set`` adds; ``a|b`` expanded, each once.
+
+    A setting of a spec, or of one method, goes before one for all. `UserError` where a name or a key is unknown, or where
+    a setting of a wildcard or of ``--set`` reaches no method.
+    """
+    chosen = [one for given in parse_contenders(text) for one in _named(given)]
+    methods = [find_method(one.method) for one in chosen]
+    _check_reached(assignments, methods)
+    found: dict[str, Contender] = {}
+    for one, method in zip(chosen, methods, strict=True):
+        for key in one.settings:
+            check_key(method, key)
+        found |= {str(made): made for made in _assigned(one, method, assignments).grid()}
+    return list(found.values())
+
+
+def _named(given: Contender) -> list[Contender]:
+    """One contender for each method that the name means; of several, each takes the settings that it has."""
+    if given.method != "all" and "*" not in given.method:
+        return [given]
+    names = [name for name in registry() if given.method == "all" or fnmatchcase(name, given.method)]
+    if not names:
+        raise UserError(f"no method matches {given.method!r}: there are {', '.join(registry())}")
+    keys = {name: setting_keys(registry()[name]) for name in names}
+    for key in given.settings:
+        if not any(key in has for has in keys.values()):
+            raise UserError(f"{given}: no method of {given.method} has this setting; {nearest(key, set().union(*keys.values()))}")
+    return [Contender(name, {k: v for k, v in given.settings.items() if k in keys[name]}) for name in names]
+
+
+def _assigned(one: Contender, method: type[Method], assignments: Sequence[Assignment]) -> Contender:
+    for a in assignments:
+        if a.method == one.method and one.settings.get(a.key, a.value) != a.value:
+            raise UserError(f"--set {a} contradicts {one}: leave one of them out")
+    own = {a.key: a.value for a in assignments if a.method == one.method}
+    shared = {a.key: a.value for a in assignments if a.method is None and a.key in setting_keys(method)}
+    return one.with_defaults(shared | own)
+
+
+def _check_reached(assignments: Sequence[Assignment], methods: Sequence[type[Method]]) -> None:
+    """`UserError` where an assignment reaches no chosen method."""
+    keys = {method.name: setting_keys(method) for method in methods}
+    for a in assignments:
+        if a.method is not None and a.method not in keys:
+            raise UserError(f"--set {a}: {a.method!r} is not among the chosen methods; {nearest(a.method, keys)}")
+        reached = keys[a.method] if a.method else training_keys().union(*keys.values())  # nothing, where nothing trains
+        if a.key not in reached:
+            raise UserError(f"--set {a}: no chosen method has this setting; {nearest(a.key, sorted(reached))}")
 
 
 def named(text: str) -> set[str]:
     """Which methods ``text`` asks for by their names, not by ``all`` or a wildcard."""
-    return {part.strip() for part in text.split(",") if "*" not in part and text.strip() != "all"}
+    return {one.method for one in parse_contenders(text) if "*" not in one.method and one.method != "all"}
 
 
 def choose_datasets(text: str, root: Path) -> tuple[list[Spec], list[str]]:
@@ -53,7 +94,3 @@ def choose_datasets(text: str, root: Path) -> tuple[list[Spec], list[str]]:
     said = [f"datasets: {', '.join(map(str, taken))} ({why})"]
     said += [f"  to add {track.name}: {track.how_to_get or f'python -m bench data get {track.name}'}" for track in missing]
     return taken, said
-
-
-def describe_methods(methods: Sequence[type[Method]]) -> str:
-    return ", ".join(method.name for method in methods)

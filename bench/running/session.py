@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,24 +11,25 @@ from typing import Any
 from rich.console import Console
 
 from .. import records
-from ..budget import parse_budget
-from ..cells import OnExisting, order
-from ..datasets.registry import open_splits
+from ..budget import Budget, parse_budget
+from ..cells import Cell, OnExisting, order
+from ..contenders import Contender
+from ..datasets.registry import open_splits, track_of
 from ..datasets.spec import Spec
 from ..datasets.store import Splits
 from ..environment import choose_device
 from ..errors import UserError
-from ..evaluation import labels
-from ..recipe import Recipe, check_assignments
+from ..evaluation import labels as few_labels
+from ..recipe import Recipe, resolve
 from ..records import Record
 from ..reporting import leaderboard, published, report, stale
 from ..reporting.watch import Running
 from ..settings import parse_assignments
-from . import cleanup, trial
-from .cell import Job
+from . import cleanup, places, trial
+from .cell import Conditions, Job
 from .display import Display, show_boards
 from .scheduler import Task, run_all
-from .selection import choose_datasets, choose_methods, named
+from .selection import choose_contenders, choose_datasets, find_method, named
 from .signals import Stop
 from .trackers import Guarded, open_sinks
 
@@ -37,24 +38,62 @@ Hear = Callable[[Task, dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Options:
-    """The flags of `run`, as they were given."""
+    """What a run consists of, how it is computed, and where it is written."""
 
-    methods: str
-    datasets: str
-    budget: str
+    contenders: Sequence[Contender]
+    specs: Sequence[Spec]
+    budget: Budget
     seeds: int
-    backbone: str | None
-    batch_size: int | None
-    device: str
+    conditions: Conditions
     out: Path
-    runs: Path
-    on_existing: OnExisting
-    sets: tuple[str, ...]
-    data_root: Path
+    backbone: str | None = None  # None: each track's own
+    on_existing: OnExisting = "skip"
     log: str = ""
-    checkpoint_every: str | None = None
-    cell_timeout: str | None = None
-    labels: str | None = None
+    cell_timeout: float | None = None  # seconds
+    asked_for: Container[str] = ()  # methods that are refused rather than left out where they do not fit the backbone
+    said: Sequence[str] = ()  # what to tell of the choice
+
+
+def read_options(
+    methods: str,
+    datasets: str,
+    budget: str,
+    seeds: int,
+    out: Path,
+    runs: Path,
+    data_root: Path,
+    device: str = "auto",
+    backbone: str | None = None,
+    on_existing: OnExisting = "skip",
+    sets: Sequence[str] = (),
+    log: str = "",
+    checkpoint_every: str | None = None,
+    cell_timeout: str | None = None,
+    labels: str | None = None,
+) -> Options:
+    """The options that these texts write; `UserError` or `DataError` where one cannot be read."""
+    specs, said = choose_datasets(datasets, data_root)
+    conditions = Conditions(
+        device=str(choose_device(device)),
+        data_root=data_root,
+        runs=runs,
+        checkpoint_every=parse_budget(checkpoint_every, "--checkpoint-every") if checkpoint_every is not None else None,
+        labels=few_labels.parse_fractions(labels),
+    )
+    return Options(
+        contenders=choose_contenders(methods, parse_assignments(sets)),
+        specs=specs,
+        budget=parse_budget(budget, "--budget"),
+        seeds=seeds,
+        conditions=conditions,
+        out=out,
+        backbone=backbone,
+        on_existing=on_existing,
+        log=log,
+        cell_timeout=timeout_of(cell_timeout),
+        asked_for=named(methods),
+        said=said,
+    )
 
 
 def run(options: Options, console: Console, dry_run: bool) -> int:
@@ -69,17 +108,17 @@ def run(options: Options, console: Console, dry_run: bool) -> int:
     _show_plan(console, tasks, due, options)
     if dry_run:
         return 0
-    opened = open_sinks(options.log, options.runs) | {"the file of what runs": Running(options.out)}
+    opened = open_sinks(options.log, options.conditions.runs) | {"the file of what runs": Running(options.out)}
     check_writable(options.out)
-    check_writable(options.runs)
+    check_writable(options.conditions.runs)
+    for task in tasks:
+        places.settle(task.cell, options.out, options.conditions.runs)
     cleanup.remove([task for task in tasks if task not in due], options.out)
     with Stop() as stop, Display(console, len(due)) as display:
-        sinks = [
-            Guarded(sink, name, display.warn) for name, sink in {**opened, "the file of what runs": Running(options.out)}.items()
-        ]
+        sinks = [Guarded(sink, name, display.warn) for name, sink in opened.items()]
         hear = _all([display.hear, *(sink.hear for sink in sinks)])
         try:
-            run_all(due, options.out, hear, stop, timeout_of(options.cell_timeout))
+            run_all(due, options.out, hear, stop, options.cell_timeout)
         finally:
             for sink in sinks:
                 sink.close()
@@ -91,14 +130,14 @@ def run(options: Options, console: Console, dry_run: bool) -> int:
     boards = {task.cell.board for task in tasks}
     made = leaderboard.build(found, published.read(options.out))
     show_boards(console, [board for board in made if (board.track, board.backbone, board.budget) in boards])
-    good = {(r.track, r.backbone, r.budget, r.method, r.seed): r for r in found if r.status == "ok"}
+    good = {(r.track, r.backbone, r.budget, r.contender, r.seed): r for r in found if r.status == "ok"}
     return 0 if all(_done(task, good) for task in tasks) else 1
 
 
 def _done(task: Task, good: dict[tuple[str, str, str, str, int], Record]) -> bool:
     """Whether the cell has a good record, with all that it lacked when the run was planned."""
-    record = good.get((*task.cell.board, task.cell.recipe.method.name, task.cell.seed))
-    return record is not None and not labels.lacking(record.metrics, task.lacks)
+    record = good.get((*task.cell.board, str(task.cell.recipe.contender), task.cell.seed))
+    return record is not None and not few_labels.lacking(record.metrics, task.lacks)
 
 
 def _all(followers: Sequence[Hear]) -> Hear:
@@ -110,39 +149,21 @@ def _all(followers: Sequence[Hear]) -> Hear:
 
 
 def plan(options: Options) -> tuple[list[Task], list[str]]:
-    """Every cell of the run, seed-major, and what to say of the choice. `UserError` where anything does not fit."""
-    budget = parse_budget(options.budget, "--budget")
-    device = choose_device(options.device)
-    timeout_of(options.cell_timeout)
-    labels.parse_fractions(options.labels)
-    if options.checkpoint_every is not None:
-        parse_budget(options.checkpoint_every, "--checkpoint-every")
-    methods = choose_methods(options.methods)
-    specs, said = choose_datasets(options.datasets, options.data_root)
-    check_assignments(parse_assignments(options.sets), methods)
-    recipes: list[Recipe] = []
+    """Every cell of the run, seed-major, and what to tell of the choice. `UserError` where anything does not fit."""
+    recipes: dict[tuple[str, ...], Recipe] = {}  # by board and contender: two ways to write one are one
     fingerprints: dict[str, str] = {}
-    for spec in specs:
-        splits = open_splits(spec, options.data_root)
-        jobs = [_job(options, spec, method.name, str(budget), str(device)) for method in methods]
-        suited, left_out = _tried([job.recipe(splits) for job in jobs], splits, named(options.methods))
-        recipes += suited
-        said += left_out
+    said = list(options.said)
+    for spec in options.specs:
+        splits = open_splits(spec, options.conditions.data_root)
         fingerprints[str(spec)] = splits.fingerprint
-    tasks = []
-    for cell in order(recipes, options.seeds):
-        job = _job(options, cell.recipe.spec, cell.recipe.method.name, str(budget), str(device), cell.seed)
-        path = options.out / cell.record_path
-        existing = records.read(path) if path.exists() else None
-        why = stale.against(existing, cell.recipe, fingerprints[str(cell.recipe.spec)]) if existing else []
-        good = existing is not None and existing.status == "ok" and not why
-        lacks = labels.lacking(existing.metrics, job.labels) if existing and good else ()
-        task = Task(cell, job, existing, tuple(why), lacks)
-        tasks.append(task.completing() if lacks and not task.due(options.on_existing) else task)
-    return tasks, said
+        suited, left_out = _tried(_recipes(options, spec, splits), splits, options.asked_for)
+        recipes |= {(str(spec), str(recipe.contender)): recipe for recipe in suited}
+        said += left_out
+    cells = order(list(recipes.values()), options.seeds)
+    return [_task(options, cell, fingerprints[str(cell.recipe.spec)]) for cell in cells], said
 
 
-def _tried(recipes: list[Recipe], splits: Splits, asked_for: set[str]) -> tuple[list[Recipe], list[str]]:
+def _tried(recipes: list[Recipe], splits: Splits, asked_for: Container[str]) -> tuple[list[Recipe], list[str]]:
     """The recipes whose methods suit the backbone, tried on it, and a line for each of the others.
 
     `UserError` where one that was ``asked_for`` by name is among the others, or where a trial fails.
@@ -150,32 +171,30 @@ def _tried(recipes: list[Recipe], splits: Splits, asked_for: set[str]) -> tuple[
     channels, images = splits.train.channels, len(splits.train)
     backbone = trial.try_backbone(recipes[0], channels)
     suited = [recipe for recipe in recipes if trial.suits(recipe.method, backbone)]
-    said = [
-        f"{r.method.name} is left out: it needs a vision transformer, and {r.backbone} is none"
-        for r in recipes
-        if r not in suited
-    ]
+    unsuited = dict.fromkeys(recipe.method.name for recipe in recipes if recipe not in suited)
+    said = [f"{name} is left out: it needs a vision transformer, and {recipes[0].backbone} is none" for name in unsuited]
     if any(recipe.method.name in asked_for for recipe in recipes if recipe not in suited):
         raise UserError(said[0].replace("is left out: it ", "") + "; try --backbone vit_tiny_patch4_32")
     trial.try_methods(suited, backbone, channels, images, splits.classes)
     return suited, said
 
 
-def _job(options: Options, spec: Spec, method: str, budget: str, device: str, seed: int = 0) -> Job:
-    return Job(
-        spec=str(spec),
-        method=method,
-        budget=budget,
-        seed=seed,
-        backbone=options.backbone,
-        batch_size=options.batch_size,
-        sets=options.sets,
-        device=device,
-        data_root=options.data_root,
-        runs=options.runs,
-        checkpoint_every=options.checkpoint_every,
-        labels=labels.parse_fractions(options.labels),
-    )
+def _recipes(options: Options, spec: Spec, splits: Splits) -> list[Recipe]:
+    track = track_of(spec, options.conditions.data_root)
+    return [
+        resolve(spec, track, len(splits.train), find_method(one.method), options.budget, options.backbone, one.settings)
+        for one in options.contenders
+    ]
+
+
+def _task(options: Options, cell: Cell, fingerprint: str) -> Task:
+    job = Job(cell=cell, **vars(options.conditions))
+    existing = places.find(cell, options.out)
+    why = stale.against(existing, cell.recipe, fingerprint) if existing else []
+    good = existing is not None and existing.status == "ok" and not why
+    lacks = few_labels.lacking(existing.metrics, job.labels) if existing and good else ()
+    task = Task(job, existing, tuple(why), lacks)
+    return task.completing() if lacks and not task.due(options.on_existing) else task
 
 
 def timeout_of(text: str | None) -> float | None:
@@ -202,9 +221,9 @@ def check_writable(folder: Path) -> None:
 
 def _show_plan(console: Console, tasks: list[Task], due: list[Task], options: Options) -> None:
     boards = {" / ".join(task.cell.board) for task in tasks}
-    methods = dict.fromkeys(t.cell.recipe.method.name for t in tasks)
+    contenders = dict.fromkeys(str(t.cell.recipe.contender) for t in tasks)
     console.print(f"{len(tasks)} cells: {', '.join(sorted(boards))}", markup=False, soft_wrap=True)
-    console.print(f"methods: {', '.join(methods)}; seeds 0 to {options.seeds - 1}", markup=False, soft_wrap=True)
+    console.print(f"methods: {', '.join(contenders)}; seeds 0 to {options.seeds - 1}", markup=False, soft_wrap=True)
     only = [t for t in due if t.job.completes is not None]
     to_run = len(due) - len(only)
     if to_run < len(tasks):
@@ -215,7 +234,7 @@ def _show_plan(console: Console, tasks: list[Task], due: list[Task], options: Op
         console.print(f"note: {len(failed)} of the skipped cells failed; --on-existing failed tries them again", markup=False)
     gone = [t for t in tasks if t not in due and t.lacks]
     if gone:
-        example = options.runs / gone[0].cell.encoder_path
+        example = options.conditions.runs / gone[0].cell.encoder_path
         console.print(
             f"note: {len(gone)} of the skipped records lack labels asked for, and their encoders are gone ({example}); "
             "--on-existing rerun trains them again",

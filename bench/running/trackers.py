@@ -158,7 +158,7 @@ class WeightsAndBiases:
             project=PROJECT,
             name=str(task.cell),
             group=" / ".join(task.cell.board),
-            job_type=task.cell.recipe.method.name,
+            job_type=str(task.cell.recipe.contender),
             config=task.cell.recipe.as_dict() | {"seed": task.cell.seed},
             dir=str(self.folder),
         )

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
+from .. import versions
 from ..errors import StorageError
 from ..storage import sweep, write_atomically
 
-STATE_VERSION = 4  # changes whenever the meaning of a saved state does
 MAGIC = b"bench checkpoint, sha256 "  # then 64 hexadecimal digits, a line feed, and what they are the hash of
 HEADER = len(MAGIC) + 65
 
@@ -31,7 +31,7 @@ def previous(path: Path) -> Path:
 def save(path: Path, identity: str, state: dict[str, Any]) -> None:
     """Write ``state`` under ``identity``; the checkpoint before it is kept too. Raises `StorageError`."""
     content = io.BytesIO()
-    torch.save({"version": STATE_VERSION, "identity": identity, "state": state}, content)
+    torch.save({"version": versions.STATE, "identity": identity, "state": state}, content)
     digest = hashlib.sha256(content.getbuffer()).hexdigest()
     try:  # from here on until the new one is whole, the one before it stands in
         if path.exists():
@@ -57,7 +57,7 @@ def load(
             say(f"{candidate} is damaged ({damage}); it is not used")
             candidate.unlink(missing_ok=True)
             continue
-        if saved.get("version") != STATE_VERSION or saved.get("identity") != identity:
+        if saved.get("version") != versions.STATE or saved.get("identity") != identity:
             say(f"{candidate} was made with other settings, data or code; it is not used")
             continue
         state = saved["state"]

@@ -33,7 +33,8 @@ class Keeper:
         self.share, self.seconds, self.steps = SHARE, SECONDS, float("inf")
         if every is not None:
             self.share, self.seconds = float("inf"), every.seconds or float("inf")
-            steps = every.steps(trainer.loader.steps_per_epoch, trainer.training.batch_size)
+            work = trainer.spending.work if every.flops else None
+            steps = every.steps(trainer.loader.steps_per_epoch, trainer.training.batch_size, work.step if work else 0)
             self.steps = steps if steps > 0 else float("inf")
         self.cost = 0.0
         self._mark()

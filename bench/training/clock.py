@@ -60,10 +60,14 @@ class Clock:
 
     @contextlib.contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Account the block to ``name`` too; it is paid from the budget."""
+        """Account the block to ``name`` too, less what is paused in it; it is paid from the budget."""
         self._wait()
-        with self._timed(name):
+        begun = self.seconds()
+        try:
             yield
+        finally:
+            self._wait()
+            self.apart[name] = self.apart.get(name, 0.0) + self.seconds() - begun
 
     @contextlib.contextmanager
     def _timed(self, name: str) -> Iterator[None]:

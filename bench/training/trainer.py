@@ -23,6 +23,7 @@ from . import optimizer
 from .clock import Clock
 from .loss_call import Way, autocast, choose
 from .loss_meter import LossMeter
+from .spending import UNKNOWN, Spending
 
 POINTS = 100  # of the learning curve, at most one an epoch
 TELL_EVERY = 0.5  # seconds between two messages to whoever watches
@@ -43,6 +44,7 @@ class Trainer:
         self.groups = optimizer.groups_of(method, training)
         self.optimizer = optimizer.build(self.groups, training, device)
         self.clock, self.meter = Clock(device), LossMeter(device)
+        self.spending = Spending(method, loader, budget.flops, device)
         self.step = 0
         self.curve: list[dict[str, Any]] = []
         self.way = Way(method.loss)
@@ -62,12 +64,15 @@ class Trainer:
         """Share of the budget spent, in [0, 1]."""
         if self.budget.seconds is not None:
             return min(1.0, self.clock.seconds() / self.budget.seconds)
+        if self.budget.flops is not None:
+            return self.spending.progress
         return min(1.0, self.step / self.total_steps)
 
     def fit(self) -> None:
         """Train to the end of the budget. Raises `Diverged`."""
         self.method.train()
         with self.clock.paused("compile"):
+            self.spending.count()
             self.way = choose(self.method, self.training, lambda: self.loader.batch(self.step), self.device)
         try:
             while self.progress < 1:
@@ -95,6 +100,7 @@ class Trainer:
         self.optimizer.step()
         self.meter.add(loss)
         self.step += 1
+        self.spending.steps = self.step
         self._stay_close()
         self.method.after_step(self.progress)
 
@@ -113,14 +119,16 @@ class Trainer:
             self.clock.excuse(standstill.now() - told)  # a parent that was stopped takes no messages
 
     def _before_epoch(self) -> None:
-        """Let the method look at the data. What it takes is on the clock, so it is left out where no time is left for it."""
+        """Let the method look at the data. It is paid from the budget, and left out where too little is left for it."""
         if self.budget.seconds is not None and self._last_detection > self.budget.seconds - self.clock.seconds():
+            return
+        if not self.spending.fits():
             return
         if self.judge is not None:
             with self.clock.paused("eval"):
                 self.judge.look()
         progress, begun = self.progress, self.clock.apart.get("detect", 0.0)
-        with self.clock.part("detect"):
+        with self.clock.part("detect"), self.spending.detecting():
             self.method.before_epoch(progress, self.embed)
         spent = self.clock.apart["detect"] - begun
         self._last_detection = max(self._last_detection, spent)
@@ -134,8 +142,10 @@ class Trainer:
     def embed(self, network: nn.Module) -> Tensor:
         """Features [N, D] of the un-augmented train images in order, in the precision of training: they cost budget.
 
-        Raises `BudgetSpent` when time runs out.
+        Raises `BudgetSpent` when time runs out, or where too few operations are left.
         """
+        with self.clock.paused("compile"):
+            self.spending.embed(network)
 
         def check() -> None:
             if self.budget.seconds is not None and self.progress >= 1:
@@ -193,6 +203,7 @@ class Trainer:
             "curve": self.curve,
             "point": [self._point_step, self._point_seconds],
             "last_detection": self._last_detection,
+            "spending": self.spending.state(),
             "verdict": self._verdict,
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
@@ -207,6 +218,7 @@ class Trainer:
         self.meter.restore(state["meter"])
         self._point_step, self._point_seconds = state["point"]
         self._last_detection = state["last_detection"]
+        self.spending.restore(self.step, state.get("spending", UNKNOWN))
         self._verdict = state["verdict"]
         torch.set_rng_state(state["rng"])
         if state["cuda_rng"] is not None:

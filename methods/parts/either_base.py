@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Self, TypeVar
 
-from ..base import Encoder, Method, TrainData
+from ..base import Encoder, Method, TrainData, chosen
 from . import in_batch_base, queue_base
 from .pairs import InBatch, Queue
 
 
 @dataclass(frozen=True)
 class Config(queue_base.Config):
-    # temperature 0 is the base's own, so that a method differs from its base in nothing else
+    # temperature auto is the base's own, so that a method differs from its base in nothing else
     base: Literal["moco", "simclr"] = "moco"  # the queue's settings are for moco alone
 
     def resolved(self, images: int, side: int) -> Self:
-        resolved = super().resolved(images, side)
-        if self.base == "simclr" and not self.temperature:
-            return replace(resolved, temperature=in_batch_base.SIMCLR_TEMPERATURE)
-        return resolved
+        own = chosen(self, temperature=in_batch_base.SIMCLR_TEMPERATURE) if self.base == "simclr" else self
+        return super(Config, own).resolved(images, side)
 
 
 C = TypeVar("C", bound=Config)

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from .effort import spend
+
 CHUNK_BYTES = {"cpu": 12 * 2**20, "cuda": 64 * 2**20}  # of distances held at a time: what the cache holds, what fills a GPU
 LANES = 64  # centroids are compared so many at a time
 SAMPLE = 32  # points a centroid that k-means++ chooses from,
@@ -35,6 +37,8 @@ def kmeans(points: Tensor, k: int, iterations: int, generator: torch.Generator, 
     """
     if k > len(points):
         raise ValueError(f"{k} clusters of {len(points)} points")
+    drawn = k * sample_size(len(points), k) if start is None else 0
+    spend(2 * points.shape[1] * (k * len(points) * (iterations + 1) + drawn))
     centroids = plus_plus(points, k, generator) if start is None else start.clone()
     norms = squared_norms(points)
     for _ in range(iterations):
@@ -87,13 +91,18 @@ def squared_norms(points: Tensor) -> Tensor:
     return torch.linalg.vector_norm(points, dim=1).square_()
 
 
+def sample_size(images: int, k: int) -> int:
+    """How many of the points k-means++ draws from."""
+    return min(images, SAMPLE * k, max(SAMPLE_ALL, 2 * k))
+
+
 def plus_plus(points: Tensor, k: int, generator: torch.Generator) -> Tensor:
     """k starting centroids [k, D]: each drawn with probability proportional to its squared distance to those before.
 
     Draws from a sample of at most 32 k points, and at most 65,536 or 2 k where that is more.
     """
     device = points.device
-    sample = min(SAMPLE * k, max(SAMPLE_ALL, 2 * k))
+    sample = sample_size(len(points), k)
     if len(points) > sample:
         chosen = torch.randperm(len(points), generator=generator, device=generator.device)[:sample]
         points = points[chosen.to(device)]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from ..base import PseudoLabelView
+from .effort import spend
 from .kmeans import Clustering, chunk_rows, kmeans
 
 ITERATIONS = 20  # of Lloyd's algorithm, as PCL (Li et al. 2021)
@@ -78,8 +79,8 @@ def same_label(labels: Tensor, anchors: Tensor, images: Tensor) -> Tensor:
     return (ours[:, :, None] == theirs[:, None, :]) & (ours >= 0)[:, :, None]
 
 
-def cluster_counts(chosen: tuple[int, ...], images: int) -> tuple[int, ...]:
-    """The ``chosen`` numbers of clusters, each once; where none are, (N/500, N/200, N/100), each at least 2.
+def cluster_counts(chosen: tuple[int, ...] | None, images: int) -> tuple[int, ...]:
+    """The ``chosen`` numbers of clusters, each once; where it is auto (None), (N/500, N/200, N/100), each at least 2.
 
     Raises ValueError where there are more clusters than images.
     """
@@ -101,6 +102,7 @@ def certainty(points: Tensor, clustering: Clustering, kind: Confidence, temperat
     centroid; margin: that cosine less the largest one to another centroid.
     """
     centroids = normalize(clustering.centroids, dim=1)
+    spend(2 * points.numel() * len(centroids))
     rows = chunk_rows(centroids)
     sure = points.new_empty(len(points))  # one for all: small ones between the chunks would keep their memory from reuse
     for part, assigned, out in zip(points.split(rows), clustering.assignment.split(rows), sure.split(rows), strict=True):

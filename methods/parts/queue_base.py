@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self, TypeVar
 
 from .. import base
-from ..base import LARGE, CountOrAuto, Encoder, Fraction, Method, NonNegative, TrainData, Width
+from ..base import AUTO, LARGE, Count, Encoder, Fraction, Method, Positive, TrainData, Width, chosen
 from .pairs import Queue
 
 
 @dataclass(frozen=True)
 class Config(base.Config):
-    # 0: as MoCo's CIFAR demo, and from 64 pixels on as MoCo v2 on ImageNet
-    temperature: NonNegative = 0.0  # 0.1, or 0.2
+    # auto: as MoCo's CIFAR demo, and from 64 pixels on as MoCo v2 on ImageNet
+    temperature: Positive = AUTO  # 0.1, or 0.2
     dimension: Width = 128  # MoCo, section 3.3
-    queue_size: CountOrAuto = 0  # 4096, or 65,536; at most half of the train images
-    momentum: Fraction = 0.0  # 0.99, or 0.999
+    queue_size: Count = AUTO  # 4096, or 65,536; at most half of the train images
+    momentum: Fraction = AUTO  # 0.99, or 0.999
     symmetric: bool = False  # False: one view queries, one is the key; True doubles the compute of an epoch
 
     def resolved(self, images: int, side: int) -> Self:
-        if self.queue_size > images:
-            raise ValueError(f"queue_size {self.queue_size} exceeds the {images} train images")
         temperature, keys, momentum = (0.2, 65_536, 0.999) if side >= LARGE else (0.1, 4096, 0.99)
-        return replace(
-            self,
-            temperature=self.temperature or temperature,
-            queue_size=self.queue_size or max(1, min(keys, images // 2)),
-            momentum=self.momentum or momentum,
-        )
+        made = chosen(self, temperature=temperature, queue_size=max(1, min(keys, images // 2)), momentum=momentum)
+        if made.queue_size > images:
+            raise ValueError(f"queue_size {made.queue_size} exceeds the {images} train images")
+        return made
 
     def queue(self, encoder: Encoder) -> Queue:
         """The pairs that these settings ask for."""

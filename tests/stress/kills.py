@@ -46,7 +46,7 @@ def run_once(chosen: session.Options, kill: Kill | None = None) -> dict[str, Any
         if "phase" in event:
             seen[event["phase"]] = time.monotonic()
 
-    killer = threading.Thread(target=kill_later, args=(kill, seen, chosen.runs / task.cell.checkpoint_path, ended))
+    killer = threading.Thread(target=kill_later, args=(kill, seen, chosen.conditions.runs / task.cell.checkpoint_path, ended))
     killer.start()
     scheduler.run_all([task], chosen.out, hear, Stop())
     ended.set()

@@ -41,7 +41,7 @@ function fill(select, entries, chosen) {
 
 // Rows that the filter lets through, in their order on the leaderboard.
 function shownRows() {
-  const parts = state.filter.toLowerCase().split(",").map((part) => part.trim()).filter(Boolean);
+  const parts = state.filter.toLowerCase().split(/,(?![^,:]*=)/).map((part) => part.trim()).filter(Boolean);
   return board().rows.filter((row) => {
     if (row.kind === "stale" ? !state.stale : row.kind !== "contestant" && !state.anchors) return false;
     return !parts.length || parts.some((part) => row.method.toLowerCase().includes(part));

@@ -1,0 +1,114 @@
+"""What a run has spent in floating-point operations: its steps, and its detections as the method tells them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from ..datasets.loader import Loader
+from ..errors import BudgetSpent, UserError
+from ..methods import Method
+from ..methods.parts.effort import told_to
+from . import compute
+from .compute import Work
+
+T = TypeVar("T")
+UNKNOWN = {"detect": None, "dearest": 0}  # the state of a checkpoint that tells nothing of detections
+
+
+class Spending:
+    """Counts the operations of ``method`` against ``limit``, None where something else limits the run.
+
+    What cannot be counted is None, and a `UserError` where it is the limit.
+    """
+
+    def __init__(self, method: Method, loader: Loader, limit: int | None, device: torch.device):
+        self.method, self.loader, self.limit, self.device = method, loader, limit, device
+        self.steps = 0
+        self.detect: int | None = 0  # of all detections so far
+        self.dearest = 0  # of one detection
+        self.over = False  # whether something did not fit any more
+        self._forward: dict[tuple[tuple[str, compute.Shape], ...], int | None] = {}
+
+    @cached_property
+    def work(self) -> Work | None:
+        """What a step takes."""
+        views = [(self.loader.batch_size, *self._image(v.size)) for v in self.loader.views for _ in range(v.count)]
+        return self._known(lambda: compute.of_step(self.method, views, self._image(self.loader.size)))
+
+    def count(self) -> Work | None:
+        """Count a step now, where that has not been done."""
+        return self.work
+
+    @property
+    def total(self) -> int | None:
+        """Operations of all steps and detections so far."""
+        return None if self.work is None or self.detect is None else self.steps * self.work.step + self.detect
+
+    @property
+    def progress(self) -> float:
+        """Share of the limit that is spent; 1 where no further step fits, though one is taken in any case."""
+        total, limit = self.total or 0, self.limit or 1
+        full = self.over or (self.steps > 0 and self.work is not None and total + self.work.step > limit)
+        return 1.0 if full else min(1.0, total / limit)
+
+    def fits(self) -> bool:
+        """Whether what is left would pay the dearest detection so far."""
+        return self.limit is None or (self.total or 0) + self.dearest <= self.limit
+
+    @contextlib.contextmanager
+    def detecting(self) -> Iterator[None]:
+        """Inside, a detection is added as the method tells of it; `BudgetSpent` where it does not fit."""
+        before = self.detect or 0
+        with told_to(self.add):
+            yield
+        self.dearest = max(self.dearest, (self.detect or 0) - before)
+
+    def add(self, flops: int | None) -> None:
+        """Operations of a detection; None where nobody knows."""
+        if flops is None or self.detect is None:
+            self.detect = None
+            return
+        if self.limit is not None and (self.total or 0) + flops > self.limit:
+            self.over = True
+            raise BudgetSpent
+        self.detect += flops
+
+    def embed(self, network: nn.Module) -> None:
+        """Add what embedding every train image by ``network`` takes."""
+        kind = compute.kind_of(network)
+        if kind not in self._forward:
+            image = self._image(self.loader.size)
+            self._forward[kind] = self._known(lambda: compute.of_forward(network, image, self.device))
+        each = self._forward[kind]
+        self.add(None if each is None else each * len(self.loader.store))
+
+    def _image(self, size: int) -> compute.Shape:
+        return (self.loader.store.channels, size, size)
+
+    def _known(self, count: Callable[[], T]) -> T | None:
+        try:
+            return count()
+        except Exception as error:
+            if self.limit is None:
+                return None
+            why = f"{type(error).__name__}: {error}"
+            raise UserError(f"the operations of {self.method.name} cannot be counted, give another budget: {why}") from None
+
+    def cost(self) -> dict[str, float | None]:
+        """For the record; operations in whole numbers."""
+        work = self.work
+        step = {"views_per_image": work and work.views, "flops_per_image": work and work.per_image}
+        passes = {"forward_passes": work and work.forward_passes}
+        return step | passes | {"detect_flops": self.detect, "flops": self.total}
+
+    def state(self) -> dict:
+        return {"detect": self.detect, "dearest": self.dearest}
+
+    def restore(self, steps: int, state: dict) -> None:
+        self.steps, self.detect, self.dearest = steps, state["detect"], state["dearest"]

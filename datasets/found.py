@@ -1,0 +1,137 @@
+"""Open folders: what the files of a folder define, and what installed packages add to them.
+
+A file is a member without being listed anywhere; a package adds one under an entry point. Names are known without
+importing, and a file that does not import is an error for whoever asks for it, and for nobody else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
+
+from .errors import DataError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One name, where it is defined, and how it is loaded."""
+
+    name: str
+    where: str  # a file, or a package with its version
+    load: Callable[[], Any]
+    says: dict[str, Any] = field(default_factory=dict)  # attributes that are known without loading it
+    package: str = ""  # name and version of the package that adds it
+    problem: str = ""  # why it cannot be loaded, where that is known
+
+
+class Registry(MutableMapping[str, T], Generic[T]):
+    """The members of a folder and of an entry-point ``group``, by name, in alphabetical order; each loaded when asked for.
+
+    Iteration leaves out what is known to be broken; asking for that raises `DataError`, as does a name that two define.
+    """
+
+    def __init__(self, group: str, scan: Callable[[], Iterable[Member]]):
+        self.group, self._scan = group, scan
+        self._loaded: dict[str, T] = {}
+        self._failed: dict[str, str] = {}
+
+    @cached_property
+    def members(self) -> dict[str, Member]:
+        """Every member, also the broken ones, by name."""
+        found: dict[str, Member] = {}
+        for member in sorted([*self._scan(), *_added(self.group)], key=lambda m: (m.name, bool(m.package), m.where)):
+            twin = found.get(member.name)
+            if twin is not None:
+                problem = f"{member.name} is defined twice, in {twin.where} and in {member.where}: rename one of them"
+                member = Member(member.name, f"{twin.where}, {member.where}", member.load, problem=problem)
+            found[member.name] = member
+        return found
+
+    def broken(self) -> dict[str, str]:
+        """Names that cannot be loaded, and why, as far as it is known by now."""
+        known = {name: member.problem for name, member in self.members.items() if member.problem} | self._failed
+        return {name: why for name, why in known.items() if name not in self._loaded}
+
+    def loaded(self) -> dict[str, T]:
+        """Every member that can be loaded, by name; the others are `broken` from then on."""
+        found = {}
+        for name in list(self):
+            with contextlib.suppress(DataError):
+                found[name] = self[name]
+        return found
+
+    def package(self, name: str) -> str:
+        """Name and version of the package that adds a member; empty for one of the folder."""
+        return self.members[name].package if name in self.members else ""
+
+    def describe(self, name: str, attributes: Iterable[str]) -> dict[str, Any]:
+        """Those of the ``attributes`` that a member has; what its file says where that is known, and else what it is."""
+        if name in self.members and name not in self._loaded and self.members[name].says:
+            return self.members[name].says
+        value = self[name]
+        return {key: getattr(value, key) for key in attributes if hasattr(value, key)}
+
+    def __getitem__(self, name: str) -> T:
+        if name in self._loaded:
+            return self._loaded[name]
+        if name not in self.members:
+            raise KeyError(name)
+        member = self.members[name]
+        if member.problem:
+            raise DataError(member.problem)
+        try:
+            self._loaded[name] = member.load()
+        except Exception as error:  # a file of anybody's may raise anything
+            self._failed[name] = f"{member.where} cannot be imported: {type(error).__name__}: {error}"
+            raise DataError(self._failed[name]) from error
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, value: T) -> None:
+        self._loaded[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._loaded.keys() | (self.members.keys() - self.broken().keys())))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._loaded or name in self.members
+
+
+def _added(group: str) -> Iterator[Member]:
+    for point in entry_points(group=group):
+        yield _member(point)
+
+
+def _member(point: EntryPoint) -> Member:
+    package = f"{point.dist.name} {point.dist.version}" if point.dist else "an installed package"
+    return Member(point.name, f"{point.value} of {package}", point.load, package=package)
+
+
+def given(value: Any) -> Callable[[], Any]:
+    """Loads what is loaded already."""
+    return lambda: value
+
+
+def attribute(module: str, name: str) -> Callable[[], Any]:
+    """Loads ``module``, and of it ``name``."""
+    return lambda: getattr(importlib.import_module(module), name)
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """A hint for a name that is unknown: the nearest known ones, else all of them."""
+    names = list(names)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"

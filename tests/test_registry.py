@@ -1,0 +1,79 @@
+"""Open folders and entry points: found without being imported, and broken ones hurt nobody else."""
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from bench.datasets import found, outline
+from bench.datasets.errors import DataError
+from bench.datasets.found import Member, Registry, given
+from bench.methods import registry
+
+LISTS = (["--help"], ["list", "methods"], ["list", "datasets"], ["list", "results"])
+
+
+@pytest.mark.parametrize("arguments", LISTS, ids=" ".join)
+def test_what_computes_nothing_imports_no_torch(arguments):
+    code = (
+        "import sys\nfrom bench.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit as end:\n    assert not end.code\n"
+        "heavy = {'torch', 'timm', 'lightly', 'sklearn', 'scipy', 'pandas'} & set(sys.modules)\nassert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_a_file_says_is_what_its_class_is():
+    for name, kind in registry().items():
+        says = registry().members[name].says
+        assert (says["name"], says["summary"]) == (kind.name, kind.summary)
+        assert says.get("role", "contestant") == kind.role and says.get("uses_labels", False) == kind.uses_labels
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("def f(:", "SyntaxError"), ("import no_such_package_at_all", "no_such_package_at_all"), ("from .gone import x", ".gone")],
+)
+def test_a_file_that_cannot_be_imported_says_why(tmp_path, text, why):
+    (tmp_path / "broken.py").write_text(text)
+    problem = outline.read(tmp_path / "broken.py").problem
+    assert why in problem and str(tmp_path / "broken.py") in problem
+
+
+def test_a_file_that_runs_code_is_not_plain(tmp_path):
+    (tmp_path / "odd.py").write_text("raise RuntimeError('no')")
+    (tmp_path / "plain.py").write_text(
+        '"""x"""\nimport os\n\nclass A:\n    name, summary = "a", "b"\n\nclass B(A):\n    name = "c"\n'
+    )
+    plain = outline.read(tmp_path / "plain.py")
+    assert plain.plain and plain.classes["B"] == {"name": "c", "summary": "b"} and plain.own["B"] == {"name": "c"}
+    assert not outline.read(tmp_path / "odd.py").plain
+
+
+def test_two_of_one_name_are_refused_with_both_places():
+    both = Registry("no.such.group", lambda: [Member("a", "one.py", given(1)), Member("a", "two.py", given(2))])
+    assert "a" in both and list(both) == []
+    with pytest.raises(DataError, match=r"a is defined twice, in one\.py and in two\.py"):
+        both["a"]
+
+
+def test_a_package_adds_a_member_and_its_failure_is_its_own(monkeypatch):
+    points = [EntryPoint("pi", "math:pi", "g"), EntryPoint("bad", "no_such_module_at_all:x", "g")]
+    monkeypatch.setattr(found, "entry_points", lambda group: [p for p in points if p.group == group])
+    registry = Registry("g", lambda: [])
+    assert registry["pi"] == 3.141592653589793 and sorted(registry) == ["bad", "pi"]
+    with pytest.raises(DataError, match="no_such_module_at_all"):
+        registry["bad"]
+    assert registry.loaded().keys() == {"pi"} and "no_such_module_at_all" in registry.broken()["bad"]
+
+
+def test_a_broken_file_is_a_line_of_the_list(monkeypatch, bench_command):
+    monkeypatch.setitem(
+        registry().members, "broken", Member("broken", "x.py", given(None), problem="x.py cannot be imported: no")
+    )
+    code, out, _ = bench_command("list", "methods")
+    assert code == 0 and "x.py cannot be imported: no" in out and "simclr" in out
+    code, _, err = bench_command("run", "--methods", "broken", "--datasets", "digits", "--budget", "1ep")
+    assert code == 2 and "x.py cannot be imported: no" in err
