@@ -36,14 +36,13 @@ def to_folder(path: str | Path, folder: str | Path) -> bool:
     content = Path(path).read_bytes()
     with safe_open(path, "pt") as file:
         made = json.loads(file.metadata()["encoder"])
-    size = [made["channels"], made["size"], made["size"]]
     config = {
         "architecture": made["model"],
         "num_classes": 0,
         "model_args": made["arguments"],
         "pretrained_cfg": {
-            "input_size": size,
-            "fixed_input_size": True,
+            "input_size": [made["channels"], made["size"], made["size"]],
+            "fixed_input_size": "img_size" in made["arguments"],
             "num_classes": 0,
             "first_conv": None,
             "classifier": None,

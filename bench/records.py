@@ -215,8 +215,8 @@ def _misplaced(record: Record, path: Path) -> str | None:
     placed = board == [record.track, record.backbone, record.budget] and folder in (record.contender, _folder_of_before(record))
     if placed and path.name == f"seed{record.seed}.json":
         return None
-    told = " / ".join([record.track, record.backbone, record.budget, record.contender])
-    return f"{path} is the record of {told}, seed {record.seed}: its path must say so"
+    on = f"on {record.track}, {record.backbone}, {record.budget}"
+    return f"{path} is the record of {record.contender}, seed {record.seed}, {on}: its path must say so"
 
 
 def _folder_of_before(record: Record) -> str:

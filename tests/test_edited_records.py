@@ -10,9 +10,9 @@ from bench.cells import escaped
 from bench.cli import main
 from bench.errors import UserError
 from bench.running import cell
-from bench.running.cell import Job
 from tests import edited, made_up
 from tests.edited import changed
+from tests.small_cells import job
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_every_command_goes_on_without_a_damaged_record(whole, tmp_path, monkeyp
             main([str(a) for a in arguments])
         return end.value.code, capsys.readouterr().err
 
-    made = cell.run(Job("digits:fraction=0.2", "raw_pixels", "1ep", runs=tmp_path))
+    made = cell.run(job("raw_pixels", tmp_path))
     path = out / escaped(made.track) / made.backbone / made.budget / made.method / "seed0.json"
     records.write(made, path)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"metrics": {"linear_top1": "97%"}}))
