@@ -58,13 +58,19 @@ def device_name(device: torch.device) -> str:
 
 @cache
 def git_state() -> tuple[str | None, bool | None]:
-    """The commit of the code that runs and whether it was changed since; None twice outside a checkout."""
-    here = Path(__file__).parent
+    """The commit of the code that runs and whether it was changed since; None twice outside a checkout of the harness.
+
+    A harness that is installed inside another repository's folder is not that repository's: its files are not tracked there.
+    """
+    here = Path(__file__).resolve().parent
 
     def git(*args: str) -> str:
         return subprocess.run(["git", "-C", str(here), *args], capture_output=True, text=True, check=True).stdout.strip()
 
     try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != here.parent:
+            return None, None
+        git("ls-files", "--error-unmatch", "--", Path(__file__).name)
         return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", ":/bench", ":/methods", ":/datasets"))
     except (OSError, subprocess.CalledProcessError):
         return None, None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Better = Literal["higher", "lower", ""]  # "": neither is, and nothing is ranked by it
 
@@ -18,6 +18,10 @@ class Metric:
     title: str
     unit: str = "fraction"
     better: Better = "higher"
+    note: str = ""  # what the legend says of it
+
+
+FEW_LABELS = "linear@x%: fitted on the labels of x% of every class alone, the same images for every method and seed. "
 
 
 LINEAR_TOP1 = Metric("linear_top1", "linear")
@@ -53,7 +57,24 @@ def share(key: str) -> float:
     return float(match[1]) if match else 0.0
 
 
-def titles(keys: Iterable[str]) -> dict[str, str]:
-    """The columns that these metrics fill, by key, smallest share first: top-1 alone, as ``linear@1%``."""
-    found = {key for key in keys if key.startswith("linear_top1@") and share(key)}
-    return {key: key.replace("_top1", "") for key in sorted(found, key=share)}
+def on_few_labels(fraction: float) -> Metric:
+    """Linear accuracy on a share of the labels."""
+    return of_few_labels(on_a_share(LINEAR_TOP1.key, fraction))
+
+
+def of_few_labels(key: str) -> Metric:
+    return Metric(key, key.replace("_top1", ""), note=FEW_LABELS)
+
+
+def columns(keys: Iterable[str], described: Iterable[Mapping[str, Any]]) -> dict[str, Metric]:
+    """The columns that records with these metrics fill beside METRICS, by key; smallest share of the labels first.
+
+    ``described`` is what the records say of their evaluators; before they did, only few labels had columns.
+    """
+    keys = set(keys)
+    found = {key: of_few_labels(key) for key in sorted(keys) if key.startswith("linear_top1@") and share(key)}
+    for evaluators in described:
+        for name in sorted(evaluators):
+            told = evaluators[name].get("columns", {})
+            found |= {key: Metric(**column) for key, column in told.items() if key in keys}
+    return dict(sorted(found.items(), key=lambda item: share(item[0])))

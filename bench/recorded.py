@@ -4,32 +4,57 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .budget import parse_budget
 from .contenders import Contender, parse_contender
 from .datasets import folder
-from .datasets.base import DataError
+from .datasets.errors import DataError
 from .datasets.registry import track_of
 from .datasets.spec import parse_spec
 from .errors import UserError
 from .methods import registry
-from .recipe import Recipe, resolve, setting_keys
-from .records import Record
-from .settings import parse_assignments
+from .records import Record, is_of_before
+from .remembered import remembered
+
+if TYPE_CHECKING:
+    from .recipe import Recipe
 
 MANY = 10**6  # stands for a number of train images that a record does not tell
 
 
+def today(record: Record) -> dict[str, Any]:
+    """Today's recipe of a record's settings, as plain values; `UserError` or `DataError` where there is none."""
+    return _plain(record, _chosen(record))["recipe"]
+
+
 def recipe(record: Record, contender: Contender | None = None) -> Recipe:
     """Today's recipe of a record's settings, or of ``contender`` in its place; `UserError` or `DataError` where there is none."""
-    chosen = contender or _chosen(record)
+    return _recipe(_key(record, contender or _chosen(record)))
+
+
+def _plain(record: Record, contender: Contender) -> dict[str, Any]:
+    """Today's recipe and the canonical name of a contender, which need no torch where they are remembered."""
+    if contender.method not in registry():
+        raise UserError(f"there is no method {contender.method!r}")
+    key = _key(record, contender)
+
+    def make() -> dict[str, Any]:
+        found = _recipe(key)
+        return {"recipe": found.as_dict(), "contender": str(found.contender)}
+
+    return make() if registry().package(contender.method) else remembered(key, make)
+
+
+def _key(record: Record, contender: Contender) -> str:
     place = [record.track, record.backbone, record.budget, record.data.get("train"), record.recipe.get("side")]
-    return _recipe(json.dumps([chosen.method, sorted(chosen.settings.items()), *place]))
+    return json.dumps([contender.method, sorted(contender.settings.items()), *place])
 
 
 @cache
 def _recipe(key: str) -> Recipe:
+    from .recipe import resolve
+
     method, settings, track, backbone, budget, images, side = json.loads(key)
     if method not in registry():
         raise UserError(f"there is no method {method!r}")
@@ -39,21 +64,24 @@ def _recipe(key: str) -> Recipe:
 
 
 def _chosen(record: Record) -> Contender:
-    """As the record's contender says, or what was given before there were contenders."""
-    if "sets" not in (record.given or {}):
-        return parse_contender(record.contender or record.method)
-    given: dict[str, Any] = record.given or {}
-    settings = {a.key: a.value.replace(",", "+") for a in parse_assignments(given["sets"])}
-    if given.get("batch_size") is not None:
-        settings["batch_size"] = str(given["batch_size"])
-    method = registry().get(record.method)
-    return Contender(record.method, {k: v for k, v in settings.items() if method is None or k in setting_keys(method)})
+    """As the record's contender says; what was given before there were contenders might not apply to the method."""
+    found = parse_contender(record.contender or record.method)
+    if not found.settings or found.method not in registry() or not is_of_before(record):
+        return found
+    known = remembered(f"settings of {found.method}", lambda: _keys(found.method))
+    return Contender(found.method, {k: v for k, v in found.settings.items() if k in known})
+
+
+def _keys(method: str) -> list[str]:
+    from .recipe import setting_keys
+
+    return sorted(setting_keys(registry()[method]))
 
 
 def contender(record: Record) -> str:
     """The name of the contender that the record is of: canonical where today's code can resolve it."""
     try:
-        return str(recipe(record).contender)
+        return _plain(record, _chosen(record))["contender"]
     except (UserError, DataError):
         return str(_chosen(record))
 
@@ -61,6 +89,6 @@ def contender(record: Record) -> str:
 def called(text: str, record: Record) -> str:
     """What the method spec ``text`` is called under the conditions of ``record``: without settings that are defaults there."""
     try:
-        return str(recipe(record, parse_contender(text)).contender)
+        return _plain(record, parse_contender(text))["contender"]
     except (UserError, DataError):
         return text

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from . import outcomes
 from .errors import UserError
+from .settings import parse_assignments
 from .storage import write_atomically
 from .validation import Count, Fraction, Natural, NonNegative, check_of
 
@@ -98,6 +99,7 @@ class Record:
     state_version: int | None = None
     protocol: str = ""
     evaluation: dict[str, Any] = field(default_factory=dict)
+    evaluators: dict[str, Any] = field(default_factory=dict)  # beyond the protocol: versions, and what columns mean
     data: dict[str, Any] = field(default_factory=dict)
     outcomes: dict[str, str] = field(default_factory=dict)  # by metric: which test images it got right, see `outcomes`
     curve: list[dict[str, Any]] = field(default_factory=list)
@@ -174,16 +176,23 @@ def _check_metrics(record: Record, path: Path) -> None:
             raise UserError(f"{path} is damaged: metrics.{key} is {value:g}, not a fraction from 0 to 1")
 
 
-def _contender_of_before(record: Record, path: Path) -> str:
-    """The contender of a record from when settings were no part of a name."""
-    if not record.given or not any(record.given.values()):
-        return record.method
-    from .recorded import contender
+def is_of_before(record: Record) -> bool:
+    """Whether it was written with settings when these were no part of a name."""
+    return "sets" in (record.given or {}) and any((record.given or {}).values())
 
+
+def _contender_of_before(record: Record, path: Path) -> str:
+    """The method with what was given; `recorded.contender` leaves out what is a default."""
+    if not is_of_before(record):
+        return record.method
+    given: dict[str, Any] = record.given or {}
     try:
-        return contender(record)
+        settings = {a.key: a.value.replace(",", "+") for a in parse_assignments(given["sets"])}
     except UserError as error:
         raise UserError(f"{path} is damaged: given: {error}") from None
+    if given.get("batch_size") is not None:
+        settings["batch_size"] = str(given["batch_size"])
+    return f"{record.method}:{','.join(f'{key}={value}' for key, value in sorted(settings.items()))}"
 
 
 def _check_outcomes(record: Record, path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
-from . import depth, parquet
+from . import depth, parquet, pixels
 
 if TYPE_CHECKING:  # datasets are listed without it
     from torch import Tensor
@@ -108,10 +108,12 @@ def squash(image: Image.Image, side: int) -> Tensor:
     """An RGB image as uint8 [3, side, side], by antialiased bilinear interpolation."""
     import torch
 
-    pixels = torch.from_numpy(np.asarray(image)).permute(2, 0, 1)
-    if pixels.shape[1:] == (side, side):
-        return pixels
-    return torch.nn.functional.interpolate(pixels[None], (side, side), mode="bilinear", antialias=True)[0]
+    if image.size == (side, side):
+        return torch.from_numpy(np.asarray(image)).permute(2, 0, 1)
+    stored, lent = pixels.of(image)
+    made = torch.nn.functional.interpolate(stored.permute(2, 0, 1)[None], (side, side), mode="bilinear", antialias=True)
+    del lent  # not before
+    return made[0, :3]
 
 
 def decode_into(target: Path, offset: int, folder: Path, names: Sequence[str], side: int) -> Decoded:
@@ -122,20 +124,20 @@ def decode_into(target: Path, offset: int, folder: Path, names: Sequence[str], s
     """
     import torch
 
-    pixels = torch.zeros(len(names), 3, side, side, dtype=torch.uint8)
+    made = torch.zeros(len(names), 3, side, side, dtype=torch.uint8)
     sizes, complaints = [], []
     with warnings.catch_warnings():  # Pillow's about odd EXIF data and the like; torch's about arrays that cannot be written
         warnings.simplefilter("ignore")
         for i, name in enumerate(names):
             try:
-                pixels[i], size = decode(folder / name, side)
+                made[i], size = decode(f"{folder}/{name}", side)
             except Unreadable as error:
                 size = (0, 0)
                 complaints.append(str(error))
             sizes.append(size)
     with target.open("r+b", buffering=0) as stream:
         stream.seek(offset)
-        rest = pixels.numpy().data.cast("B")
+        rest = made.numpy().data.cast("B")
         while rest:
             rest = rest[stream.write(rest) :]
-    return Decoded(sizes, complaints, [hashlib.sha256(image).digest() for image in pixels.numpy()])
+    return Decoded(sizes, complaints, [hashlib.sha256(image).digest() for image in made.numpy()])

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from . import strangers
+from . import foreign
 from .base import DataError, Tree
 from .decode import suffixes
 
@@ -66,14 +66,14 @@ class _Walk:
                 self._file(entry, below + entry.name)
 
     def _folder(self, entry: os.DirEntry, below: str, around: tuple[tuple[int, int], ...]) -> None:
-        why = strangers.of_folder(entry.name)
+        why = foreign.of_folder(entry.name)
         if why is None:
             self.into(entry.path, f"{below}/", around)
         else:
             self.left[why] += sum(len(files) for _, _, files in os.walk(entry.path))
 
     def _file(self, entry: os.DirEntry, below: str) -> None:
-        why = strangers.of_file(entry.name) or self._kind(entry.name)
+        why = foreign.of_file(entry.name) or self._kind(entry.name)
         if why is not None:
             self.left[why] += 1
         elif entry.is_file():
@@ -89,14 +89,14 @@ class _Walk:
 def has_images(folder: Path) -> bool:
     """Whether there is an image file in ``folder`` or below, links aside."""
     ends = tuple(suffixes())
-    return any(name.lower().endswith(ends) for _, _, files in os.walk(folder) for name in files if not strangers.of_file(name))
+    return any(name.lower().endswith(ends) for _, _, files in os.walk(folder) for name in files if not foreign.of_file(name))
 
 
 def class_folders(folder: Path) -> list[str]:
     """The names of the folders in ``folder`` that may be of classes, sorted."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if strangers.of_folder(entry.name) is None and entry.is_dir())
+            return sorted(entry.name for entry in entries if foreign.of_folder(entry.name) is None and entry.is_dir())
     except OSError as error:
         raise DataError(f"cannot read {folder}: {error.strerror or error}") from None
 
@@ -117,12 +117,12 @@ def loose(folder: Path, left: Counter[str]) -> None:
         return
     for entry in entries:
         if entry.is_dir():
-            why = strangers.of_folder(entry.name)
+            why = foreign.of_folder(entry.name)
             if why:
                 left[why] += sum(len(files) for _, _, files in os.walk(entry.path))
         else:
             image = PurePath(entry.name).suffix.lower() in suffixes()
-            left[strangers.of_file(entry.name) or (OUTSIDE if image else OTHER)] += 1
+            left[foreign.of_file(entry.name) or (OUTSIDE if image else OTHER)] += 1
 
 
 OUTSIDE, OTHER = "images outside of the folders of classes", "other files beside the folders of classes"

@@ -1,86 +1,189 @@
-"""Experiments from files: what is read, what is refused, what the figure and the table say."""
+"""Experiments from files: what is read, what is refused, and what made-up records say of claims."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from scipy import stats
 
+from bench import experiment as files
 from bench.errors import UserError
-from bench.reporting import plots, report
-from bench.running import experiment as module
-from bench.running.experiment import Experiment
+from bench.reporting import experiments, leaderboard, paired, report, verdicts
+from bench.reporting.paired import Pair, Part, Sample
+from tests import made_up
+from tests.made_up import Contestant
 
-EXPERIMENT = Experiment("Loss", "digits", [3, 10], "1ep", 3, "simclr", "oracle_elim", "ifnd_elim")
-WRITTEN = 'title = "T"\ntrack = "digits"\nclasses = [3]\nbudget = "1ep"\nseeds = 3\nbase = "simclr"\noracle = "oracle_elim"\n'
-
-
-def task(classes: int, method: str, seed: int, value: float, status: str = "ok", stale: bool = False):
-    recipe = SimpleNamespace(hash=lambda: "now")
-    record = SimpleNamespace(
-        track=EXPERIMENT.spec(classes),
-        method=method,
-        seed=seed,
-        status=status,
-        recipe_hash="then" if stale else "now",
-        metrics={"linear_top1": value},
-    )
-    return SimpleNamespace(cell=SimpleNamespace(recipe=recipe), existing=record)
+TRACKS = [f"{made_up.TRACK}:classes={count}" for count in (2, 4, 8)]
+WRITTEN = """
+title = "T"
+tracks = ["made_up_track:classes=2|4|8"]
+budgets = ["10ep"]
+seeds = 4
+[contenders]
+base = "beta"
+oracle = "alpha"
+"""
 
 
-def tasks():
-    seeds = range(3)
-    found = [task(3, "simclr", s, 0.5 + 0.01 * s) for s in seeds] + [task(3, "oracle_elim", s, 0.6 + 0.0101 * s) for s in seeds]
-    found += [task(3, "ifnd_elim", s, 0.55 + 0.01 * s) for s in seeds]
-    found += [task(10, "simclr", 0, 0.5), task(10, "oracle_elim", 0, 0.4, "failed"), task(10, "ifnd_elim", 0, 0.9, stale=True)]
-    return found
+def claim(kind: str, **more: object) -> str:
+    lines = [f"{key} = {value!r}" for key, value in ({"claim": kind, "a": "oracle", "b": "base"} | more).items()]
+    return "\n[[claims]]\n" + "\n".join(lines) + "\n"
 
 
-def test_differences_are_paired_by_seed_and_failures_left_out():
-    three, ten = module.summary(EXPERIMENT, tasks())
-    assert three.loss.mean == pytest.approx(0.1001) and three.loss.half < 0.001
-    assert three.regained.mean == pytest.approx(0.05)
-    assert ten.base.n == 1 and ten.oracle is None and ten.loss is None and ten.regained is None
+def judged(folder: Path, monkeypatch, gains: list[float], *claims: str, seeds: int = 4, spread: float = 0.002):
+    """The findings on three tracks, where alpha is better than beta by so much on each."""
+    made_up.install(monkeypatch, [Contestant("alpha"), Contestant("beta")])
+    path = folder / "made.toml"
+    path.write_text(WRITTEN + "".join(claims))
+    made = []
+    for track, gain in zip(TRACKS, gains, strict=True):
+        for name, accuracy in (("alpha", 0.5 + gain), ("beta", 0.5)):
+            for seed in range(seeds):
+                record = made_up.record(Contestant(name, accuracy, spread), seed)
+                record.track = record.recipe["track"] = track
+                made.append(record)
+    return verdicts.judge(files.load(path), leaderboard.build(made))
 
 
-def test_the_figure_is_the_same_bytes_each_time(tmp_path):
-    rows = module.summary(EXPERIMENT, tasks())
-    figure = plots.Figure(module.shows(EXPERIMENT, rows), module.loss_against_classes)
-    for suffix in ("svg", "png"):
-        first, second = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
-        figure.save(first)
-        figure.save(second)
-        assert first.read_bytes() == second.read_bytes()
-    assert "| 5.00 ± 0.00" in module.markdown("loss", EXPERIMENT, rows)
+@pytest.mark.parametrize(
+    ("gain", "kind", "more", "verdict"),
+    [
+        (0.05, "better", {}, "supported"),
+        (-0.05, "better", {}, "refuted"),
+        (0.0, "better", {}, "undecided"),
+        (0.0, "equal_within", {"points": 8}, "supported"),
+        (0.1, "equal_within", {"points": 2}, "refuted"),
+        (0.02, "equal_within", {"points": 2}, "undecided"),
+    ],
+)
+def test_a_claim_on_every_track(tmp_path, monkeypatch, gain, kind, more, verdict):
+    found = judged(tmp_path, monkeypatch, [gain] * 3, claim(kind, **more))
+    assert len(found) == 3 and verdicts.overall(found) == verdict
+    assert all(one.pair.n == 4 for one in found)
+
+
+@pytest.mark.parametrize(
+    ("gains", "verdict"), [([0.0, 0.05, 0.1], "supported"), ([0.1, 0.05, 0.0], "refuted"), ([0.05] * 3, "undecided")]
+)
+def test_a_difference_that_grows_with_the_classes(tmp_path, monkeypatch, gains, verdict):
+    (found,) = judged(tmp_path, monkeypatch, gains, claim("grows_with"))
+    assert found.verdict == verdict
+    assert found.pair.difference == pytest.approx((gains[2] - gains[0]) / 2, abs=0.004)  # by doubling
+
+
+def test_one_track_where_it_fails_refutes_a_claim_on_all(tmp_path, monkeypatch):
+    found = judged(tmp_path, monkeypatch, [0.05, 0.05, -0.05], claim("better"))
+    assert [one.verdict for one in found] == ["supported", "supported", "refuted"] and verdicts.overall(found) == "refuted"
+    found = judged(tmp_path, monkeypatch, [0.05, 0.05, -0.05], claim("better", on="*classes=2"))
+    assert [one.where for one in found] == ["made_up_track:classes=2, 10ep"] and verdicts.overall(found) == "supported"
+
+
+def test_what_leaves_a_claim_open_is_told(tmp_path, monkeypatch):
+    few = judged(tmp_path, monkeypatch, [0.05] * 3, claim("better"), seeds=2)
+    assert verdicts.overall(few) == "undecided" and all(one.p is None and one.pair.n == 2 for one in few)
+    wide = judged(tmp_path, monkeypatch, [0.004] * 3, claim("better"), spread=0.01)
+    assert all(one.verdict == "undecided" and (one.seeds is None or one.seeds > 4) for one in wide)
+
+
+def test_the_tests_of_an_experiment_are_one_family(tmp_path, monkeypatch):
+    alone = judged(tmp_path, monkeypatch, [0.01, 0.0, 0.0], claim("better", on="*classes=2"))
+    many = judged(tmp_path, monkeypatch, [0.01, 0.0, 0.0], claim("better"))
+    assert many[0].p == pytest.approx(min(1, 3 * alone[0].p)) or many[0].p > alone[0].p
+
+
+def test_the_slope_is_that_of_a_regression_with_its_standard_error():
+    """Against scipy: over seeds, the slopes of single regressions and Student's interval of their mean."""
+    generator = np.random.default_rng(0)
+    places, gains = [2.0, 4.0, 8.0], generator.normal([0.0, 0.02, 0.05], 0.01, (5, 3))
+    sides = [(Sample(dict(enumerate(gains[:, i]))), Sample(dict.fromkeys(range(5), 0.0))) for i in range(3)]
+    slopes = [stats.linregress(np.log2(places), line).slope for line in gains]
+    found = verdicts.slope(places, sides)
+    assert found.difference == pytest.approx(np.mean(slopes))
+    low, high = stats.t.interval(0.95, 4, np.mean(slopes), stats.sem(slopes))
+    assert found.half == pytest.approx((high - low) / 2)
+
+
+def test_so_many_seeds_would_decide():
+    pair = Pair(0.02, 4, parts=(Part(0.02**2 / 4, 3),))
+    shows = [n for n in range(4, 40) if (stats.t.ppf(0.975, n - 1) + stats.norm.ppf(0.8)) * 0.02 / n**0.5 <= 0.02]
+    assert verdicts.seeds_that_decide(pair, 0.05) == shows[0]
+    images = replace(pair, parts=(*pair.parts, Part(0.02**2, 999)))
+    assert verdicts.seeds_that_decide(images, 0.05) is None  # no number of seeds narrows what the test images leave open
+
+
+def test_stale_records_test_nothing(tmp_path, monkeypatch):
+    made_up.install(monkeypatch, [Contestant("alpha"), Contestant("beta")])
+    path = tmp_path / "made.toml"
+    path.write_text(WRITTEN.replace(":classes=2|4|8", "") + claim("better"))
+    made = [made_up.record(Contestant(name), seed) for name in ("alpha", "beta") for seed in range(3)]
+    for record in made:
+        record.protocol = "v0"
+    (found,) = verdicts.judge(files.load(path), leaderboard.build(made))
+    assert found.verdict == "undecided" and "stale" in found.why
+
+
+def test_the_report_has_page_figure_and_verdicts_and_checks_them(tmp_path, monkeypatch):
+    (tmp_path / "experiments").mkdir()
+    out = tmp_path / "results"
+    made_up.install(monkeypatch, [Contestant("alpha"), Contestant("beta")])
+    (tmp_path / "experiments" / "made_up.toml").write_text(WRITTEN + claim("grows_with", says="it grows") + claim("better"))
+    (tmp_path / "experiments" / "broken.toml").write_text("title = ")
+    for track, gain in zip(TRACKS, (0.0, 0.05, 0.1), strict=True):
+        for name, accuracy in (("alpha", 0.5 + gain), ("beta", 0.5)):
+            for seed in range(4):
+                record = made_up.record(Contestant(name, accuracy, 0.002), seed)
+                record.track = record.recipe["track"] = track
+                made_up.write(out, [record])
+    files_, problems = report.render(out)
+    assert len(problems) == 1 and "broken.toml is no readable experiment" in problems[0]
+    text = files_[out / "made-up.md"].content
+    assert "it grows: `grows_with(classes, oracle - base)` | **supported**" in text.replace("  ", " ").replace("  ", " ")
+    report.write(files_)
+    assert report.outdated(report.render(out)[0]) == [] and (out / "figures" / "made-up.svg").exists()
+    (out / "made-up.md").write_text("edited")
+    assert report.outdated(report.render(out)[0]) == [out / "made-up.md"]
 
 
 def test_the_experiment_that_comes_with_the_harness_is_read():
-    found = module.load("class-count")
-    assert found.classes == [5, 20, 50, 100] and found.seeds == 3
+    found = files.find("class-count")
+    assert len(found.contenders) == 3 and len(found.tracks) == 4 and found.seeds == 3
+    assert "class-count" in files.known() and {one.claim for one in found.claims} == {"better", "grows_with"}
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("title = ", "no readable experiment"),
-        (WRITTEN, "method"),
-        (WRITTEN + 'method = "ifnd_elim"\nclases = [3]', "did you mean classes"),
-        (WRITTEN.replace("[3]", "[1]") + 'method = "ifnd_elim"', "whole numbers from 2"),
-        (WRITTEN.replace("= 3", '= "3"') + 'method = "ifnd_elim"', "seeds must be a int"),
-        (WRITTEN + 'method = "ifnd_elim"\nmetric = "knn"', "unknown metric"),
+        (WRITTEN.replace("seeds = 4", ""), "needs seeds"),
+        (WRITTEN.replace("seeds", "sedes"), "did you mean seeds"),
+        (WRITTEN.replace("= 4", '= "4"'), "seeds must be a whole number"),
+        (WRITTEN.replace("10ep", "10 epochs"), "what works"),
+        (WRITTEN.replace("classes=2|", "classes=1|"), "at least 2"),
+        (WRITTEN + claim("best"), "did you mean better"),
+        (WRITTEN + claim("better", a="orcale"), "did you mean oracle"),
+        (WRITTEN + claim("grows_with", key="seeds"), "cannot grow with"),
+        (WRITTEN + claim("equal_within", points=0), "points of a claim"),
     ],
 )
 def test_a_wrong_file_is_told_in_one_line(tmp_path: Path, text, message):
     path = tmp_path / "e.toml"
     path.write_text(text)
-    with pytest.raises(UserError, match=message):
-        module.load(str(path))
+    with pytest.raises(UserError, match=message) as error:
+        files.load(path)
+    assert "\n" not in str(error.value)
 
 
 def test_an_unknown_experiment_offers_the_known_ones():
     with pytest.raises(UserError, match="class-count"):
-        module.load("class-cuont")
+        files.find("class-cuont")
+
+
+def test_equal_difference_is_nothing_to_a_family():
+    assert paired.compare(Sample({0: 0.5, 1: 0.5, 2: 0.5}), Sample({0: 0.5, 1: 0.5, 2: 0.5})).p == 1.0
+    assert experiments.LEGEND
 
 
 def test_report_fills_the_sections_of_pages_in_docs(tmp_path):
@@ -88,7 +191,7 @@ def test_report_fills_the_sections_of_pages_in_docs(tmp_path):
     page.parent.mkdir()
     (tmp_path / "results").mkdir()
     page.write_text("<!-- leaderboard results/digits -->\nbygone\n<!-- end leaderboard -->\n")
-    files, problems = report.render(tmp_path / "results")
-    assert not problems and page in files
-    report.write(files)
+    files_, problems = report.render(tmp_path / "results")
+    assert not problems and page in files_
+    report.write(files_)
     assert "bygone" not in page.read_text() and report.outdated(report.render(tmp_path / "results")[0]) == []

@@ -13,9 +13,11 @@ from sklearn.metrics import top_k_accuracy_score
 from sklearn.preprocessing import StandardScaler
 
 from bench.errors import UserError
-from bench.evaluation import labels, protocol
+from bench.evaluation import default, protocol
+from bench.evaluation import few_labels as labels
+from bench.evaluation.frozen import Frozen
 from bench.evaluation.protocol import Features
-from bench.metrics import METRICS
+from bench.metrics import METRICS, on_a_share
 from bench.reporting import leaderboard, report
 from bench.running import cell, reevaluate
 from tests import made_up, small_cells
@@ -39,7 +41,7 @@ def clusters():
 
 def test_names_are_percentages_whatever_way_fractions_are_written():
     assert labels.parse_fractions("0.1, 1e-2,.005,1") == (0.005, 0.01, 0.1, 1.0)
-    assert [labels.named("k", f) for f in (0.005, 0.01, 0.07, 0.1, 1.0)] == ["k@0.5%", "k@1%", "k@7%", "k@10%", "k@100%"]
+    assert [on_a_share("k", f) for f in (0.005, 0.01, 0.07, 0.1, 1.0)] == ["k@0.5%", "k@1%", "k@7%", "k@10%", "k@100%"]
     assert labels.parse_fractions(None) == ()
 
 
@@ -63,7 +65,9 @@ def test_the_subset_is_drawn_by_chance_but_not_by_the_seed_of_the_run():
 
 
 def test_two_seeds_see_the_same_labels(tmp_path):
-    jobs = [small_cells.job("raw_pixels", tmp_path, seed=seed, labels=(0.1,)) for seed in (0, 1)]
+    jobs = [
+        small_cells.job("raw_pixels", tmp_path, seed=seed, evaluators=(*default(), labels.FewLabels([0.1]))) for seed in (0, 1)
+    ]
     first, second = (cell.run(job) for job in jobs)
     assert first.metrics == second.metrics and first.evaluation == second.evaluation
 
@@ -91,17 +95,17 @@ def test_from_ten_images_a_class_it_is_the_held_out_tenth_of_the_subset():
 @pytest.mark.parametrize("fraction", [0.005, 0.02, 0.1, 0.5])
 def test_it_is_scikit_learns_on_the_same_images(clusters, fraction):
     train, test = clusters
-    found, chosen = labels.evaluate(train, test, 6, [fraction])
+    found, chosen, _ = labels.FewLabels([fraction]).evaluate(Frozen(train, test, 6))
     rows = labels.subset(train.labels, fraction)
     scaler = StandardScaler().fit(train.values[rows].double().numpy())
     x, y = scaler.transform(train.values[rows].double().numpy()), train.labels[rows].numpy()
-    strength = chosen[labels.named("linear_strength", fraction)]
+    strength = chosen[on_a_share("linear_strength", fraction)]
     reference = LogisticRegression(C=1 / (strength * len(rows)), max_iter=5000, tol=1e-8).fit(x, y)
     scores = reference.predict_proba(scaler.transform(test.values.double().numpy()))
     for k in (1, 5):
         theirs = top_k_accuracy_score(test.labels.numpy(), scores, k=k)
-        assert abs(found[labels.named(f"linear_top{k}", fraction)] - theirs) < 0.001
-    assert chosen[labels.named("linear_images", fraction)] == len(rows) == 6 * round(200 * fraction)
+        assert abs(found[on_a_share(f"linear_top{k}", fraction)] - theirs) < 0.001
+    assert chosen[on_a_share("linear_images", fraction)] == len(rows) == 6 * round(200 * fraction)
 
 
 def test_folds_choose_what_scikit_learn_scores_best(clusters):
@@ -116,7 +120,7 @@ def test_folds_choose_what_scikit_learn_scores_best(clusters):
         for i, strength in enumerate(protocol.STRENGTHS):
             reference = LogisticRegression(C=1 / (strength * len(fit)), max_iter=5000).fit(x, few.labels[fit].numpy())
             scores[i] += reference.score(x_held, few.labels[held].numpy()) / len(parts)
-    _, chosen = labels.evaluate(train, test, 6, [0.045])
+    _, chosen, _ = labels.FewLabels([0.045]).evaluate(Frozen(train, test, 6))
     assert chosen["linear_chosen_by@4.5%"] == "5 folds"
     assert chosen["linear_held_out_top1@4.5%"] == pytest.approx(scores.max(), abs=0.03)  # while choosing, the tolerance is wide
     assert scores[protocol.STRENGTHS.index(chosen["linear_strength@4.5%"])] > scores.max() - 0.03
@@ -124,7 +128,9 @@ def test_folds_choose_what_scikit_learn_scores_best(clusters):
 
 def test_all_labels_are_the_usual_evaluation(clusters):
     usual = protocol.evaluate(*clusters, 6).metrics
-    assert labels.evaluate(*clusters, 6, [1.0])[0] == {f"{key}@100%": usual[key] for key in ("linear_top1", "linear_top5")}
+    assert labels.FewLabels([1.0]).evaluate(Frozen(*clusters, 6)).metrics == {
+        f"{key}@100%": usual[key] for key in ("linear_top1", "linear_top5")
+    }
 
 
 # Columns
@@ -169,10 +175,10 @@ def test_and_only_then(tmp_path, monkeypatch):
 @pytest.mark.parametrize("method", ["simclr", "random_init", "raw_pixels"])
 def test_added_later_is_bit_for_bit_what_asked_for_at_once_gives(method, tmp_path):
     job = small_cells.job(method if method.endswith(("init", "pixels")) else f"{method}:batch_size=32", tmp_path)
-    at_once = cell.run(replace(job, labels=(0.05, 0.1)))
+    at_once = cell.run(replace(job, evaluators=(*default(), labels.FewLabels([0.05, 0.1]))))
     record = cell.run(job)
     for fraction in (0.1, 0.05):
-        record = reevaluate.run(replace(job, labels=(fraction,), completes=record))
+        record = reevaluate.run(replace(job, evaluators=(labels.FewLabels([fraction]),), completes=record))
     assert list(record.metrics.items()) == list(at_once.metrics.items())
     assert list(record.evaluation.items()) == list(at_once.evaluation.items())
     assert {"linear_top1@5%", "linear_top5@10%"} <= set(record.metrics) and record.recipe_hash == at_once.recipe_hash
@@ -183,7 +189,7 @@ def test_the_encoder_of_another_run_is_not_taken_for_its_own(tmp_path):
     record = cell.run(job)
     record.metrics["knn_top1"] -= 0.1
     with pytest.raises(UserError, match="of another run"):
-        reevaluate.run(replace(job, labels=(0.1,), completes=record))
+        reevaluate.run(replace(job, evaluators=(*default(), labels.FewLabels([0.1])), completes=record))
 
 
 @pytest.fixture(scope="module")
@@ -211,14 +217,14 @@ def read(folder):
 def test_a_record_that_lacks_labels_is_completed_once_and_keeps_the_rest(folder, bench_command):
     before = read(folder)
     arguments = ("run", *SMALL, "--methods", "simclr,raw_pixels", "--out", str(folder / "results"), "--labels", "0.1")
-    plan = "2 have a record already, 0 to run; 2 of the records lack labels asked for: to evaluate only"
+    plan = "2 have a record already, 0 to run; 2 of the records lack metrics asked for: to evaluate only"
     code, out, _ = bench_command(*arguments, "--dry-run")
     assert code == 0 and plan in out and read(folder) == before
     code, out, _ = bench_command(*arguments)
     after = read(folder)
     assert code == 0 and plan in out and "| linear@10% |" in " ".join(out.split())
     for name, record in after.items():
-        assert {key for key in record if record[key] != before[name][key]} == {"metrics", "evaluation"}
+        assert {key for key in record if record[key] != before[name][key]} == {"metrics", "evaluation", "evaluators"}
         assert before[name]["metrics"].items() < record["metrics"].items()
     assert "evaluate only" not in bench_command(*arguments)[1] and read(folder) == after
 

@@ -81,6 +81,17 @@ def test_a_big_jpeg_is_decoded_at_a_fraction_with_little_loss(tmp_path):
     assert 0 < abs(pixels.numpy() - whole).max() <= 4 and abs(pixels.numpy() - whole).mean() < 0.5
 
 
+@pytest.mark.parametrize("size", [(1, 1), (33, 21), (300, 500), (2100, 2300)])  # the last one is lent in no single piece
+def test_lent_pixels_are_the_librarys(size):
+    from bench.datasets import pixels
+
+    for image in (photo(*size), photo(*size).transpose(Image.Transpose.ROTATE_90)):
+        lent, keeper = pixels.of(image)
+        assert np.array_equal(lent.numpy()[..., :3], np.asarray(image))
+    if hasattr(image, "__arrow_c_array__") and size[0] < 2000:
+        assert keeper is not None and lent.shape[2] == 4
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("size", [(40, 60), (300, 500)])  # the second one is decoded at a fraction
 def test_photos_stand_upright(tmp_path, orientation, size):

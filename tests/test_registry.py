@@ -1,5 +1,7 @@
 """Open folders and entry points: found without being imported, and broken ones hurt nobody else."""
 
+import os
+import shutil
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -10,6 +12,7 @@ from bench.datasets import found, outline
 from bench.datasets.errors import DataError
 from bench.datasets.found import Member, Registry, given
 from bench.methods import registry
+from tests.small_cells import ROOT
 
 LISTS = (["--help"], ["list", "methods"], ["list", "datasets"], ["list", "results"])
 
@@ -30,6 +33,20 @@ def test_what_a_file_says_is_what_its_class_is():
         says = registry().members[name].says
         assert (says["name"], says["summary"]) == (kind.name, kind.summary)
         assert says.get("role", "contestant") == kind.role and says.get("uses_labels", False) == kind.uses_labels
+
+
+def test_a_report_that_was_made_before_needs_no_torch(tmp_path):
+    """What the code alone decides is kept in the user's cache, and renewed with the code."""
+    code = (
+        "import sys\nfrom bench.cli import main\n"
+        "try:\n    main(['list', 'results', '--stale'])\nexcept SystemExit as end:\n    assert not end.code\n"
+        "print('torch' in sys.modules, file=sys.stderr)"
+    )
+    variables = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+    first, second = (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=variables, cwd=ROOT) for _ in range(2)
+    )
+    assert (first.stderr, second.stderr) == ("True\n", "False\n") and first.stdout == second.stdout
 
 
 @pytest.mark.parametrize(
@@ -77,3 +94,16 @@ def test_a_broken_file_is_a_line_of_the_list(monkeypatch, bench_command):
     assert code == 0 and "x.py cannot be imported: no" in out and "simclr" in out
     code, _, err = bench_command("run", "--methods", "broken", "--datasets", "digits", "--budget", "1ep")
     assert code == 2 and "x.py cannot be imported: no" in err
+
+
+def test_the_commit_is_that_of_the_harness_or_none(tmp_path):
+    """Copied into another repository, as an environment there would hold it, the harness has no commit."""
+    for name in ("bench", "datasets", "methods"):
+        shutil.copytree(ROOT / name, tmp_path / name, symlinks=True)
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
+    show = [sys.executable, "-c", "from bench.environment import git_state; print(git_state())"]
+    assert subprocess.run(show, cwd=tmp_path, capture_output=True, text=True).stdout == "(None, None)\n"
+    subprocess.run([*git, "add", "bench/environment.py"], check=True)
+    assert "(None" not in subprocess.run(show, cwd=tmp_path, capture_output=True, text=True).stdout

@@ -52,3 +52,9 @@ def test_wilson_by_hand():
     found = stats.wilson(0.9, 100)
     assert found.low == pytest.approx(0.8256, abs=1e-4)
     assert found.high == pytest.approx(0.9448, abs=1e-4)
+
+
+@pytest.mark.parametrize(("accuracy", "images"), [(0.0, 7), (1.0, 360), (0.9, 100), (0.123, 5000)])
+def test_wilson_is_scipys(accuracy, images):
+    theirs = scipy_stats.binomtest(round(accuracy * images), images).proportion_ci(0.95, method="wilson")
+    assert stats.wilson(accuracy, images) == pytest.approx((theirs.low, theirs.high), abs=1e-14)

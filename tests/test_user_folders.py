@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.datasets import decode, folder, layout, measure, store, strangers, trees
+from bench.datasets import decode, folder, foreign, layout, measure, store, trees
 from bench.datasets.base import DataError
 from bench.datasets.registry import known
 from tests.made_data import encoded, write_table
@@ -151,11 +151,11 @@ def test_what_is_left_out_is_counted_by_why(tmp_path):
     found = folder.tree(tmp_path)
     assert sum(map(len, found.names.values())) == 8 and found.classes == ["a", "b"]
     assert found.notes["left_out"] == {
-        strangers.THUMBNAILS: 6,
-        strangers.FORKS: 2,
-        strangers.CHECKPOINTS: 1,
-        strangers.DELETED: 1,
-        strangers.SYSTEM: 2,
+        foreign.THUMBNAILS: 6,
+        foreign.FORKS: 2,
+        foreign.CHECKPOINTS: 1,
+        foreign.DELETED: 1,
+        foreign.SYSTEM: 2,
         ".txt files": 1,
         ".mp4 files": 1,
         "nameless files": 1,
@@ -262,7 +262,7 @@ def test_images_of_many_sizes_keep_them(tmp_path, bench_command):
     assert bench_command("data", "check", "--data-dir", str(tmp_path / "data"))[0] == 0
 
 
-def test_strangers_and_duplicates_are_said(tmp_path, bench_command):
+def test_foreign_files_and_duplicates_are_said(tmp_path, bench_command):
     tree = fill(tmp_path / "tree", pair("Training", "Testing"))
     shutil.copy(tree / "Training" / "cat" / "1.png", tree / "Testing" / "dog" / "copy.png")
     (tree / "Training" / "cat" / "Thumbs.db").touch()
@@ -273,7 +273,7 @@ def test_strangers_and_duplicates_are_said(tmp_path, bench_command):
     meta = json.loads((tmp_path / "data" / "x" / "meta.json").read_text())
     assert meta["duplicates"] == 1 and meta["left_out"] == {"thumbnails": 1}
     code, out, _ = bench_command("list", "datasets", "--data-dir", str(tmp_path / "data"))
-    assert code == 0 and "data get folder --from DIR --name NAME" in out
+    assert code == 0 and "data get folder --from DIR --name NAME" in out and "data get cifar100 (or with --from DIR" in out
 
 
 # numbers of unknown range
@@ -290,6 +290,7 @@ def ramp(top: int, kind=np.uint16) -> np.ndarray:
         (ramp(255), "png", {}, "16-bit numbers end at 255"),
         (ramp(4095), "tif", {}, "16-bit numbers end at 4,095"),
         (ramp(65535, np.int32), "tif", {}, "32-bit or signed whole numbers"),
+        (ramp(30000), "tif", {"tiffinfo": {339: 2}}, "32-bit or signed whole numbers"),
         (ramp(65535), "tif", {"tiffinfo": {281: 4095}}, "outside of 0 to 4,095"),
         (ramp(1, np.float32), "tif", {}, "floating-point"),
     ],

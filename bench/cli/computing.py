@@ -78,7 +78,8 @@ def experiment(
     data_dir: DataDir = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Run the cells of an experiment file, then draw its figure and write its table."""
+    """Run the cells of an experiment file that are missing, then say what the records make of its claims."""
+    from ..experiment import find
     from ..running import experiment as experiment_module
 
     place = experiment_module.Place(
@@ -88,7 +89,7 @@ def experiment(
         on_existing=on_existing.value,
         data_root=data_root(data_dir),
     )
-    raise typer.Exit(experiment_module.run(name, experiment_module.load(name), place, console, dry_run))
+    raise typer.Exit(experiment_module.run(find(name), place, console, dry_run))
 
 
 @app.command()

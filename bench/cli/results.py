@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,17 +18,18 @@ class Listed(str, Enum):
     methods = "methods"
     datasets = "datasets"
     results = "results"
+    experiments = "experiments"
 
 
 @app.command("list")
 def list_(
-    what: Annotated[Listed, typer.Argument(help="methods, datasets or results.")],
-    pattern: Annotated[str, typer.Argument(help="Only names that match, with * as wildcard.")] = "*",
+    what: Annotated[Listed, typer.Argument(help="methods, datasets, results or experiments.")],
+    pattern: Annotated[str, typer.Argument(help="Only these names, with commas; * is a wildcard.")] = "*",
     out: Out = Path("results"),
     stale: Annotated[bool, typer.Option("--stale", help="Of results, those that are stale, and why.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """List methods, datasets or results."""
+    """List methods, datasets, results or experiments."""
     from ..reporting import listing
 
     if stale and what is not Listed.results:
@@ -35,9 +37,11 @@ def list_(
     rows = {
         Listed.methods: listing.methods,
         Listed.datasets: lambda: listing.datasets(data_root(data_dir)),
+        Listed.experiments: lambda: listing.experiments(out),
         Listed.results: lambda: (listing.stale_results if stale else listing.results)(out, warn),
     }[what]()
-    chosen = [row for row in rows if fnmatchcase(row[0], pattern)]
+    patterns = [part.strip() for part in re.split(r",(?![^,:]*=)", pattern)]  # a comma inside a spec parts nothing
+    chosen = [row for row in rows if any(fnmatchcase(row[0], part) for part in patterns)]
     if not chosen and pattern != "*":
         raise UserError(f"no {what.value} match {pattern!r}")
     console.print(

@@ -1,1 +1,46 @@
-"""How a representation is judged: frozen features, computed once a split, for every evaluator."""
+"""How a representation is judged: frozen features, computed once a split, for every evaluator.
+
+Every module of this folder that defines a named `Evaluator` is one; nothing else lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..datasets import outline
+from ..datasets.found import Member, Registry, attribute, given
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+__all__ = ["default", "registry"]
+
+GROUP = "ssl_bench.evaluators"
+PROTOCOL = ("linear", "knn")  # these first, as records have them
+
+
+@cache
+def registry() -> Registry[type[Evaluator]]:
+    """Every evaluator by its name."""
+    return Registry(GROUP, _scan)
+
+
+def default() -> tuple[Evaluator, ...]:
+    """What every cell is judged by. `DataError` where one cannot be loaded: a number must not be missing in silence."""
+    broken = registry().broken()
+    names = sorted({*registry(), *broken}, key=lambda name: (*(name != first for first in PROTOCOL), name))
+    made = [registry()[name]() for name in names]
+    return tuple(evaluator for evaluator in made if evaluator.columns)
+
+
+def _scan() -> Iterator[Member]:
+    for path in sorted(Path(__path__[0]).glob("*.py")):
+        found = outline.read(path)
+        if found.problem:
+            yield Member(path.stem, str(path), given(None), problem=found.problem)
+        for kind, says in found.own.items():
+            if isinstance(says.get("name"), str):
+                yield Member(says["name"], str(path), attribute(f"{__name__}.{path.stem}", kind), found.classes[kind])

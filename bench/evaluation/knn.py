@@ -9,6 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from ..metrics import KNN200_TOP1, KNN_TOP1
+from .evaluator import Evaluator
+from .frozen import Features, Frozen, Scores
+
 CHUNK_BYTES = 64 * 2**20  # of similarities held at a time
 
 
@@ -17,6 +21,10 @@ class Setting(NamedTuple):
 
     k: int
     temperature: float
+
+
+HEADLINE = Setting(k=20, temperature=0.07)
+SECONDARY = Setting(k=200, temperature=0.1)
 
 
 def knn_predict(queries: Tensor, bank: Tensor, labels: Tensor, classes: int, settings: Sequence[Setting]) -> list[Tensor]:
@@ -37,3 +45,23 @@ def knn_predict(queries: Tensor, bank: Tensor, labels: Tensor, classes: int, set
             votes = weights.new_zeros(len(part), classes).scatter_add_(1, theirs[:, : setting.k], weights)
             out.append(votes.argmax(1))
     return [torch.cat(parts) for parts in predicted]
+
+
+def knn_metrics(train: Features, test: Features, classes: int) -> Scores:
+    """The metrics of both kNN settings."""
+    predicted = knn_predict(test.values, train.values, train.labels, classes, [HEADLINE, SECONDARY])
+    knn, knn200 = (found == test.labels for found in predicted)
+    metrics = {"knn_top1": float(knn.double().mean()), "knn200_top1": float(knn200.double().mean())}
+    bank = len(train.labels)
+    return Scores(metrics, {"knn_k": min(HEADLINE.k, bank), "knn200_k": min(SECONDARY.k, bank)}, {"knn_top1": knn})
+
+
+class Knn(Evaluator):
+    """kNN of the test images among all train images, under two settings."""
+
+    name = "knn"
+    version = 2
+    columns = (KNN_TOP1, KNN200_TOP1)
+
+    def evaluate(self, frozen: Frozen) -> Scores:
+        return knn_metrics(frozen.train, frozen.test, frozen.classes)

@@ -1,222 +1,68 @@
-"""Multinomial logistic regression, all L2 strengths of a grid solved in one batched run.
-
-Minimises mean cross-entropy + strength / 2 * |W|^2 (the bias is free), which is scikit-learn's
-``LogisticRegression(C=1 / (strength * N))``. N samples, D features, C classes, G strengths.
-
-The method is L-BFGS on features turned into the eigenbasis of their covariance. There the Hessian's blocks are
-nearly diagonal, mean p (1 - p) times the eigenvalues plus the strength, and make a good first metric (at zero
-weights it is Newton's). Value, gradient and metric come from one pass over the features, in chunks that stay in
-the cache; a strength that has converged drops out. Where D exceeds N, the basis is that of the features' row space, of
-at most N dimensions: the penalty keeps the best weights inside it, so the answer is the same.
-"""
+"""Linear evaluation: a multinomial logistic regression on standardised features, its strength chosen on a held-out tenth."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-MEMORY = 10  # pairs kept by L-BFGS
-ROWS = 2048  # of features in a chunk
-SHRINK, TRIES = 0.3, 6  # of the line search
-DESCENT = 1e-4  # share of the promised descent that a step must give (Armijo)
+from ..metrics import LINEAR_TOP1, LINEAR_TOP5
+from .evaluator import Evaluator
+from .frozen import Features, Frozen, Scores
+from .held_out import Held, held_out
+from .logistic import Heads, Standardizer, eigenbasis, in_top_k, solve, top_k_accuracy
+
+__all__ = ["Heads", "Linear", "Standardizer", "eigenbasis", "fit_linear", "in_top_k", "solve", "top_k_accuracy"]
+
+STRENGTHS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0)
+CHOOSING = 1e-3  # tolerance while strengths are compared: nearer than a held-out tenth can tell them apart
 
 
-class Heads(NamedTuple):
-    """G linear classifiers: weight [G, D, C], bias [G, C], and the iterations it took."""
+class Linear(Evaluator):
+    """Fitted on all train images."""
 
-    weight: Tensor
-    bias: Tensor
-    iterations: int
+    name = "linear"
+    version = 2
+    columns = (LINEAR_TOP1, LINEAR_TOP5)
 
-    def logits(self, features: Tensor) -> Tensor:
-        """[G, N, C] of features [N, D]."""
-        return features @ self.weight + self.bias[:, None]
-
-
-class Standardizer(NamedTuple):
-    """Mean and deviation of train features; a constant feature is left at zero."""
-
-    mean: Tensor
-    scale: Tensor
-
-    @staticmethod
-    def fit(features: Tensor) -> Standardizer:
-        deviation = features.std(0, correction=0)
-        return Standardizer(features.mean(0), torch.where(deviation > 1e-6, deviation, torch.inf))
-
-    def __call__(self, features: Tensor) -> Tensor:
-        return (features - self.mean) / self.scale
+    def evaluate(self, frozen: Frozen) -> Scores:
+        return linear_metrics(frozen.train, frozen.test, frozen.classes)
 
 
-def solve(
-    features: Tensor,
-    labels: Tensor,
-    classes: int,
-    strengths: Sequence[float],
-    start: Heads | None = None,
-    tolerance: float = 1e-5,
-    iterations: int = 300,
-) -> Heads:
-    """Fit one classifier for each of ``strengths`` on centred features float [N, D], labels int64 [N].
+def linear_metrics(train: Features, test: Features, classes: int, parts: Sequence[Held] | None = None) -> Scores:
+    """The metrics of `fit_linear`, and what it chose."""
+    heads, chosen = fit_linear(train, classes, parts)
+    logits = heads.logits(Standardizer.fit(train.values)(test.values))[0]
+    right = {k: in_top_k(logits, test.labels, k) for k in (1, 5)}
+    metrics = {f"linear_top{k}": float(found.double().mean()) for k, found in right.items()}
+    return Scores(metrics, chosen, {"linear_top1": right[1]})
 
-    Begins at ``start``, else at zero. A strength is done when what a Newton step in the metric promises to gain is
-    less than the share ``tolerance`` of the objective, and of what has been gained since zero weights.
+
+def fit_linear(train: Features, classes: int, parts: Sequence[Held] | None = None) -> tuple[Heads, dict[str, Any]]:
+    """The linear head refitted on all of train (standardised) with the strength that its held-out tenth chose.
+
+    ``parts`` are other splits to choose by, by the mean over them. With none there is nothing to choose by, and the
+    strength is 1 / N, scikit-learn's default of C = 1.
     """
-    problem = _Problem(features, labels, classes, strengths)
-    result = problem.parameters(start)
-    live = torch.arange(len(result), device=result.device)
-    state = _State(result.clone(), *problem.evaluate(result, problem.penalty), [])
-    done = 0
-    while done < iterations:
-        promise = (state.gradient.square() * state.metric).sum((1, 2)) / 2
-        going = promise > tolerance * torch.minimum(state.value, math.log(classes) - state.value)
-        result[live] = state.weights
-        if not bool(going.any()):
-            break
-        if not bool(going.all()):
-            live, state = live[going], state.keep(going)
-        state, moved = _step(problem, state, problem.penalty[live])
-        if not bool(moved.all()):  # no descent within the precision of floats: as good as it gets
-            result[live] = state.weights
-            live, state = live[moved], state.keep(moved)
-            if not len(live):
-                break
-        done += 1
-    return problem.heads(result, done)
+    parts = [held_out(train.labels)] if parts is None else parts
+    strength, start, chosen = 1 / len(train.labels), None, {}
+    if parts:
+        grids, scores = zip(*(_try(train, classes, part) for part in parts), strict=True)
+        score = torch.stack(scores).mean(0)
+        best = len(STRENGTHS) - 1 - int(score.flip(0).argmax())  # of equal ones the strongest
+        start = Heads(grids[-1].weight[best, None], grids[-1].bias[best, None], 0)
+        strength = STRENGTHS[best]
+        edge = {0: "weak", len(STRENGTHS) - 1: "strong"}.get(best)  # there the best may lie beyond the grid
+        chosen = {"linear_held_out_top1": float(score[best]), "linear_at_edge": edge}
+    refit = solve(Standardizer.fit(train.values)(train.values), train.labels, classes, [strength], start)
+    return refit, {"linear_strength": strength} | chosen
 
 
-class _State(NamedTuple):
-    """Where L-BFGS stands for each strength that is still going."""
-
-    weights: Tensor  # [G, D + 1, C]
-    value: Tensor  # [G]
-    gradient: Tensor  # as the weights
-    metric: Tensor  # as the weights: an inverse of the Hessian's diagonal
-    history: list[tuple[Tensor, Tensor, Tensor]]  # steps, changes of the gradient, 1 / their product [G]
-
-    def keep(self, rows: Tensor) -> _State:
-        history = [(s[rows], y[rows], r[rows]) for s, y, r in self.history]
-        return _State(self.weights[rows], self.value[rows], self.gradient[rows], self.metric[rows], history)
-
-
-def _step(problem: _Problem, state: _State, penalty: Tensor) -> tuple[_State, Tensor]:
-    """One iteration with a backtracking line search; also which strengths moved, bool [G]."""
-    direction = -_two_loop(state.gradient, state.history, state.metric)
-    slope = (state.gradient * direction).sum((1, 2))
-    size = torch.ones_like(slope)
-    weights = state.weights + direction
-    value, gradient, metric = problem.evaluate(weights, penalty)
-    for _ in range(TRIES):
-        short = ~(value <= state.value + DESCENT * size * slope)
-        if not bool(short.any()):
-            break
-        size[short] *= SHRINK
-        weights[short] = state.weights[short] + size[short, None, None] * direction[short]
-        value[short], gradient[short], metric[short] = problem.evaluate(weights[short], penalty[short])
-    moved = value < state.value
-    kept = torch.where(moved[:, None, None], weights, state.weights)
-    step, change = kept - state.weights, gradient - state.gradient
-    curvature = (step * change).sum((1, 2))
-    pair = (step, change, torch.where(curvature > 0, 1 / curvature, 0.0))
-    return _State(kept, value, gradient, metric, [*state.history[-MEMORY + 1 :], pair]), moved
-
-
-def _two_loop(gradient: Tensor, history: list[tuple[Tensor, Tensor, Tensor]], metric: Tensor) -> Tensor:
-    """L-BFGS's product of the inverse Hessian with the gradient (Nocedal and Wright, algorithm 7.4), batched."""
-    q = gradient.clone()
-    alphas = []
-    for step, change, inverse in reversed(history):
-        alpha = inverse * (step * q).sum((1, 2))
-        q -= alpha[:, None, None] * change
-        alphas.append(alpha)
-    r = q * metric
-    if history:  # scale the metric by the latest curvature along it
-        step, change, inverse = history[-1]
-        size = (metric * change * change).sum((1, 2)) * inverse
-        r *= torch.where(size > 0, 1 / size, 1.0)[:, None, None]
-    for (step, change, inverse), alpha in zip(history, reversed(alphas), strict=True):
-        beta = inverse * (change * r).sum((1, 2))
-        r += (alpha - beta)[:, None, None] * step
-    return r
-
-
-class _Point(NamedTuple):
-    """Value [G], gradient and inverse Hessian diagonal [G, D + 1, C] of the objective."""
-
-    value: Tensor
-    gradient: Tensor
-    metric: Tensor
-
-
-def eigenbasis(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues [R] of the features' second moments, X'X / N, and eigenvectors [D, R], in double; features [N, D].
-
-    R is D where N is no less. Else they come from XX' / N, which has the same eigenvalues, and those are left out that
-    are no more than the rounding of the features makes: R is the rank.
-    """
-    count, width = features.shape
-    if width <= count:
-        return torch.linalg.eigh((features.T @ features / count).double())
-    gram = torch.zeros(count, count, dtype=torch.float64, device=features.device)
-    for part in features.split(ROWS, dim=1):  # a second copy of wide features in double would be the largest thing held
-        gram.addmm_(part.double(), part.T.double())
-    values, left = torch.linalg.eigh(gram / count)
-    real = values > values.sum() * torch.finfo(features.dtype).eps ** 2
-    values, left = values[real], left[:, real]
-    scaled = left / (values * count).sqrt()
-    return values, torch.cat([part.T.double() @ scaled for part in features.split(ROWS, dim=1)])
-
-
-class _Problem:
-    """The objective in the eigenbasis; parameters [G, D + 1, C], the last row is the bias."""
-
-    def __init__(self, features: Tensor, labels: Tensor, classes: int, strengths: Sequence[float]):
-        values, basis = eigenbasis(features)
-        self.basis = basis.to(features.dtype)
-        self.x = torch.cat([features @ self.basis, features.new_ones(len(features), 1)], dim=1)
-        self.labels, self.classes = labels, classes
-        free = torch.cat([features.new_ones(len(values)), features.new_zeros(1)])[:, None]
-        self.penalty = features.new_tensor(list(strengths))[:, None, None] * free  # [G, D + 1, 1]
-        self.spread = torch.cat([values.clamp(min=0).to(features.dtype), features.new_ones(1)])[:, None]
-
-    def parameters(self, start: Heads | None) -> Tensor:
-        if start is None:
-            return self.x.new_zeros(len(self.penalty), self.x.shape[1], self.classes)
-        return torch.cat([self.basis.T @ start.weight, start.bias[:, None]], dim=1)
-
-    def evaluate(self, weights: Tensor, penalty: Tensor) -> _Point:
-        """The objective at ``weights`` under ``penalty`` [G, D + 1, 1], in one pass over the features."""
-        groups, width, classes = weights.shape
-        flat = weights.transpose(0, 1).reshape(width, groups * classes)
-        gradient = torch.zeros_like(flat)
-        value, variance = flat.new_zeros(groups), flat.new_zeros(groups, classes)
-        for x, y in zip(self.x.split(ROWS), self.labels.split(ROWS), strict=True):
-            log_p = (x @ flat).view(-1, groups, classes).log_softmax(2)
-            own = y[:, None, None].expand(-1, groups, 1)
-            value -= log_p.gather(2, own).sum((0, 2))
-            p = log_p.exp_()
-            variance += p.sum(0) - torch.linalg.vector_norm(p, dim=0).square()
-            residual = p.scatter_add_(2, own, p.new_full((1, 1, 1), -1.0).expand_as(own))
-            gradient.addmm_(x.T, residual.view(len(x), -1))
-        count = len(self.x)
-        gradient = gradient.view(width, groups, classes).transpose(0, 1) / count
-        curvature = self.spread * variance[:, None] / count + penalty + 1e-8
-        return _Point(value / count + (penalty * weights.square()).sum((1, 2)) / 2, gradient + penalty * weights, 1 / curvature)
-
-    def heads(self, weights: Tensor, iterations: int) -> Heads:
-        return Heads(self.basis @ weights[:, :-1], weights[:, -1], iterations)
-
-
-def in_top_k(logits: Tensor, labels: Tensor, k: int) -> Tensor:
-    """Whether a sample's label is among the ``k`` largest logits: [..., N, C], [N] -> bool [..., N]."""
-    k = min(k, logits.shape[-1])
-    return (logits.topk(k, dim=-1).indices == labels[:, None]).any(-1)
-
-
-def top_k_accuracy(logits: Tensor, labels: Tensor, k: int) -> Tensor:
-    """Share of samples whose label is among the ``k`` largest logits: [..., N, C], [N] -> [...]."""
-    return in_top_k(logits, labels, k).double().mean(-1)
+def _try(train: Features, classes: int, part: Held) -> tuple[Heads, Tensor]:
+    """Heads of all strengths on the rows to fit, and their accuracies [G] on those held out."""
+    rows, held = part.fit.to(train.values.device), part.held.to(train.values.device)
+    scaler = Standardizer.fit(train.values[rows])
+    grid = solve(scaler(train.values[rows]), train.labels[rows], classes, STRENGTHS, tolerance=CHOOSING)
+    return grid, top_k_accuracy(grid.logits(scaler(train.values[held])), train.labels[held], 1)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from .. import recorded, records
+from .. import records
 from ..errors import UserError
 from ..metrics import COMPARED, METRICS
 from ..records import Record
 from . import confounds, leaderboard, paired, stats, tables
-from .leaderboard import Leaderboard, Row
+from .leaderboard import Leaderboard, Row, find_row
 from .paired import Judged, Sample
 
 Board = tuple[str, str, str]  # track, backbone, budget
@@ -58,7 +58,7 @@ def settings(a: str, b: str, out: Path) -> str:
     """The settings in which two methods of ``out`` differ, in words; empty for folders and where none differs."""
     if Path(a).is_dir() and Path(b).is_dir():
         return ""
-    found = [one for board in leaderboard.build(_read(out)) for one in (_row(board, a), _row(board, b)) if one]
+    found = [one for board in leaderboard.build(_read(out)) for one in (find_row(board, a), find_row(board, b)) if one]
     return confounds.sentence(found)
 
 
@@ -108,18 +108,10 @@ def _read(out: Path) -> list[Record]:
     return found
 
 
-def _row(board: Leaderboard, text: str) -> Row | None:
-    """The row of the method spec ``text``, however it is spelled; its defaults are those of the board."""
-    rows = {row.contender: row for row in board.ranked + board.unranked}
-    if text in rows or ":" not in text or not rows:
-        return rows.get(text)
-    return rows.get(recorded.called(text, next(iter(rows.values())).records[0]))
-
-
 def _check_found(boards: Sequence[Leaderboard], names: Iterable[str], out: Path) -> None:
     known = sorted({row.contender for board in boards for row in board.ranked + board.unranked})
     for name in names:
-        if not any(_row(board, name) for board in boards):
+        if not any(find_row(board, name) for board in boards):
             raise UserError(
                 f"{name!r} is neither a folder nor a contender with records in {out}; it has {', '.join(known) or 'none'}"
             )
@@ -130,7 +122,7 @@ def _methods(a: str, b: str, out: Path, filters: Board, metrics: Sequence[str]) 
     _check_found(boards, (a, b), out)
     found = []
     for board in boards:
-        before, after = _row(board, a), _row(board, b)
+        before, after = find_row(board, a), find_row(board, b)
         if before and after and all(map(fnmatchcase, _key(board), filters)):
             subject = f"{after.contender} against {before.contender}"
             found += [_of_rows(board, subject, metric, before, after) for metric in metrics]

@@ -45,6 +45,13 @@ def mean(records: Sequence[Record], key: str, axis: str = "progress", points: in
     return places, values.tolist()
 
 
+def extremes(records: Sequence[Record], key: str, places: Sequence[float]) -> tuple[list[float], list[float]]:
+    """The least and the greatest value of the seeds at each of the ``places`` of their mean."""
+    lines = [line for record in records if (line := series(record, key))[0]]
+    at = np.array([np.interp(places, *line) for line in lines])
+    return at.min(axis=0).tolist(), at.max(axis=0).tolist()
+
+
 def thin(points: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
     """At most about ``most`` of the points, evenly, with the last; those with an accuracy go last, as they are rare."""
     if len(points) <= most:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean, median
 
-from .. import outcomes
-from ..metrics import COMPARED, COSTS, HEADLINE, METRICS, titles
-from ..records import Record
+from .. import outcomes, recorded
+from ..metrics import COMPARED, COSTS, HEADLINE, METRICS, Metric, columns
+from ..records import Record, is_of_before
 from . import paired, stale, stats
 from .paired import Judged, Pair, Sample, Standing
 from .published import Published, of_board
@@ -97,22 +97,32 @@ class Leaderboard:
         return self.ranked + self.unranked + self.stale
 
     @cached_property
+    def columns(self) -> dict[str, Metric]:
+        """Those that some record has beyond the protocol's, by key."""
+        good = [record for row in self.rows for record in row.good]
+        return columns((key for record in good for key in record.metrics), (record.evaluators for record in good))
+
+    @cached_property
     def metrics(self) -> dict[str, str]:
-        """What its columns show, by key: the usual metrics, and those on a share of the labels that some record has."""
-        return METRICS | titles(key for row in self.rows for key in row.values)
+        """What its columns show, by key: the protocol's metrics, and those of further evaluators that some record has."""
+        return METRICS | {key: metric.title for key, metric in self.columns.items()}
 
     @cached_property
     def standings(self) -> dict[str, dict[str, Standing]]:
         """For each metric the standing of every contestant with enough seeds."""
         return {
-            metric: paired.standings({row.contender: row.sample(metric) for row in self.ranked}, self.contests[metric])
-            for metric in self.metrics
+            metric: paired.standings({row.contender: row.sample(metric) for row in self.ranked}, contests) if contests else {}
+            for metric, contests in self.contests.items()
         }
 
     @cached_property
     def contests(self) -> dict[str, dict[tuple[str, str], Judged]]:
-        """For each metric the board's family of tests: all pairs of contestants, the one listed first minus the other."""
-        return {metric: paired.family(self._pairs(self.ranked, metric)) for metric in self.metrics}
+        """For each metric the board's family of tests: all pairs of contestants, the one listed first minus the other.
+
+        None where the metric has no better side, or where less is better.
+        """
+        ranked = {key for key in self.metrics if key not in self.columns or self.columns[key].better == "higher"}
+        return {key: paired.family(self._pairs(self.ranked, key)) if key in ranked else {} for key in self.metrics}
 
     @cached_property
     def pairs(self) -> dict[str, dict[tuple[str, str], Judged]]:
@@ -167,10 +177,20 @@ class Leaderboard:
         }
 
 
+def find_row(board: Leaderboard, text: str, among: Sequence[Row] | None = None) -> Row | None:
+    """The row of the method spec ``text``, however it is spelled: its defaults are those of the board."""
+    rows = {row.contender: row for row in (board.ranked + board.unranked if among is None else among)}
+    if text in rows or ":" not in text or not rows:
+        return rows.get(text)
+    return rows.get(recorded.called(text, next(iter(rows.values())).records[0]))
+
+
 def build(records: Sequence[Record], published: Sequence[Published] = ()) -> list[Leaderboard]:
     """Leaderboards in the order of their titles."""
     groups: dict[tuple[str, str, str], list[tuple[Record, list[str]]]] = defaultdict(list)
     for record, why in zip(records, stale.reasons(records), strict=True):
+        if is_of_before(record):
+            record.contender = recorded.contender(record)
         groups[record.track, record.backbone, record.budget].append((record, why))
     return [_board(*key, group, published) for key, group in sorted(groups.items(), key=lambda item: item[0])]
 

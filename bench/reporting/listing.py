@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from .. import experiment as files
 from .. import records
 from ..datasets.errors import DataError
 from ..datasets.registry import is_ready, known, tracks
+from ..errors import UserError
 from ..methods import registry
 from ..metrics import HEADLINE
 
@@ -24,7 +26,9 @@ def _method(name: str) -> Row:
         says = registry().describe(name, ("role", "uses_labels", "summary"))
     except DataError as error:
         return name, "broken", str(error)
-    return name, says.get("role", "contestant") + (", uses labels" if says.get("uses_labels") else ""), says["summary"]
+    role, labels = says.get("role", "contestant"), bool(says.get("uses_labels"))
+    kind = "oracle" if labels and role == "contestant" else role  # as on leaderboards
+    return name, kind + (", uses labels" if labels else ""), says["summary"]
 
 
 def datasets(root: Path) -> list[Row]:
@@ -41,12 +45,27 @@ def datasets(root: Path) -> list[Row]:
             rows.append((name, "damaged", "", str(error)))
             continue
         if not ready:
-            rows.append((name, "missing", "", f"get it with: {track.how_to_get or f'python -m bench data get {name}'}"))
+            way = track.how_to_get or f"python -m bench data get {name} (or with --from DIR, in any form of docs/data.md)"
+            rows.append((name, "missing", "", f"get it with: {way}"))
             continue
         size = sum(f.stat().st_size for f in folder.iterdir())
         rows.append((name, "ready", f"{size / 2**20:,.0f} MiB", str(folder)))
     rows += [(name, "broken", "", why) for name, why in tracks().broken().items()]
     return [*rows, ("(your own)", "", "", "images, one folder a class: python -m bench data get folder --from DIR --name NAME")]
+
+
+def experiments(out: Path) -> list[Row]:
+    """Name, size and title of every experiment file; what is wrong with one that cannot be read."""
+    rows: list[Row] = []
+    for name, path in sorted(files.known(out.absolute().parent).items()):
+        try:
+            one = files.load(path)
+        except UserError as error:
+            rows.append((name, "broken", str(error)))
+            continue
+        cells = len(one.contenders) * len(one.tracks) * len(one.budgets) * one.seeds
+        rows.append((name, f"{cells} cells, {len(one.claims)} claims", one.title))
+    return rows
 
 
 def results(out: Path, warn: Callable[[str], None]) -> list[Row]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..metrics import COMPARED, HEADLINE
 from ..records import Record
-from . import curves, stats
+from . import curves, experiments, stats, sweeps
 from .leaderboard import Leaderboard, Row
 from .paired import Judged
 
@@ -21,7 +21,7 @@ CURVE_NUMBERS = 500_000  # of all records together; more make the page slow to l
 MEAN_POINTS = 60
 MOST_POINTS, FEWEST_POINTS = 100, 6
 LEFT_OUT = ("step", "epoch")  # both follow from progress
-SCRIPTS = ("state.js", "table.js", "charts.js", "matrix.js", "record.js", "main.js")
+SCRIPTS = ("state.js", "table.js", "charts.js", "matrix.js", "record.js", "sweeps.js", "main.js")
 
 
 class Pool:
@@ -39,7 +39,7 @@ class Pool:
         return self._places[key]
 
 
-def html(boards: Sequence[Leaderboard], running: dict[str, Any] | None = None) -> str:
+def html(boards: Sequence[Leaderboard], judged: Sequence[experiments.Judged] = (), running: dict[str, Any] | None = None) -> str:
     """The whole page. One that tells what is ``running``, be it nothing, loads itself again every few seconds."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
@@ -50,7 +50,7 @@ def html(boards: Sequence[Leaderboard], running: dict[str, Any] | None = None) -
         style=(web / "page.css").read_text(encoding="utf-8"),
         plotly=get_plotlyjs(),
         script="\n".join((web / name).read_text(encoding="utf-8") for name in SCRIPTS),
-        data=_packed(content(boards, running)),
+        data=_packed(content(boards, judged, running)),
     )
 
 
@@ -59,7 +59,9 @@ def _packed(value: Any) -> str:
     return base64.b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()
 
 
-def content(boards: Sequence[Leaderboard], running: dict[str, Any] | None = None) -> dict[str, Any]:
+def content(
+    boards: Sequence[Leaderboard], judged: Sequence[experiments.Judged] = (), running: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """What the page shows, as plain values."""
     shared = {name: Pool() for name in ("recipe", "environment", "data", "evaluation")}
     most = _points_per_record(boards)
@@ -69,6 +71,7 @@ def content(boards: Sequence[Leaderboard], running: dict[str, Any] | None = None
         "headline": HEADLINE,
         "compared": COMPARED,
         "boards": shown,
+        "experiments": experiments.page(judged),
         "shared": {name: pool.values for name, pool in shared.items()},
     }
 
@@ -86,8 +89,24 @@ def _board(board: Leaderboard, shared: dict[str, Pool], most: int) -> dict[str, 
         "steady": board.steady,
         "published": [vars(row) for row in board.published],
         "rows": [_row(board, row, shared, most) for row in board.rows],
+        "sweeps": [*map(_sweep, sweeps.sweeps(board)), *map(_grid, sweeps.grids(board))],
         "pairs": {metric: _pairs(pairs) for metric, pairs in board.pairs.items()},
     }
+
+
+def _sweep(sweep: sweeps.Sweep) -> dict[str, Any]:
+    lines = [
+        {"method": name, "value": [value for value, _ in line], "rows": [row.contender for _, row in line]}
+        for name, line in sweep.lines.items()
+    ]
+    return {"title": sweep.key, "lines": lines}
+
+
+def _grid(grid: sweeps.Grid) -> dict[str, Any]:
+    first, second = grid.values
+    rows = [[grid.rows[a, b].contender for b in second] for a in first]
+    title = f"{grid.contender}: {' and '.join(grid.keys)}"
+    return {"title": title, "keys": grid.keys, "first": first, "second": second, "rows": rows}
 
 
 def _pairs(pairs: dict[tuple[str, str], Judged]) -> list[list[Any]]:

@@ -28,7 +28,7 @@ from statistics import median
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from .stats import ENOUGH, LEVEL, holm, is_significant, probability_of_improvement
 
@@ -93,10 +93,11 @@ class Pair:
         if (self.margin(SMALLEST_P) or 0.0) < distance:
             return SMALLEST_P
 
-        def excess(power: float) -> float:
-            return (self.margin(math.exp(power)) or 0.0) - distance
-
-        return math.exp(float(optimize.brentq(excess, math.log(SMALLEST_P), 0.0, rtol=1e-9)))
+        low, high = math.log(SMALLEST_P), 0.0
+        while high - low > 1e-12:  # the margin falls with the level; scipy.optimize alone takes longer to import
+            middle = (low + high) / 2
+            low, high = (middle, high) if (self.margin(math.exp(middle)) or 0.0) > distance else (low, middle)
+        return math.exp((low + high) / 2)
 
 
 def compare(a: Sample, b: Sample) -> Pair | None:

@@ -16,7 +16,7 @@ from ..storage import write_atomically
 from . import curves
 from .leaderboard import Leaderboard, Row
 
-STYLE = 1  # changes whenever the look of a figure does
+STYLE = 2  # changes whenever the look of a figure does
 OURS = re.compile(rb"shows [0-9a-f]{64}")
 SETTINGS: Any = {
     "svg.hashsalt": "bench",
@@ -75,28 +75,32 @@ def is_ours(path: Path) -> bool:
 def of_board(board: Leaderboard) -> dict[str, Figure]:
     """The figures of a leaderboard by their names; those that have something to show."""
     found = {
-        "cost": Figure(_cost_points(board), accuracy_against_cost),
-        "curves": Figure(_curve_lines(board.ranked), learning_curves),
-        "detection": Figure(_detection_lines(board.ranked), detection_quality),
+        "cost": (_cost_points(board), accuracy_against_cost),
+        "curves": (_curve_lines(board.ranked), learning_curves),
+        "detection": (_detection_lines(board.ranked), detection_quality),
     }
-    return {name: figure for name, figure in found.items() if figure.shows}
+    return {name: Figure({"title": board.title, "shown": shown}, draw) for name, (shown, draw) in found.items() if shown}
 
 
 def _cost_points(board: Leaderboard) -> list[dict[str, Any]]:
-    points = []
-    for row in board.ranked:
-        found = row.interval(HEADLINE)
-        if found and row.cost["train_seconds"]:
-            points.append(
-                {
-                    "method": row.contender,
-                    "minutes": _rounded(row.cost["train_seconds"] / 60),
-                    "percent": _rounded(100 * found.mean),
-                    "half": _rounded(100 * (found.half or 0)),
-                    "front": row.contender in board.front,
-                }
-            )
-    return points
+    known = [(row, found) for row in board.ranked if (found := row.interval(HEADLINE)) and row.cost["train_seconds"]]
+    unit, seconds = unit_of_time(max((row.cost["train_seconds"] or 0.0 for row, _ in known), default=0.0))
+    return [
+        {
+            "method": row.contender,
+            "time": rounded((row.cost["train_seconds"] or 0.0) / seconds),
+            "unit": unit,
+            "percent": rounded(100 * found.mean),
+            "half": rounded(100 * (found.half or 0)),
+            "front": row.contender in board.front,
+        }
+        for row, found in known
+    ]
+
+
+def unit_of_time(seconds: float) -> tuple[str, float]:
+    """The unit in which tables write a time of so many seconds, and its length."""
+    return ("s", 1.0) if seconds < 120 else ("min", 60.0) if seconds < 7200 else ("h", 3600.0)
 
 
 def _curve_lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -104,8 +108,16 @@ def _curve_lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
     for row in rows:
         places, values = curves.mean(row.good, curves.ACCURACY)
         if places:
-            percent = [_rounded(100 * value) for value in values]
-            lines.append({"method": row.contender, "progress": [_rounded(100 * p) for p in places], "percent": percent})
+            low, high = curves.extremes(row.good, curves.ACCURACY, places)
+            lines.append(
+                {
+                    "method": row.contender,
+                    "progress": _percents(places),
+                    "percent": _percents(values),
+                    "low": _percents(low),
+                    "high": _percents(high),
+                }
+            )
     return lines
 
 
@@ -115,50 +127,62 @@ def _detection_lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
         for key in DETECTION:
             places, values = curves.mean(row.good, f"detect_{key}")
             if places:
-                percent = [_rounded(100 * value) for value in values]
-                at = [_rounded(100 * place) for place in places]
-                lines.append({"method": row.contender, "key": key, "progress": at, "percent": percent})
+                at = {"progress": _percents(places), "percent": _percents(values)}
+                lines.append({"method": row.contender, "key": key, **at})
     return lines
 
 
-def _rounded(value: float) -> float:
+def _percents(values: Sequence[float]) -> list[float]:
+    return [rounded(100 * value) for value in values]
+
+
+def rounded(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def accuracy_against_cost(axes: Any, points: list[dict[str, Any]]) -> None:
+def accuracy_against_cost(axes: Any, shows: dict[str, Any]) -> None:
     """One point a contestant with its interval; those on the Pareto front are filled and joined."""
-    front = sorted((p["minutes"], p["percent"]) for p in points if p["front"])
+    points = shows["shown"]
+    front = sorted((p["time"], p["percent"]) for p in points if p["front"])
     if front:
         axes.step(*zip(*front, strict=True), where="post", color="#999999", linewidth=1, zorder=1)
     for i, p in enumerate(points):
         colour = COLOURS[i % len(COLOURS)]
         fill, marker = colour if p["front"] else "white", MARKERS[i // len(COLOURS) % len(MARKERS)]
-        axes.errorbar(p["minutes"], p["percent"], p["half"], fmt=marker, color=colour, mfc=fill, capsize=2, label=p["method"])
-    axes.set(xlabel="training time [min]", ylabel=f"{METRICS[HEADLINE]} top-1 [%]")
-    _legend(axes, len(points))
+        axes.errorbar(p["time"], p["percent"], p["half"], fmt=marker, color=colour, mfc=fill, capsize=2, label=p["method"])
+    label(axes, shows["title"], f"training time [{points[0]['unit']}]", f"{METRICS[HEADLINE]} top-1 [%]")
+    legend(axes, len(points))
 
 
-def learning_curves(axes: Any, lines: list[dict[str, Any]]) -> None:
-    """Held-out kNN accuracy over progress, mean over seeds."""
-    for i, line in enumerate(lines):
-        dash = DASHES[i // len(COLOURS) % len(DASHES)]
-        axes.plot(line["progress"], line["percent"], dash, color=COLOURS[i % len(COLOURS)], label=line["method"])
-    axes.set(xlabel="budget spent [%]", ylabel="held-out kNN top-1 [%]")
-    _legend(axes, len(lines))
+def learning_curves(axes: Any, shows: dict[str, Any]) -> None:
+    """Held-out kNN accuracy over progress: the mean over seeds, and a band from the worst to the best seed."""
+    for i, line in enumerate(shows["shown"]):
+        dash, colour = DASHES[i // len(COLOURS) % len(DASHES)], COLOURS[i % len(COLOURS)]
+        axes.plot(line["progress"], line["percent"], dash, color=colour, label=line["method"])
+        axes.fill_between(line["progress"], line["low"], line["high"], color=colour, alpha=0.15, linewidth=0)
+    label(axes, f"{shows['title']}: mean and range of seeds", "budget spent [%]", "held-out kNN top-1 [%]")
+    legend(axes, len(shows["shown"]))
 
 
-def detection_quality(axes: Any, lines: list[dict[str, Any]]) -> None:
+def detection_quality(axes: Any, shows: dict[str, Any]) -> None:
     """How good each method's detections are over progress, mean over seeds: a colour a method, a style a measure."""
+    lines = shows["shown"]
     methods = list(dict.fromkeys(line["method"] for line in lines))
     for line in lines:
         colour = COLOURS[methods.index(line["method"]) % len(COLOURS)]
         dash = DASHES[list(DETECTION).index(line["key"])]
-        label = f"{line['method']}: {DETECTION[line['key']]}"
-        axes.plot(line["progress"], line["percent"], dash, color=colour, label=label)
-    axes.set(xlabel="budget spent [%]", ylabel="detection [%]", ylim=(-2, 102))
-    _legend(axes, len(lines))
+        name = f"{line['method']}: {DETECTION[line['key']]}"
+        axes.plot(line["progress"], line["percent"], dash, color=colour, label=name)
+    label(axes, f"{shows['title']}: false negatives", "budget spent [%]", "detection [%]")
+    axes.set(ylim=(-2, 102))
+    legend(axes, len(lines))
 
 
-def _legend(axes: Any, entries: int) -> None:
+def label(axes: Any, title: str, x: str, y: str) -> None:
+    axes.set(xlabel=x, ylabel=y)
+    axes.set_title(title, fontsize=9, loc="left")
+
+
+def legend(axes: Any, entries: int) -> None:
     axes.grid(alpha=0.25, linewidth=0.5)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8, ncols=1 + (entries > 15))

@@ -12,7 +12,7 @@ import pandas as pd
 from .. import metrics, records
 from ..errors import UserError
 from ..throughput import table as throughput
-from . import confounds, latex, leaderboard, marked, page, plots, published, tables, watch
+from . import confounds, experiments, latex, leaderboard, marked, page, plots, published, sweep_plots, sweeps, tables, watch
 from .leaderboard import Leaderboard
 
 PAGE = "index.html"  # large, so it is made where it is looked at and not kept under version control
@@ -20,17 +20,17 @@ LEGEND = (
     "Accuracy in percent on the test split: mean over n seeds ± the half width of its 95% interval (Student), or the interval's "
     "ends where it would pass 0 or 100. Rank by linear accuracy, with its 95% interval. **Bold**: no contestant is significantly "
     "better. Both follow from one family of tests a board: all pairs of contestants in linear accuracy, paired by seed and by "
-    "test image, Holm, 5%. Nothing is claimed below 3 seeds. {test}{labels}"
+    "test image, Holm, 5%. Nothing is claimed below 3 seeds. {test}{notes}"
     "images/s counts images (two views each) of training, detection included; detection is its share of training time. "
     "Costs are medians over seeds on {devices}; ~ marks times that vary by more than a fifth between seeds. "
     "– not measured or not applicable."
 )
-LABELS = "linear@x%: fitted on the labels of x% of every class alone, the same images for every method and seed. "
 TITLES = {  # of the figures of a leaderboard
     "cost": "accuracy against training time",
     "curves": "learning curves",
     "detection": "quality of detected false negatives",
 }
+OURS = (*(f"*-{name}" for name in TITLES), "*-sweep-*", "*-grid-*")
 TEST = "Test split: Wilson's 95% interval for a test split of this size, which no number of seeds narrows. "
 
 
@@ -82,7 +82,8 @@ def render(out: Path, following: bool = False, png: bool = False) -> tuple[Files
     found, problems = records.read_all(out)
     boards = leaderboard.build(found, published.read(out, problems.append))
     devices = sorted({r.environment.get("device", "an unknown machine") for r in found})
-    figures = {board.title: plots.of_board(board) for board in boards}
+    figures = {board.title: plots.of_board(board) | sweep_plots.of_board(board) for board in boards}
+    judged, unread = experiments.of_folder(out, boards)
     files: Files = _markdown_files(out, boards, figures, " and ".join(devices) or "no machine yet", problems.append)
     files[out / "leaderboard.csv"] = Text(_csv(tables.numbers(boards)))
     files[out / "pairs.csv"] = Text(_csv(tables.pair_numbers(boards)))
@@ -91,10 +92,20 @@ def render(out: Path, following: bool = False, png: bool = False) -> tuple[Files
         for name, figure in figures[board.title].items():
             for suffix in ("svg", "png") if png else ("svg",):
                 files[out / "figures" / f"{_slug(board)}-{name}.{suffix}"] = Drawing(figure)
-    old = [path for name in TITLES for path in sorted((out / "figures").glob(f"*-{name}.svg"))]
+    for one in judged:
+        files |= _experiment_files(out, one, png)
+    old = [path for name in OURS for path in sorted((out / "figures").glob(f"{name}.svg"))]
     files |= {path: Gone() for path in old if path not in files and plots.is_ours(path)}
-    files[out / PAGE] = Text(page.html(boards, watch.running(out) or {} if following else None))
-    return files, problems
+    files[out / PAGE] = Text(page.html(boards, judged, watch.running(out) or {} if following else None))
+    return files, problems + unread
+
+
+def _experiment_files(out: Path, judged: experiments.Judged, png: bool) -> Files:
+    name, figure = judged.experiment.name, experiments.figure(judged)
+    drawn = [out / "figures" / f"{name}.{suffix}" for suffix in ("svg", "png")[: 2 if png else 1]]
+    return {out / f"{name}.md": Text(experiments.markdown(judged))} | {
+        path: Drawing(figure) if figure else Gone() for path in drawn
+    }
 
 
 def _csv(frame: pd.DataFrame) -> str:
@@ -106,8 +117,8 @@ def _markdown_files(
 ) -> Files:
     texts = {board.title: _markdown(board) for board in boards}
     small = any(row.test_interval(metrics.HEADLINE) for board in boards for row in board.rows)
-    few = any(board.metrics.keys() - metrics.METRICS.keys() for board in boards)
-    legend = LEGEND.format(devices=devices, test=TEST if small else "", labels=LABELS if few else "")
+    notes = dict.fromkeys(column.note for board in boards for column in board.columns.values() if column.note)
+    legend = LEGEND.format(devices=devices, test=TEST if small else "", notes="".join(notes))
     whole = ["# Leaderboards", "", "Made by `python -m bench report` from the records beside this file; do not edit."]
     whole += [f"`{PAGE}`, made by the same command, shows them with curves and the record behind every number.", "", legend, ""]
     for board in boards:
@@ -151,13 +162,19 @@ def _details(board: Leaderboard) -> list[str]:
     lines: list[str] = []
     if (frame := tables.to_best(board)) is not None:
         lines += ["**Against the best, by linear accuracy**", "", _table(frame), ""]
+    for sweep in sweeps.sweeps(board):
+        lines += [f"**Sweep over {sweep.key}**", "", _table(sweeps.table(sweep)), ""]
+    for grid in sweeps.grids(board):
+        title = f"**{metrics.METRICS[metrics.HEADLINE]} of {grid.contender} over {' and '.join(grid.keys)}**"
+        lines += [title, "", _table(sweeps.grid_table(grid)), ""]
     for row in board.stale:
         lines += [f"{row.contender} is stale: {'; '.join(row.stale)}", ""]
     return lines
 
 
 def _images(board: Leaderboard, names: Sequence[str]) -> list[str]:
-    return [line for name in names for line in (f"![{board.title}: {TITLES[name]}](figures/{_slug(board)}-{name}.svg)", "")]
+    titled = {name: TITLES.get(name, f"sweep over {name.partition('-')[2]}") for name in names}
+    return [line for name in names for line in (f"![{board.title}: {titled[name]}](figures/{_slug(board)}-{name}.svg)", "")]
 
 
 def _slug(board: Leaderboard) -> str:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import recorded, versions
-from ..datasets.base import DataError
+from ..datasets.errors import DataError
 from ..errors import UserError
-from ..recipe import Recipe
 from ..records import Record
+
+if TYPE_CHECKING:  # today's recipes may be known without torch
+    from ..recipe import Recipe
 
 SHOWN = 3  # differing settings that a reason names
 
@@ -34,7 +36,7 @@ def against(record: Record, recipe: Recipe, fingerprint: str) -> list[str]:
 def _of_code(record: Record) -> list[str]:
     why = _versions(record)
     try:
-        today = recorded.recipe(record).as_dict()
+        today = recorded.today(record)
     except (UserError, DataError) as error:
         return [*why, f"cannot be run today: {error}"]
     told = record.given is not None and record.data.get("train")

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 LEVEL = 0.95
 ENOUGH = 3  # seeds, below which nothing is claimed
@@ -48,7 +48,7 @@ def interval(values: Sequence[float]) -> Interval:
 @cache
 def _quantile(n: int) -> float:
     """Student's quantile for n values; kept, as thousands of pairs share it."""
-    return float(stats.t.ppf((1 + LEVEL) / 2, n - 1))
+    return float(special.stdtrit(n - 1, (1 + LEVEL) / 2))
 
 
 def bootstrap(samples: Sequence[Sequence[float]]) -> list[Bounds | None]:
@@ -72,6 +72,8 @@ def bootstrap(samples: Sequence[Sequence[float]]) -> list[Bounds | None]:
 
 
 def _bca(rows: np.ndarray) -> Any:
+    from scipy import stats  # slow to import, and few boards have so many seeds
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         return stats.bootstrap(
@@ -107,5 +109,7 @@ def is_significant(p: float) -> bool:
 
 def wilson(accuracy: float, images: int) -> Bounds:
     """Wilson's 95% interval of an accuracy measured on so many test images: what another test split might have given."""
-    found = stats.binomtest(round(accuracy * images), images).proportion_ci(LEVEL, method="wilson")
-    return Bounds(float(found.low), float(found.high))
+    right, z = round(accuracy * images), float(special.ndtri((1 + LEVEL) / 2))
+    share, scale = right / images, 2 * (images + z**2)
+    centre, reach = (2 * right + z**2) / scale, z / scale * math.sqrt(4 * images * share * (1 - share) + z**2)
+    return Bounds(0.0 if right == 0 else centre - reach, 1.0 if right == images else centre + reach)

@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 
 from ..contenders import Contender, parse_contender
+from ..metrics import COMPARED, HEADLINE, METRICS
 from . import tables
-from .leaderboard import COMPARED, HEADLINE, METRICS, Leaderboard, Row
+from .leaderboard import Leaderboard, Row
 
 FEWEST = 3  # values that make a sweep of one number
 Settings = dict[str, float]

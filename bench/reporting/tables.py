@@ -58,6 +58,9 @@ def _rank(board: Leaderboard, row: Row) -> str:
 
 
 def _accuracy(board: Leaderboard, row: Row, metric: str) -> str:
+    column = board.columns.get(metric)
+    if column is not None and column.unit != "fraction":
+        return plain(row.interval(metric))
     text = percent(row.interval(metric))
     return f"**{text}**" if metric == HEADLINE and board.bold(row, metric) else text
 
@@ -163,6 +166,13 @@ def percent(found: Interval | None) -> str:
     if low >= 0 and high <= 1:
         return f"{100 * found.mean:.2f} ± {100 * found.half:.2f}"
     return f"{100 * found.mean:.2f} ({100 * max(0.0, low):.2f}–{100 * min(1.0, high):.2f})"
+
+
+def plain(found: Interval | None) -> str:
+    """A number that is no fraction, to four digits."""
+    if found is None:
+        return NONE
+    return f"{found.mean:.4g}" + (f" ± {found.half:.2g}" if found.half is not None else "")
 
 
 def p_value(p: float | None) -> str:

@@ -15,12 +15,14 @@ from ..backbone import build_backbone, save_encoder
 from ..budget import Budget
 from ..cells import Cell
 from ..datasets.loader import Loader, evaluation_batches, place
-from ..datasets.registry import open_splits
+from ..datasets.registry import open_splits, track_of
+from ..datasets.spec import parse_spec
 from ..datasets.store import Splits, Store
-from ..evaluation import labels, protocol
+from ..evaluation import default, protocol
 from ..evaluation.detection import Judge
+from ..evaluation.evaluator import Evaluator, description, judge
 from ..evaluation.features import extract
-from ..evaluation.protocol import Features
+from ..evaluation.frozen import Features, Frozen
 from ..methods import Method, TrainData
 from ..recipe import Recipe
 from ..records import Record
@@ -42,7 +44,7 @@ class Conditions:
     data_root: Path = Path("data")
     runs: Path = Path("runs")
     checkpoint_every: Budget | None = None  # None: the smaller of 5% of the budget and 10 minutes
-    labels: tuple[float, ...] = ()  # shares of the train labels for linear evaluation on them
+    evaluators: tuple[Evaluator, ...] = field(default_factory=default)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ class Job(Conditions):
     """All that a process needs to compute a cell; the recipe was resolved once, by the parent."""
 
     cell: Cell
-    completes: Record | None = None  # a good record, to which the metrics of ``labels`` are added without training
+    completes: Record | None = None  # a good record, to which the metrics of ``evaluators`` are added without training
 
     def splits(self) -> Splits:
         """The cell's data."""
@@ -80,11 +82,10 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
 
     tell({"phase": "evaluate", "progress": 1.0})
     begun = standstill.now()
-    train, test = (encode(method.encoder, store, recipe, device) for store in (splits.train, splits.test))
-    found = protocol.evaluate(train, test, splits.classes)
-    few, few_chosen = labels.evaluate(train, test, splits.classes, job.labels)
+    frozen = freeze(method.encoder, splits, recipe, job)
+    found = judge(frozen, job.evaluators)
     if spent.curve:
-        spent.curve[-1] |= _curve_knn(train, splits)
+        spent.curve[-1] |= _curve_knn(frozen.train, splits)
     spent.cost["eval_seconds"] += standstill.now() - begun
     spent.cost["peak_memory_bytes"] = resources.peak_memory_bytes(device)
     if next(method.encoder.parameters(), None) is not None:
@@ -92,9 +93,10 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
     return replace(
         blank(cell),
         status="ok",
-        metrics=found.metrics | few,
+        metrics=dict(found.metrics),
         cost=spent.cost,
-        evaluation=found.chosen | few_chosen,
+        evaluation=dict(found.chosen),
+        evaluators=description(job.evaluators),
         data=_data(splits),
         outcomes={metric: outcomes.pack(right.cpu().numpy()) for metric, right in found.right.items()},
         curve=spent.curve,
@@ -120,6 +122,19 @@ def encode(encoder: nn.Module, store: Store, recipe: Recipe, device: torch.devic
     """A split as a frozen encoder sees it."""
     batches = evaluation_batches(store, recipe.track.policy, recipe.track.size, device)
     return Features(extract(encoder, batches, device), store.labels.to(device))
+
+
+def freeze(encoder: nn.Module, splits: Splits, recipe: Recipe, job: Job) -> Frozen:
+    """Features of both splits; of another dataset, at the input size that the encoder was made for."""
+    device = torch.device(job.device)
+    train, test = (encode(encoder, store, recipe, device) for store in (splits.train, splits.test))
+
+    def elsewhere(text: str) -> Frozen:
+        spec = parse_spec(text)
+        track = track_of(spec, job.data_root).at(recipe.track.size)
+        return freeze(encoder, open_splits(spec, job.data_root), replace(recipe, spec=spec, track=track), job)
+
+    return Frozen(train, test, splits.classes, elsewhere)
 
 
 def _curve_knn(train: Features, splits: Splits) -> dict[str, float]:

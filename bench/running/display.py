@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from ..cells import Cell
-from ..metrics import COMPARED, METRICS, titles
+from ..metrics import COMPARED, METRICS, columns
 from ..records import Record
 from ..reporting.leaderboard import Leaderboard
 from ..reporting.tables import table
@@ -108,7 +108,8 @@ class Display(Bar):
         spent = time.monotonic() - self.cell_begun
         if record.status == "ok":
             self.finished.append(spent)
-            shown = {metric: METRICS[metric] for metric in COMPARED} | titles(record.metrics)
+            added = columns(record.metrics, [record.evaluators])
+            shown = {metric: METRICS[metric] for metric in COMPARED} | {key: column.title for key, column in added.items()}
             scores = ", ".join(f"{title} {100 * record.metrics[metric]:.2f}" for metric, title in shown.items())
             text = f"[green]ok[/]  {escape(str(cell))}: {scores}, {spent:.0f} s"
         else:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
-from .. import records
+from .. import recorded, records
 from ..cells import Cell, escaped
 from ..records import Record
 
@@ -14,7 +15,7 @@ def find(cell: Cell, out: Path) -> Record | None:
     """The record of ``cell`` below ``out``, if there is one; `UserError` where a file in its place is none."""
     for path in dict.fromkeys((cell.record_path, cell.before(cell.record_path))):
         record = records.read(out / path) if (out / path).exists() else None
-        if record is not None and record.contender == str(cell.recipe.contender):
+        if record is not None and recorded.contender(record) == str(cell.recipe.contender):
             return record
     return None
 
@@ -26,11 +27,14 @@ def settle(cell: Cell, out: Path, runs: Path) -> None:
     """
     path = out / cell.before(cell.record_path)
     record = records.read(path) if path.exists() else None
-    if record is None or record.contender == record.method:
+    name = recorded.contender(record) if record else ""
+    if record is None or name == record.method:
         return
-    for old in (path, runs / cell.before(cell.encoder_path)):
-        new = old.parent.with_name(escaped(record.contender)) / old.name
+    for old in (runs / cell.before(cell.encoder_path), path):
+        new = old.parent.with_name(escaped(name)) / old.name
         with contextlib.suppress(FileNotFoundError):  # another run may have been faster
             if not new.exists():
                 new.parent.mkdir(parents=True, exist_ok=True)
                 old.rename(new)
+                if old == path:
+                    records.write(replace(record, contender=name), new)

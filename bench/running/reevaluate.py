@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,15 +14,16 @@ from ..cells import Cell
 from ..datasets.loader import place
 from ..datasets.store import Splits
 from ..errors import UserError
-from ..evaluation import labels, protocol
+from ..evaluation.evaluator import description, judge, merged
+from ..evaluation.knn import Knn
 from ..records import Record
-from .cell import Job, Tell, build_method, encode
+from .cell import Job, Tell, build_method, freeze
 
 FAR = 0.005  # in kNN accuracy, beyond what another device or library makes of one encoder
 
 
 def run(job: Job, tell: Tell = lambda event: None) -> Record:
-    """The record ``job.completes`` with the metrics of ``job.labels`` as well; nothing else of it changes.
+    """The record ``job.completes`` with the metrics of ``job.evaluators`` as well; nothing else of it changes.
 
     Raises `UserError` where the encoder is not the one that the record tells of, and whatever loading it raises.
     """
@@ -30,11 +33,24 @@ def run(job: Job, tell: Tell = lambda event: None) -> Record:
     device = torch.device(job.device)
     tell({"phase": "evaluate", "progress": 0.0})
     encoder = _encoder(job, cell, splits).to(device).to(memory_format=torch.channels_last)
-    stores = (place(splits.train, device), splits.test)
-    train, test = (encode(encoder, store, cell.recipe, device) for store in stores)
-    _check_same(record, protocol.knn_metrics(train, test, splits.classes).metrics)
-    metrics, chosen = labels.evaluate(train, test, splits.classes, job.labels)
-    return replace(record, metrics=labels.merged(record.metrics, metrics), evaluation=labels.merged(record.evaluation, chosen))
+    frozen = freeze(encoder, replace(splits, train=place(splits.train, device)), cell.recipe, job)
+    _check_same(record, judge(frozen, [Knn()]).metrics)
+    found = judge(frozen, job.evaluators)
+    return replace(
+        record,
+        metrics=merged(record.metrics, found.metrics),
+        evaluation=merged(record.evaluation, found.chosen),
+        evaluators=_described(record.evaluators, description(job.evaluators)),
+    )
+
+
+def _described(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """What both say of evaluators: one that gave some of its columns before and others now has both."""
+    found = {**old, **new}
+    for name in old.keys() & new.keys():
+        if old[name]["version"] == new[name]["version"]:
+            found[name] = {**new[name], "columns": merged(old[name]["columns"], new[name]["columns"])}
+    return dict(sorted(found.items()))
 
 
 def _encoder(job: Job, cell: Cell, splits: Splits) -> nn.Module:
@@ -44,7 +60,7 @@ def _encoder(job: Job, cell: Cell, splits: Splits) -> nn.Module:
     return build_method(cell, splits).encoder
 
 
-def _check_same(record: Record, found: dict[str, float]) -> None:
+def _check_same(record: Record, found: Mapping[str, float]) -> None:
     """Folders of records may share one of encoders, where a later run has replaced this one."""
     for key, value in found.items():
         if abs(value - record.metrics.get(key, value)) > FAR:

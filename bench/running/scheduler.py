@@ -17,6 +17,7 @@ import torch
 from .. import environment, records, standstill
 from ..cells import Cell, OnExisting
 from ..errors import StorageError
+from ..evaluation.evaluator import Evaluator
 from ..records import Record
 from ..storage import sweep
 from ..training import checkpoint
@@ -39,7 +40,7 @@ class Task:
     job: Job
     existing: Record | None
     stale: tuple[str, ...] = ()  # why the existing record is not what this cell would give today
-    lacks: tuple[float, ...] = ()  # shares of the labels that a good record of today has no metrics for
+    lacks: tuple[Evaluator, ...] = ()  # of those asked for, what a good record of today has not been judged by
 
     @property
     def cell(self) -> Cell:
@@ -56,7 +57,7 @@ class Task:
         """This task as one that does no more than add to the record what it lacks, where its encoder is still there."""
         encoder, before = self.cell.encoder_path, self.cell.before(self.cell.encoder_path)
         there = not self.cell.recipe.method.trains or any((self.job.runs / path).is_file() for path in (encoder, before))
-        return replace(self, job=replace(self.job, labels=self.lacks, completes=self.existing)) if there else self
+        return replace(self, job=replace(self.job, evaluators=self.lacks, completes=self.existing)) if there else self
 
     def open(self, out: Path) -> bool:
         """Whether no other run has written the record since this run was planned."""

@@ -19,7 +19,9 @@ from ..datasets.spec import Spec
 from ..datasets.store import Splits
 from ..environment import choose_device
 from ..errors import UserError
-from ..evaluation import labels as few_labels
+from ..evaluation import default
+from ..evaluation.evaluator import lacking
+from ..evaluation.few_labels import FewLabels, parse_fractions
 from ..recipe import Recipe, resolve
 from ..records import Record
 from ..reporting import leaderboard, published, report, stale
@@ -78,7 +80,7 @@ def read_options(
         data_root=data_root,
         runs=runs,
         checkpoint_every=parse_budget(checkpoint_every, "--checkpoint-every") if checkpoint_every is not None else None,
-        labels=few_labels.parse_fractions(labels),
+        evaluators=(*default(), *([FewLabels(parse_fractions(labels))] if labels is not None else [])),
     )
     return Options(
         contenders=choose_contenders(methods, parse_assignments(sets)),
@@ -137,7 +139,11 @@ def run(options: Options, console: Console, dry_run: bool) -> int:
 def _done(task: Task, good: dict[tuple[str, str, str, str, int], Record]) -> bool:
     """Whether the cell has a good record, with all that it lacked when the run was planned."""
     record = good.get((*task.cell.board, str(task.cell.recipe.contender), task.cell.seed))
-    return record is not None and not few_labels.lacking(record.metrics, task.lacks)
+    if record is None:
+        return False
+    usual = set() if task.job.completes else {evaluator.name for evaluator in default()}  # which nobody asked for by name
+    wanted = [evaluator for evaluator in task.lacks if evaluator.name not in usual]
+    return not lacking(record.metrics, record.evaluators, wanted)
 
 
 def _all(followers: Sequence[Hear]) -> Hear:
@@ -192,7 +198,7 @@ def _task(options: Options, cell: Cell, fingerprint: str) -> Task:
     existing = places.find(cell, options.out)
     why = stale.against(existing, cell.recipe, fingerprint) if existing else []
     good = existing is not None and existing.status == "ok" and not why
-    lacks = few_labels.lacking(existing.metrics, job.labels) if existing and good else ()
+    lacks = lacking(existing.metrics, existing.evaluators, job.evaluators) if existing and good else ()
     task = Task(job, existing, tuple(why), lacks)
     return task.completing() if lacks and not task.due(options.on_existing) else task
 
@@ -227,7 +233,7 @@ def _show_plan(console: Console, tasks: list[Task], due: list[Task], options: Op
     only = [t for t in due if t.job.completes is not None]
     to_run = len(due) - len(only)
     if to_run < len(tasks):
-        told = f"; {len(only)} of the records lack labels asked for: to evaluate only" if only else ""
+        told = f"; {len(only)} of the records lack metrics asked for: to evaluate only" if only else ""
         console.print(f"{len(tasks) - to_run} have a record already, {to_run} to run{told}", markup=False, soft_wrap=True)
     failed = [t for t in tasks if t not in due and t.existing and t.existing.status != "ok"]
     if failed:
@@ -236,7 +242,7 @@ def _show_plan(console: Console, tasks: list[Task], due: list[Task], options: Op
     if gone:
         example = options.conditions.runs / gone[0].cell.encoder_path
         console.print(
-            f"note: {len(gone)} of the skipped records lack labels asked for, and their encoders are gone ({example}); "
+            f"note: {len(gone)} of the skipped records lack metrics asked for, and their encoders are gone ({example}); "
             "--on-existing rerun trains them again",
             markup=False,
             soft_wrap=True,

@@ -8,6 +8,7 @@ function drawAll() {
   drawCost();
   drawCurves();
   drawDetection();
+  drawSweeps();
   drawMatrix();
   drawPublished();
 }
@@ -19,7 +20,7 @@ function chooseBoard(index) {
   fill(at("cost-key"), costs.map(([key, [title]]) => [key, title]), "train_seconds");
   for (const detection of [false, true]) {
     const select = at(detection ? "detection-key" : "curve-key");
-    fill(select, curveKeys(detection).map((key) => [key, words(key)]), select.value);
+    fill(select, curveKeys(detection).map((key) => [key, words(key)]), select.value || (detection ? "detect_precision" : ""));
   }
   drawAll();
 }
@@ -57,6 +58,7 @@ function listen() {
     const names = Object.keys(THEMES);
     chooseTheme(names[(names.indexOf(document.documentElement.dataset.theme) + 1) % names.length]);
   });
+  window.addEventListener("resize", tellOfScrolling);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 }
 
@@ -84,6 +86,7 @@ async function start() {
   at("filter").value = state.filter;
   for (const id of ["anchors", "stale"]) at(id).checked = Boolean(state[id]);
   listen();
+  drawClaims();
   chooseBoard(state.board);
   const asked = state.method && board().rows.find((row) => row.method === state.method);
   if (asked) openRecord(asked, state.seed);

@@ -84,8 +84,14 @@ function drawTable() {
   }
   at("board-table").replaceChildren(make("thead", {}, head), body);
   at("board-table").setAttribute("aria-label", board().title);
+  tellOfScrolling();
   at("status").textContent = `${rows.length} of ${board().rows.length} methods, sorted by ${sort.title}`;
   at("notes").replaceChildren(...notes().map((note, i) => make("p", { class: "note" }, `[${i + 1}] published: ${note}`)));
+}
+
+function tellOfScrolling() {
+  const region = at("board-table").parentElement;
+  at("scrolls").hidden = region.scrollWidth <= region.clientWidth;
 }
 
 function heading(column, sort) {

@@ -1,4 +1,4 @@
-"""Linear evaluation on a share of the train labels, beside protocol v1's on all of them.
+"""Linear evaluation on a share of the train labels, beside the protocol's on all of them.
 
 Metrics and choices carry the share in their names, ``linear_top1@1%``. All else is the protocol on the subset: its own
 statistics standardise, the same strengths are compared, the whole test split judges. A method that uses labels has seen
@@ -8,7 +8,7 @@ nine tenths of those that choose its strength here.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -16,8 +16,11 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..metrics import on_a_share as named
-from ..metrics import share
-from .protocol import HELD_OUT, SPLIT_SEED, Features, Held, by_class, halves, held_out, linear_metrics
+from ..metrics import on_few_labels
+from .evaluator import Evaluator
+from .frozen import Features, Frozen, Scores
+from .held_out import HELD_OUT, SPLIT_SEED, Held, by_class, halves, held_out
+from .linear import linear_metrics
 
 LABEL_SEED = 20200617  # one subset for everybody, whatever the seed of a run: who gets luckier images wins nothing
 FOLDS = 5  # at most, where a class is too small for a tenth of it to be an image
@@ -38,16 +41,6 @@ def parse_fractions(text: str | None) -> tuple[float, ...]:
             raise UserError(f"--labels gives {part.strip()} twice")
         found.append(fraction)
     return tuple(sorted(found))
-
-
-def lacking(metrics: Iterable[str], fractions: Sequence[float]) -> tuple[float, ...]:
-    """Those of ``fractions`` that ``metrics`` do not cover."""
-    return tuple(fraction for fraction in fractions if named("linear_top1", fraction) not in metrics)
-
-
-def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """Both, in one order however they came together: by their share, what carries none first."""
-    return dict(sorted((old | new).items(), key=lambda item: share(item[0])))
 
 
 def subset(labels: Tensor, fraction: float) -> Tensor:
@@ -77,18 +70,29 @@ def splits(labels: Tensor) -> tuple[str, list[Held]]:
     return f"{folds} folds", [halves(fold == held) for held in range(folds)]
 
 
-def evaluate(
-    train: Features, test: Features, classes: int, fractions: Sequence[float]
-) -> tuple[dict[str, float], dict[str, Any]]:
+class FewLabels(Evaluator):
     """Top-1 and top-5 for each of ``fractions``; how many images were used, and how which strength was chosen."""
-    metrics: dict[str, float] = {}
-    chosen: dict[str, Any] = {}
-    for fraction in fractions:
-        rows = subset(train.labels, fraction).to(train.values.device)
-        few = Features(train.values[rows], train.labels[rows])
-        how, parts = splits(few.labels)
-        found, choice, _ = linear_metrics(few, test, classes, parts)
-        choice |= {"linear_images": len(rows), "linear_chosen_by": how}
-        metrics |= {named(key, fraction): value for key, value in found.items()}
-        chosen |= {named(key, fraction): value for key, value in choice.items()}
-    return metrics, chosen
+
+    name = "few_labels"
+    version = 1
+
+    def __init__(self, fractions: Sequence[float] = ()):
+        self.fractions = tuple(fractions)
+        self.columns = tuple(on_few_labels(fraction) for fraction in self.fractions)
+
+    def evaluate(self, frozen: Frozen) -> Scores:
+        metrics: dict[str, float] = {}
+        chosen: dict[str, Any] = {}
+        for fraction in self.fractions:
+            rows = subset(frozen.train.labels, fraction).to(frozen.train.values.device)
+            few = Features(frozen.train.values[rows], frozen.train.labels[rows])
+            how, parts = splits(few.labels)
+            found = linear_metrics(few, frozen.test, frozen.classes, parts)
+            choice = {**found.chosen, "linear_images": len(rows), "linear_chosen_by": how}
+            metrics |= {named(key, fraction): value for key, value in found.metrics.items()}
+            chosen |= {named(key, fraction): value for key, value in choice.items()}
+        return Scores(metrics, chosen)
+
+    def missing(self, metrics: Collection[str]) -> FewLabels | None:
+        left = [f for f, column in zip(self.fractions, self.columns, strict=True) if column.key not in metrics]
+        return FewLabels(left) if left else None

@@ -1,0 +1,169 @@
+"""Experiments: files that say what is run, and which claims its records are to decide.
+
+title = "..."
+tracks = ["shapes:classes=5|20|50|100"]     # a|b|c: one of each, in tracks as in contenders
+budgets = ["75kimg"]
+seeds = 3
+[contenders]                                # names that the claims use; a plain list of specs will do too
+base = "simclr"
+oracle = "oracle_elim:base=simclr"
+[[claims]]
+claim = "better"                            # or grows_with (a key of the tracks), or equal_within (points)
+a = "oracle"
+b = "base"
+on = "shapes:classes=5"                     # only these tracks; * is a wildcard
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from .budget import parse_budget
+from .contenders import parse_contender
+from .datasets.base import DataError
+from .datasets.spec import parse_spec
+from .errors import UserError
+from .settings import nearest
+
+KINDS = ("better", "grows_with", "equal_within")
+KEYS = ("classes", "fraction", "px")  # of tracks, against which a difference may grow
+SHIPPED = Path(__file__).parent / "experiments"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement about contenders ``a`` and ``b`` in one metric, on all tracks that fit ``on``."""
+
+    claim: str
+    a: str
+    b: str
+    says: str = ""  # in words, as whoever made the claim would put it
+    metric: str = "linear_top1"
+    on: str = "*"
+    key: str = "classes"  # of grows_with: what a - b grows with
+    points: float = 1.0  # of equal_within
+
+    def __str__(self) -> str:
+        if self.claim == "grows_with":
+            return f"grows_with({self.key}, {self.a} - {self.b})"
+        last = f", {self.points:g} point{'s' if self.points != 1 else ''}" if self.claim == "equal_within" else ""
+        return f"{self.claim}({self.a}, {self.b}{last})"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a file says; contenders and tracks are specs, each written out."""
+
+    name: str
+    title: str
+    contenders: Sequence[str]
+    tracks: Sequence[str]
+    budgets: Sequence[str]
+    seeds: int
+    claims: Sequence[Claim] = ()
+    names: Mapping[str, str] = field(default_factory=dict)  # of contenders, as the claims use them
+    backbone: str | None = None
+    about: str = ""
+
+    def spec(self, name: str) -> str:
+        """The contender that a claim calls ``name``."""
+        return str(parse_contender(self.names.get(name, name)))
+
+
+def known(beside: Path | None = None) -> dict[str, Path]:
+    """Every experiment by its name: those in a folder ``experiments`` here or in ``beside``, and those of the harness."""
+    folders = [SHIPPED, Path("experiments"), *([beside / "experiments"] if beside else [])]
+    return {path.stem.replace("_", "-"): path for folder in folders for path in sorted(folder.glob("*.toml"))}
+
+
+def find(name: str) -> Experiment:
+    """The experiment ``name``, such as class-count, or the one in a file; `UserError` where there is none or it is wrong."""
+    if name.endswith(".toml"):
+        return load(Path(name))
+    if name not in known():
+        raise UserError(f"unknown experiment {name!r}: {nearest(name, known()) if known() else 'no folder experiments here'}")
+    return load(known()[name])
+
+
+def load(path: Path) -> Experiment:
+    """The experiment in a file; `UserError` says in one line what is wrong with it."""
+    try:
+        content: dict[str, Any] = tomllib.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is no readable experiment: {error}") from None
+    try:
+        return _experiment(path.stem.replace("_", "-"), content)
+    except (UserError, DataError) as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _experiment(name: str, content: dict[str, Any]) -> Experiment:
+    if name in ("leaderboard", "index", "pairs"):
+        raise UserError(f"{name!r} is the name of another file of the report")
+    _check_keys("an experiment", Experiment, content, {"name", "names"})
+    contenders = content["contenders"]
+    names = contenders if isinstance(contenders, dict) else {}
+    written = _texts("contenders", list(names.values()) if names else contenders)
+    experiment = Experiment(
+        **content
+        | {
+            "name": name,
+            "names": names,
+            "contenders": [str(one) for text in written for one in parse_contender(text).grid()],
+            "tracks": [_track(str(one)) for text in _texts("tracks", content["tracks"]) for one in parse_contender(text).grid()],
+            "budgets": [str(parse_budget(text, "budgets")) for text in _texts("budgets", content["budgets"])],
+            "claims": [_claim(one) for one in content.get("claims", [])],
+        }
+    )
+    if type(experiment.seeds) is not int or experiment.seeds < 1:
+        raise UserError("seeds must be a whole number from 1 on")
+    for one in experiment.claims:
+        for side in (one.a, one.b):
+            if experiment.spec(side) not in experiment.contenders:
+                raise UserError(
+                    f"{one} is about {side!r}, which is no contender; {nearest(side, [*names, *experiment.contenders])}"
+                )
+    return experiment
+
+
+def _check_keys(what: str, kind: type, content: Any, hidden: set[str] = frozenset()) -> None:  # type: ignore[assignment]
+    known_keys = {f.name for f in fields(kind)} - hidden
+    if not isinstance(content, dict):
+        raise UserError(f"{what} must be a table")
+    for key, value in content.items():
+        if key not in known_keys:
+            raise UserError(f"unknown key {key!r} of {what}; {nearest(key, sorted(known_keys))}")
+        if key in TEXTS and not isinstance(value, str):
+            raise UserError(f"{key} of {what} must be text")
+    for f in fields(kind):
+        if f.name in known_keys and f.default is MISSING and f.default_factory is MISSING and f.name not in content:
+            raise UserError(f"{what} needs {f.name}")
+
+
+TEXTS = ("title", "about", "backbone", "claim", "a", "b", "says", "metric", "on", "key")
+
+
+def _texts(key: str, value: Any) -> list[str]:
+    if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
+        raise UserError(f"{key} must be a list of texts")
+    return value
+
+
+def _track(text: str) -> str:
+    return str(parse_spec(text))
+
+
+def _claim(content: Any) -> Claim:
+    _check_keys("a claim", Claim, content)
+    claim = Claim(**content)
+    if claim.claim not in KINDS:
+        raise UserError(f"unknown claim {claim.claim!r}; {nearest(claim.claim, KINDS)}")
+    if claim.key not in KEYS:
+        raise UserError(f"a claim cannot grow with {claim.key!r}; {nearest(claim.key, KEYS)}")
+    if type(claim.points) not in (int, float) or not 0 < claim.points < 100:
+        raise UserError("points of a claim must be a number above 0 and below 100")
+    return claim

@@ -1,0 +1,158 @@
+"""Experiments in the report: verdicts on their claims, a table, and differences against what they are said to grow with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .. import experiment as files
+from ..errors import UserError
+from ..experiment import Claim, Experiment
+from ..metrics import METRICS
+from . import paired, tables, verdicts
+from .leaderboard import Leaderboard, find_row
+from .plots import COLOURS, MARKERS, Figure, label, legend, rounded
+from .sweeps import is_wide, number
+from .verdicts import UNDECIDED, Finding
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An experiment of which there are records, what they say of its claims, and its leaderboards."""
+
+    experiment: Experiment
+    findings: list[Finding]
+    boards: list[Leaderboard]
+
+
+def of_folder(out: Path, boards: Sequence[Leaderboard]) -> tuple[list[Judged], list[str]]:
+    """The experiments of which ``boards`` have records, and a line for each file that cannot be read."""
+    found, problems = [], []
+    for path in files.known(out.absolute().parent).values():
+        try:
+            one = files.load(path)
+        except UserError as error:
+            problems.append(str(error))
+            continue
+        ours = [board for board in verdicts.boards_of(one, boards) if _has_any(one, board)]
+        if ours:
+            found.append(Judged(one, verdicts.judge(one, ours), ours))
+    return found, problems
+
+
+def _has_any(one: Experiment, board: Leaderboard) -> bool:
+    return any(find_row(board, name, board.rows) for name in one.contenders)
+
+
+def markdown(judged: Judged) -> str:
+    """The page of an experiment."""
+    one = judged.experiment
+    lines = [f"# {one.title}", "", "Made by `python -m bench report` from the records beside this file; do not edit."]
+    lines += [f"`python -m bench experiment {one.name}` runs what is missing.", ""]
+    lines += [one.about.strip(), ""] if one.about else []
+    if one.claims:
+        lines += ["## Claims", "", claims_table(judged).to_markdown(index=False, disable_numparse=True), "", LEGEND, ""]
+    if (frame := accuracies(judged)) is not None:
+        lines += ["## Accuracy", "", frame.to_markdown(index=False, disable_numparse=True), ""]
+    if figure(judged):
+        lines += [f"![{one.title}](figures/{one.name}.svg)", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+LEGEND = (
+    "Differences in points of accuracy with their 95% interval, paired by seed and by test image; p by Holm over the tests of "
+    "this experiment. Supported and refuted: significant at 5%. *Seeds to decide*: with which a difference as large as the one "
+    "seen would show with probability 0.8; – where none is known, or where the test images alone leave it open."
+)
+
+
+def claims_table(judged: Judged) -> pd.DataFrame:
+    """A line for each claim and leaderboard."""
+    return pd.DataFrame([_line(finding, judged.findings) for finding in judged.findings])
+
+
+def _line(finding: Finding, findings: Sequence[Finding]) -> dict[str, str]:
+    claim, pair = finding.claim, finding.pair
+    whole = verdicts.overall([one for one in findings if one.claim is claim])
+    lacking = "too few seeds" if pair and not pair.parts else finding.why
+    unit = " per doubling" if claim.claim == "grows_with" and pair else ""
+    return {
+        "claim": f"{claim.says + ': ' if claim.says else ''}`{claim}`",
+        "verdict": f"**{whole}**",
+        "on": finding.where,
+        "there": finding.verdict + (f": {lacking}" if lacking and finding.verdict == UNDECIDED else ""),
+        "estimate": tables.difference(pair) + unit if pair else tables.NONE,
+        "p (Holm)": tables.p_value(finding.p),
+        "n": str(pair.n if pair else 0),
+        "seeds to decide": str(finding.seeds or tables.NONE),
+    }
+
+
+def accuracies(judged: Judged) -> pd.DataFrame | None:
+    """A line for each leaderboard: the contenders' means of the first claim's metric; None where all is stale."""
+    one = judged.experiment
+    metric = one.claims[0].metric if one.claims else "linear_top1"
+    lines = []
+    for board in judged.boards:
+        rows = {name: find_row(board, name) for name in one.contenders}
+        cells = {name: tables.percent(row.interval(metric)) if row else tables.NONE for name, row in rows.items()}
+        if any(rows.values()):
+            lines.append({"track": f"{board.track}, {board.budget}", **cells})
+    return pd.DataFrame(lines) if lines else None
+
+
+def figure(judged: Judged) -> Figure | None:
+    """The differences of all claims that grow with a key, against the key; None without any."""
+    growing = [claim for claim in judged.experiment.claims if claim.claim == "grows_with"]
+    lines = [line for claim in growing if (line := _against(judged, claim))["value"]]
+    if not lines:
+        return None
+    key, metric = growing[0].key, METRICS.get(growing[0].metric, growing[0].metric)
+    return Figure({"title": judged.experiment.title, "key": key, "metric": metric, "lines": lines}, differences)
+
+
+def _against(judged: Judged, claim: Claim) -> dict[str, Any]:
+    points = []
+    for board in judged.boards:
+        samples = verdicts.samples(judged.experiment, claim, board)
+        pair = paired.all_pairs(samples).get((claim.a, claim.b))
+        if pair:
+            points.append((verdicts.place(board, claim.key), pair))
+    points.sort(key=lambda point: point[0])
+    return {
+        "label": f"{claim.a} − {claim.b}",
+        "value": [rounded(at) for at, _ in points],
+        "mean": [rounded(100 * pair.difference) for _, pair in points],
+        "half": [rounded(100 * (pair.half or 0)) for _, pair in points],
+    }
+
+
+def differences(axes: Any, shows: dict[str, Any]) -> None:
+    """Each difference against the key, with its interval."""
+    axes.axhline(0, color="#999999", linewidth=0.8)
+    values = sorted({value for line in shows["lines"] for value in line["value"]})
+    wide = is_wide(values)
+    for i, line in enumerate(shows["lines"]):
+        places = [value * 1.03**i if wide else value for value in line["value"]]  # apart, so that the intervals stay legible
+        style = MARKERS[i % len(MARKERS)] + "-"
+        axes.errorbar(
+            places, line["mean"], yerr=line["half"], fmt=style, color=COLOURS[i % len(COLOURS)], capsize=3, label=line["label"]
+        )
+    axes.set_xscale("log" if wide else "linear")
+    axes.set_xticks(values, [number(value) for value in values])
+    axes.minorticks_off()
+    label(axes, shows["title"], shows["key"], f"{shows['metric']} top-1, difference in points")
+    legend(axes, len(shows["lines"]))
+
+
+def page(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+    """What the page shows of them, as plain values."""
+    return [
+        {"name": one.experiment.name, "title": one.experiment.title, "claims": claims_table(one).to_dict("records")}
+        for one in judged
+        if one.findings
+    ]

@@ -1,0 +1,188 @@
+"""What the records say of an experiment's claims: supported, refuted or undecided.
+
+Each claim is one test on each leaderboard that it is about, or one for all of them where it grows with a key. The tests of an
+experiment are one family (Holm, 5%), paired by seed and by test image as everywhere:
+
+* better: a - b is not zero, and above it;
+* equal_within: a - b lies within so many points; refuted where it surely lies beyond. The distance to the nearer end is
+  tested two-sided, which is stricter than two one-sided tests;
+* grows_with: for each seed the slope of a - b, by least squares, against log2 of the key: points per doubling. The variance
+  over test images is summed over the tracks as if their images were independent.
+
+A claim on several leaderboards is supported where it is on each, and refuted where it is on any.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+import numpy as np
+from scipy import special
+
+from ..datasets.spec import parse_spec
+from ..experiment import Claim, Experiment
+from . import paired
+from .leaderboard import Leaderboard, Row, find_row
+from .paired import POWER, Pair, Part, Sample
+from .stats import ENOUGH, LEVEL, holm, is_significant
+
+MOST_SEEDS = 1000  # beyond which no number of seeds is named
+SUPPORTED, REFUTED, UNDECIDED = "supported", "refuted", "undecided"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One test of a claim: an estimate in points (or points per doubling), or why there is none."""
+
+    claim: Claim
+    where: str
+    pair: Pair | None = None
+    why: str = ""  # nothing could be tested
+    p: float | None = None  # Holm's
+    seeds: int | None = None  # that would decide it
+
+    @property
+    def tested(self) -> Pair | None:
+        """The pair whose difference from zero decides: for equal_within, the distance from the nearer end."""
+        if self.pair is None or self.claim.claim != "equal_within":
+            return self.pair
+        return replace(self.pair, difference=self.claim.points / 100 - abs(self.pair.difference))
+
+    @property
+    def verdict(self) -> str:
+        if self.tested is None or self.p is None or not is_significant(self.p):
+            return UNDECIDED
+        return SUPPORTED if self.tested.difference > 0 else REFUTED
+
+
+def judge(experiment: Experiment, boards: Sequence[Leaderboard]) -> list[Finding]:
+    """Every claim tested on the records that are not stale."""
+    ours = boards_of(experiment, boards)
+    found = [finding for claim in experiment.claims for finding in _findings(experiment, claim, ours)]
+    tests = [i for i, one in enumerate(found) if one.tested is not None and one.tested.p is not None]
+    adjusted = dict(zip(tests, holm([found[i].tested.p for i in tests]), strict=True))  # type: ignore[union-attr,misc]
+    level = (1 - LEVEL) / max(1, len(tests))
+    judged = [replace(one, p=adjusted.get(i)) for i, one in enumerate(found)]
+    return [one if one.verdict != UNDECIDED else replace(one, seeds=seeds_that_decide(one.tested, level)) for one in judged]
+
+
+def overall(findings: Sequence[Finding]) -> str:
+    """The verdict on a claim by its tests."""
+    verdicts = {one.verdict for one in findings}
+    return REFUTED if REFUTED in verdicts else SUPPORTED if verdicts == {SUPPORTED} else UNDECIDED
+
+
+def boards_of(experiment: Experiment, boards: Sequence[Leaderboard]) -> list[Leaderboard]:
+    """The leaderboards that an experiment fills, in the order of its tracks."""
+    fits = [
+        board
+        for board in boards
+        if board.track in experiment.tracks
+        and board.budget in experiment.budgets
+        and fnmatchcase(board.backbone, experiment.backbone or "*")
+    ]
+    return sorted(fits, key=lambda board: (experiment.budgets.index(board.budget), experiment.tracks.index(board.track)))
+
+
+def _findings(experiment: Experiment, claim: Claim, boards: Sequence[Leaderboard]) -> list[Finding]:
+    tracks = [track for track in experiment.tracks if fnmatchcase(track, claim.on)]
+    chosen = [board for board in boards if board.track in tracks]
+    if not tracks:
+        return [Finding(claim, claim.on, why="no track of the experiment fits")]
+    if claim.claim == "grows_with":
+        return [_slope(experiment, claim, budget, tracks, chosen) for budget in experiment.budgets]
+    missing = [
+        Finding(claim, f"{track}, {budget}", why="no records")
+        for budget in experiment.budgets
+        for track in tracks
+        if not any((board.track, board.budget) == (track, budget) for board in chosen)
+    ]
+    return [_difference(experiment, claim, board) for board in chosen] + missing
+
+
+def _difference(experiment: Experiment, claim: Claim, board: Leaderboard) -> Finding:
+    known = samples(experiment, claim, board)
+    where = f"{board.track}, {board.budget}"
+    pair = paired.all_pairs(known).get((claim.a, claim.b))
+    return Finding(claim, where, pair, "" if pair else _lack(experiment, claim, board))
+
+
+def samples(experiment: Experiment, claim: Claim, board: Leaderboard) -> dict[str, Sample]:
+    """Those of the claim first, then those of all other contenders, whose spread helps to know the usual one."""
+    rows = {name: find_row(board, experiment.spec(name)) for name in (claim.a, claim.b)}
+    own = {experiment.spec(name) for name in (claim.a, claim.b)}
+    rows |= {name: find_row(board, name) for name in experiment.contenders if name not in own}
+    return {name: row.sample(claim.metric) for name, row in rows.items() if row and row.values[claim.metric]}
+
+
+def _lack(experiment: Experiment, claim: Claim, board: Leaderboard) -> str:
+    old = [find_row(board, experiment.spec(name), board.stale) for name in (claim.a, claim.b)]
+    return "no fresh records: they are stale" if any(old) else "no records of both on one seed"
+
+
+def _slope(experiment: Experiment, claim: Claim, budget: str, tracks: Sequence[str], boards: Sequence[Leaderboard]) -> Finding:
+    where = f"{len(tracks)} tracks, {budget}"
+    chosen = [board for board in boards if board.budget == budget]
+    sides = [[samples(experiment, claim, board).get(name) for name in (claim.a, claim.b)] for board in chosen]
+    lacking = [board for board, pair in zip(chosen, sides, strict=True) if None in pair]
+    if lacking or {board.track for board in chosen} != set(tracks):
+        return Finding(claim, where, why=_lack(experiment, claim, lacking[0]) if lacking else "no records on every track")
+    places = [place(board, claim.key) for board in chosen]
+    if len(set(places)) < 2:
+        return Finding(claim, where, why=f"the tracks do not differ in {claim.key}")
+    return Finding(claim, where, slope(places, [(a, b) for a, b in sides if a and b]))
+
+
+def place(board: Leaderboard, key: str) -> float:
+    """The value of ``key`` on a board's track."""
+    written = getattr(parse_spec(board.track), key)
+    if written is not None:
+        return float(written)
+    row: Row = board.rows[0]
+    record = row.records[0]
+    usual = {"classes": record.data.get("classes"), "px": record.recipe.get("input_size")}
+    return float(usual.get(key) or 1.0)
+
+
+def slope(places: Sequence[float], sides: Sequence[tuple[Sample, Sample]]) -> Pair | None:
+    """The slope of a - b against log2 of the places, over the seeds that all have; None where there are none."""
+    seeds = sorted(set.intersection(*(set(one.values) for side in sides for one in side)))
+    if not seeds:
+        return None
+    x = np.log2(np.asarray(places, dtype=float))
+    weights = (x - x.mean()) / float(((x - x.mean()) ** 2).sum())
+    by_seed = np.array([[a.values[s] - b.values[s] for a, b in sides] for s in seeds]) @ weights
+    n, mean = len(seeds), float(by_seed.mean())
+    if n < ENOUGH:
+        return Pair(mean, n)
+    pairs = [paired.compare(_only(a, seeds), _only(b, seeds)) for a, b in sides]
+    images = [pair.parts[1] for pair in pairs if pair and len(pair.parts) > 1]
+    least = sum(w**2 / (a.images or math.inf) ** 2 for w, (a, _) in zip(weights, sides, strict=True))
+    parts = [Part(max(float(np.var(by_seed, ddof=1)), least) / n, n - 1)]
+    if len(images) == len(sides):
+        variance = sum(w**2 * part.variance for w, part in zip(weights, images, strict=True))
+        parts.append(Part(float(variance), min(part.freedom for part in images)))
+    return Pair(mean, n, float(np.mean(np.sign(by_seed) + 1) / 2), tuple(parts))
+
+
+def _only(sample: Sample, seeds: Sequence[int]) -> Sample:
+    return replace(sample, values={s: sample.values[s] for s in seeds})
+
+
+def seeds_that_decide(pair: Pair | None, level: float) -> int | None:
+    """The least number of seeds with which a difference as large as this one shows at ``level`` with probability POWER.
+
+    None where there is no estimate of the spread yet, or where the test images alone leave it open.
+    """
+    if pair is None or not pair.parts or pair.difference == 0:
+        return None
+    seeds, *images = pair.parts
+    for n in range(pair.n, MOST_SEEDS + 1):
+        freedom = seeds.freedom * (n - 1) / (pair.n - 1)
+        more = replace(pair, n=n, parts=(Part(seeds.variance * pair.n / n, freedom), *images))
+        if (more.margin(level) or 0.0) + float(special.ndtri(POWER)) * more.error <= abs(pair.difference):
+            return n
+    return None

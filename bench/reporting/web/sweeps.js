@@ -1,0 +1,47 @@
+// Sweeps over one number or two, and the verdicts on claims.
+
+function drawSweeps() {
+  const found = board().sweeps, metric = board().metrics[data.headline];
+  at("sweeps-section").hidden = !found.length;
+  at("sweeps").replaceChildren(...found.flatMap((sweep, i) => [
+    make("h3", {}, `Over ${sweep.title}`), make("div", { id: `sweep-${i}`, class: "chart" }),
+  ]));
+  const row = (name) => board().rows.find((one) => one.method === name && one.kind !== "stale").metrics[data.headline];
+  found.forEach((sweep, i) => (sweep.lines ? drawSweep : drawGrid)(`sweep-${i}`, sweep, metric, row));
+}
+
+function drawSweep(id, sweep, metric, row) {
+  const traces = sweep.lines.map((line, i) => {
+    const rows = line.rows.map(row), color = COLOURS[i % COLOURS.length];
+    return {
+      x: line.value, y: rows.map((one) => 100 * one.mean), name: line.method, mode: "lines+markers",
+      error_y: { array: rows.map((one) => 100 * (one.half ?? 0)), thickness: 1 }, line: { color, width: 2 },
+    };
+  });
+  const values = sweep.lines.flatMap((line) => line.value);
+  draw(id, traces, sweep.title, `${metric} top-1 [%]`, `${metric} against ${sweep.title}; the leaderboard has the numbers.`);
+  if (Math.min(...values) > 0 && Math.max(...values) >= 10 * Math.min(...values)) Plotly.relayout(at(id), { "xaxis.type": "log" });
+}
+
+function drawGrid(id, grid, metric, row) {
+  const z = grid.rows.map((line) => line.map((name) => 100 * row(name).mean));
+  const trace = {
+    type: "heatmap", x: grid.second.map(String), y: grid.first.map(String), z, text: z.map((line) => line.map((value) => value.toFixed(2))),
+    texttemplate: "%{text}", colorscale: "Cividis", colorbar: { title: { text: "%" } },
+  };
+  draw(id, [trace], grid.keys[1], grid.keys[0], `${metric} of every combination of ${grid.title}; the leaderboard has the numbers.`);
+  Plotly.relayout(at(id), { "xaxis.type": "category", "yaxis.type": "category" });
+}
+
+function drawClaims() {
+  at("claims-section").hidden = !data.experiments.length;
+  const plain = (text) => text.replaceAll(/[*`]/g, "");
+  at("claims").replaceChildren(...data.experiments.flatMap((one) => {
+    const names = Object.keys(one.claims[0]), left = ["claim", "verdict", "on", "there"];
+    const head = make("tr", {}, ...names.map((name) => make("th", { scope: "col", class: left.includes(name) ? "text" : "" }, name)));
+    const lines = one.claims.map((claim) => make("tr", {}, ...names.map((name) =>
+      make("td", { class: name === "claim" ? "wrap" : left.includes(name) ? "text" : "" }, plain(claim[name])))));
+    const table = make("table", { "aria-label": one.title }, make("thead", {}, head), make("tbody", {}, ...lines));
+    return [make("h3", {}, one.title), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": one.title }, table)];
+  }));
+}

@@ -1,0 +1,110 @@
+"""Evaluators: one a file, found by the folder; a new one gets its column, also on records that were there before it."""
+
+import json
+import shutil
+import subprocess
+
+import torch
+
+from bench.evaluation import default, registry
+from bench.evaluation.evaluator import Evaluator, description, judge, lacking, merged
+from bench.evaluation.frozen import Features, Frozen
+from bench.metrics import METRICS, Metric
+from bench.reporting import leaderboard
+from tests import made_up
+from tests.small_cells import ROOT, command, environment
+
+SPREAD = '''
+"""How far the features of the test images lie apart."""
+
+from __future__ import annotations
+
+from ..metrics import Metric
+from .evaluator import Evaluator
+from .frozen import Frozen
+
+
+class Spread(Evaluator):
+    """Mean standard deviation of a feature, and the share of features that vary at all."""
+
+    name = "spread"
+    version = 1
+    columns = (
+        Metric("spread", "spread", unit="", better="", note="spread: mean standard deviation of a feature. "),
+        Metric("alive", "alive", better="higher"),
+    )
+
+    def evaluate(self, frozen: Frozen) -> dict[str, float]:
+        deviation = frozen.test.values.std(0)
+        return {"spread": float(deviation.mean()), "alive": float((deviation > 0).float().mean())}
+'''
+
+
+class Fixed(Evaluator):
+    """Gives one number."""
+
+    name, columns = "fixed", (Metric("fixed", "fixed", unit="", better=""),)
+
+    def evaluate(self, frozen):
+        return {"fixed": 2.5}
+
+
+def frozen():
+    labels = torch.arange(40) % 4
+    return Frozen(Features(torch.randn(40, 8), labels), Features(torch.randn(40, 8), labels), 4)
+
+
+def test_the_protocol_comes_first_and_few_labels_only_where_asked_for():
+    assert [evaluator.name for evaluator in default()][:2] == ["linear", "knn"]
+    assert {"few_labels", "knn", "linear"} <= set(registry()) and "few_labels" not in [e.name for e in default()]
+
+
+def test_wanted_and_lacking_is_one_mechanism():
+    few = registry()["few_labels"]([0.01, 0.1])
+    assert lacking(METRICS, {}, default()) == ()
+    (left,) = lacking([*METRICS, "linear_top1@1%"], {}, [*default(), few])
+    assert left.fractions == (0.1,)
+    assert lacking({"fixed": 1.0}, {"fixed": {"version": 1}}, [Fixed()]) == ()
+    (again,) = lacking({"fixed": 1.0}, {"fixed": {"version": 0}}, [Fixed()])
+    assert again.name == "fixed"
+
+
+def test_scores_come_together_in_one_order():
+    found = judge(frozen(), [registry()["few_labels"]([0.5]), *default(), Fixed()])
+    assert list(found.metrics)[:4] == [*METRICS] and list(found.metrics)[-1] == "linear_top5@50%"
+    assert found.metrics["fixed"] == 2.5
+    assert list(merged({"a@10%": 1, "b": 2}, {"c@1%": 3, "d": 4})) == ["b", "d", "c@1%", "a@10%"]
+
+
+def test_columns_are_those_that_records_describe(tmp_path, monkeypatch):
+    made_up.install(monkeypatch)
+    made = made_up.few()
+    for record in made[:5]:
+        record.metrics["fixed"] = 2.5
+        record.evaluators = description([Fixed()])
+    made_up.write(tmp_path, made)
+    (board,) = leaderboard.build(made_up.read(tmp_path))
+    assert list(board.metrics.items())[-1] == ("fixed", "fixed") and board.standings["fixed"] == {}
+
+
+def test_a_new_file_is_a_new_column_and_completes_old_records(tmp_path):
+    for name in ("bench", "datasets"):
+        shutil.copytree(ROOT / name, tmp_path / name, symlinks=True)
+    (tmp_path / "methods").symlink_to(ROOT / "methods")
+
+    def run() -> str:
+        done = subprocess.run(
+            command(tmp_path, "raw_pixels"), cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        (path,) = tmp_path.glob("results/*/*/*/*/seed0.json")
+        return path.read_text()
+
+    before = json.loads(run())
+    (tmp_path / "bench" / "evaluation" / "spread.py").write_text(SPREAD)
+    after = json.loads(run())
+    assert after["metrics"].items() > before["metrics"].items() and after["evaluators"]["spread"]["version"] == 1
+    table = (tmp_path / "results" / "leaderboard.md").read_text()
+    assert "| spread" in table and "mean standard deviation of a feature." in table
+    assert f"| {after['metrics']['spread']:.4g} " in table and f"| {100 * after['metrics']['alive']:.2f} " in table
+    assert json.loads(run()) == after
