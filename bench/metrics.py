@@ -39,6 +39,11 @@ COSTS = {
         Metric("train_seconds", "train", "s", "lower"),
         Metric("detect_seconds", "detection", "s", "lower"),
         Metric("eval_seconds", "evaluation", "s", "lower"),
+        Metric("views_per_image", "views/image", "views", "lower"),
+        Metric("flops_per_image", "GFLOP/image", "FLOP", "lower"),
+        Metric("forward_passes", "forward passes/image", "passes", "lower"),
+        Metric("detect_flops", "operations of detection", "FLOP", "lower"),
+        Metric("flops", "operations", "FLOP", "lower"),
         Metric("peak_memory_bytes", "peak memory", "bytes", "lower"),
         Metric("energy_joules", "energy", "J", "lower"),
     )

@@ -82,6 +82,11 @@ def record(c: Contestant, seed: int, track: str = TRACK, budget: str = "10ep", p
         "images": 10 * TRAIN,
         "steps": 150,
         "images_per_second": c.speed,
+        "views_per_image": 2,
+        "flops_per_image": 3.5e9,
+        "forward_passes": 6.02,
+        "detect_flops": 10**13 if c.detects else 0,
+        "flops": 280 * 10**12 + (10**13 if c.detects else 0),
         "peak_memory_bytes": 2**31,
         "energy_joules": 40 * seconds,
     }

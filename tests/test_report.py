@@ -1,5 +1,6 @@
 """What `report` makes of made-up records."""
 
+import io
 import json
 import re
 import time
@@ -77,6 +78,26 @@ def test_ranks_have_intervals_and_the_top_group_is_bold(out):
     assert [text.startswith("**") for text in table["linear"][:3]] == [True, True, False]
     assert table["n"]["gamma"] == "5; 1 diverged"
     assert "±" in table["linear"]["supervised_made_up (uses labels)"] and "**" not in table["linear"].iloc[-1]
+
+
+def test_computing_is_shown_and_unknown_in_old_records(out):
+    table = tables.table(board(out)).set_index("method")
+    assert list(table.loc["alpha", ["views/image", "GFLOP/image", "operations"]]) == ["2", "3.5", "290 TFLOP"]
+    for path in out.glob("*/*/*/beta/seed*.json"):
+        old = json.loads(path.read_text())
+        old["cost"] = {key: value for key, value in old["cost"].items() if "flops" not in key and key != "views_per_image"}
+        path.write_text(json.dumps(old))
+    table = tables.table(board(out)).set_index("method")
+    assert list(table.loc["beta", ["views/image", "GFLOP/image", "operations"]]) == ["–", "–", "–"]
+    assert pd.read_csv(io.StringIO(report.render(out)[0][out / "leaderboard.csv"].content))["flops"].notna().sum() == 3
+
+
+@pytest.mark.parametrize(
+    ("flops", "text"),
+    [(None, "–"), (0, "0"), (45e9, "0.045 TFLOP"), (3 * 10**15, "3 PFLOP"), (1234 * 10**12, "1.23 PFLOP"), (2e21, "2,000 EFLOP")],
+)
+def test_operations_are_written_with_three_digits(flops, text):
+    assert tables.operations(flops) == text
 
 
 def test_nothing_is_claimed_of_two_seeds(out, tmp_path):

@@ -16,7 +16,7 @@ def run(
         str, typer.Option(help="all, or names with commas; * is a wildcard. simclr:temperature=0.1|0.5 makes two of one.")
     ] = "all",
     datasets: Annotated[str, typer.Option(help="auto, or specs with commas, such as cifar100:classes=20,fraction=0.1.")] = "auto",
-    budget: Annotated[str, typer.Option(help="What each may spend: 200ep, 50000steps, 10Mimg, 90s, 30min, 2h.")] = "200ep",
+    budget: Annotated[str, typer.Option(help="What each may spend: 200ep, 50000steps, 10Mimg, 30min, 2h, 3PFLOP.")] = "200ep",
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Seeds 0 to N - 1 of every method.")] = 3,
     backbone: Annotated[str | None, typer.Option(help="A timm name; else the dataset's default.")] = None,
     batch_size: Annotated[

@@ -21,7 +21,9 @@ LEGEND = (
     "ends where it would pass 0 or 100. Rank by linear accuracy, with its 95% interval. **Bold**: no contestant is significantly "
     "better. Both follow from one family of tests a board: all pairs of contestants in linear accuracy, paired by seed and by "
     "test image, Holm, 5%. Nothing is claimed below 3 seeds. {test}{notes}"
-    "images/s counts images (two views each) of training, detection included; detection is its share of training time. "
+    "images/s counts images of training, detection included; detection is its share of training time. "
+    "GFLOP/image: floating-point operations of a step, forward and backward, by image; operations: of all training, detection "
+    "included. "
     "Costs are medians over seeds on {devices}; ~ marks times that vary by more than a fifth between seeds. "
     "– not measured or not applicable."
 )

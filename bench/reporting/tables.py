@@ -43,6 +43,9 @@ def _line(board: Leaderboard, row: Row) -> dict[str, Any]:
         "images/s": about + number(row.cost["images_per_second"], "{:,.0f}"),
         "train": about + duration(row.cost["train_seconds"]) if row.cost["train_seconds"] else NONE,
         "detection": _share(row.cost["detect_seconds"], row.cost["train_seconds"]),
+        "views/image": number(row.cost["views_per_image"], "{:g}"),
+        "GFLOP/image": significant(row.cost["flops_per_image"], 1e9),
+        "operations": operations(row.cost["flops"]),
         "peak memory": number(row.cost["peak_memory_bytes"], "{:.2f} GiB", 2**30),
         "energy": number(row.cost["energy_joules"], "{:,.0f} kJ", 1000),
         "published": _published(board, row),
@@ -194,6 +197,19 @@ def _ends(bounds: stats.Bounds | None) -> str:
 
 def _share(part: float | None, whole: float | None) -> str:
     return f"{100 * part / whole:.1f}%" if part and whole else NONE
+
+
+def operations(flops: float | None) -> str:
+    """In the prefix that leaves one to three digits before the point, from TFLOP on."""
+    if flops is None:
+        return NONE
+    unit, prefix = next(((10.0**power, p) for power, p in ((18, "E"), (15, "P")) if flops >= 10**power), (1e12, "T"))
+    return f"{significant(flops, unit)} {prefix}FLOP" if flops else "0"
+
+
+def significant(value: float | None, unit: float = 1) -> str:
+    """Three digits, and never an exponent below a million."""
+    return NONE if value is None else f"{float(f'{value / unit:.3g}'):,g}"
 
 
 def duration(seconds: float | None) -> str:

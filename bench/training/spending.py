@@ -51,11 +51,16 @@ class Spending:
         return None if self.work is None or self.detect is None else self.steps * self.work.step + self.detect
 
     @property
+    def full(self) -> bool:
+        """Whether the limit leaves no room for a further step; the first one is taken in any case."""
+        if self.limit is None or self.work is None:
+            return False
+        return self.over or (self.steps > 0 and (self.total or 0) + self.work.step > self.limit)
+
+    @property
     def progress(self) -> float:
-        """Share of the limit that is spent; 1 where no further step fits, though one is taken in any case."""
-        total, limit = self.total or 0, self.limit or 1
-        full = self.over or (self.steps > 0 and self.work is not None and total + self.work.step > limit)
-        return 1.0 if full else min(1.0, total / limit)
+        """Share of the limit that is spent, 1 once it is full."""
+        return 1.0 if self.full else min(1.0, (self.total or 0) / (self.limit or 1))
 
     def fits(self) -> bool:
         """Whether what is left would pay the dearest detection so far."""

@@ -78,12 +78,16 @@ class Trainer:
             while self.progress < 1:
                 if self.step % self.loader.steps_per_epoch == 0:
                     self._before_epoch()
+                    if self.spending.full:  # the detection took what the next step needs
+                        break
                 self.train_step()
                 self._after_step()
         except BudgetSpent:
             pass
         if self.step > self._point_step:
             self._point()
+        elif self.curve:  # a detection took what was left
+            self.curve[-1]["progress"] = self.progress
         self.clock.stop()
 
     def train_step(self) -> None:

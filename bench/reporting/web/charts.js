@@ -6,6 +6,7 @@ const SYMBOLS = ["circle", "square", "diamond", "triangle-up"];
 const COSTS = {
   train_seconds: ["training time [min]", 60],
   detect_seconds: ["time in detection [min]", 60],
+  flops: ["operations [TFLOP]", 1e12],
   peak_memory_bytes: ["peak memory [GiB]", 2 ** 30],
   energy_joules: ["energy [kJ]", 1000],
 };
