@@ -147,6 +147,8 @@ def read(path: Path) -> Record:
         record = Record(**known)
     except TypeError as error:
         raise UserError(f"{path} is not a whole record: {error}") from None
+    if (why := AMOUNTS(record.cost)) is not None:
+        raise UserError(f"{path} is damaged: cost{why}; mend it, or move it away to compute it again")
     _check_metrics(record, path)
     _check_outcomes(record, path)
     if not record.contender:
@@ -167,6 +169,7 @@ INSIDE: dict[str, Any] = {  # what a record's fields hold, as far as it is known
     "curve": list[Point],
 }
 CHECKS = {key: check_of(hint) for key, hint in (get_type_hints(Record, include_extras=True) | INSIDE).items()}
+AMOUNTS = check_of(dict[str, NonNegative | None])  # what costs are that have no type of their own
 SHARES = ("_top1", "_top5", "%")  # how metrics end that are shares of images
 
 
