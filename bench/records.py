@@ -206,10 +206,10 @@ def _check_outcomes(record: Record, path: Path) -> None:
             raise UserError(f"{path} is damaged: outcomes of {metric}: {error}") from None
 
 
-def read_all(out: Path) -> tuple[list[Record], list[str]]:
+def read_all(out: Path | str) -> tuple[list[Record], list[str]]:
     """All records below ``out`` in the order of their paths, and a line for each file that is not one."""
     found, problems = [], []
-    for path in record_paths(out):
+    for path in record_paths(Path(out)):
         try:
             record = read(path)
         except UserError as error:

@@ -8,23 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from .. import environment, outcomes, standstill, versions
 from ..backbone import build_backbone, save_encoder
 from ..budget import Budget
 from ..cells import Cell
-from ..datasets.loader import Loader, evaluation_batches, place
-from ..datasets.registry import open_splits, track_of
-from ..datasets.spec import parse_spec
-from ..datasets.store import Splits, Store
+from ..datasets.loader import Loader, place
+from ..datasets.registry import open_splits
+from ..datasets.store import Splits
 from ..evaluation import default, protocol
 from ..evaluation.detection import Judge
 from ..evaluation.evaluator import Evaluator, description, judge
-from ..evaluation.features import extract
-from ..evaluation.frozen import Features, Frozen
+from ..evaluation.features import encode, freeze
+from ..evaluation.frozen import Features
 from ..methods import Method, TrainData
-from ..recipe import Recipe
 from ..records import Record
 from ..training import resources
 from ..training.checkpointer import Keeper
@@ -82,7 +79,7 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
 
     tell({"phase": "evaluate", "progress": 1.0})
     begun = standstill.now()
-    frozen = freeze(method.encoder, splits, recipe, job)
+    frozen = freeze(method.encoder, splits, recipe.track, device, job.data_root)
     found = judge(frozen, job.evaluators)
     if spent.curve:
         spent.curve[-1] |= _curve_knn(frozen.train, splits)
@@ -116,25 +113,6 @@ def build_method(cell: Cell, splits: Splits) -> Method:
     encoder = build_backbone(recipe.backbone, splits.train.channels, recipe.track.size)
     known = protocol.shown(splits.train.labels) if recipe.method.uses_labels else None
     return recipe.method(encoder, recipe.config, TrainData(len(splits.train), splits.classes, known))
-
-
-def encode(encoder: nn.Module, store: Store, recipe: Recipe, device: torch.device) -> Features:
-    """A split as a frozen encoder sees it."""
-    batches = evaluation_batches(store, recipe.track.policy, recipe.track.size, device)
-    return Features(extract(encoder, batches, device), store.labels.to(device))
-
-
-def freeze(encoder: nn.Module, splits: Splits, recipe: Recipe, job: Job) -> Frozen:
-    """Features of both splits; of another dataset, at the input size that the encoder was made for."""
-    device = torch.device(job.device)
-    train, test = (encode(encoder, store, recipe, device) for store in (splits.train, splits.test))
-
-    def elsewhere(text: str) -> Frozen:
-        spec = parse_spec(text)
-        track = track_of(spec, job.data_root).at(recipe.track.size)
-        return freeze(encoder, open_splits(spec, job.data_root), replace(recipe, spec=spec, track=track), job)
-
-    return Frozen(train, test, splits.classes, elsewhere)
 
 
 def _curve_knn(train: Features, splits: Splits) -> dict[str, float]:
@@ -175,7 +153,7 @@ def _curve_measure(trainer: Trainer, cell: Cell, splits: Splits) -> Callable[[fl
         done = sum("held_out_knn_top1" in point for point in trainer.curve)
         if progress >= 1 or progress < (done + 1) / CURVE_KNN:
             return {}
-        features = encode(trainer.method.encoder, splits.train, cell.recipe, trainer.device)
+        features = encode(trainer.method.encoder, splits.train, cell.recipe.track, trainer.device)
         return _curve_knn(features, splits)
 
     return measure
