@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .. import environment, outcomes, versions
+from .. import environment, outcomes, standstill, versions
 from ..backbone import build_backbone, save_encoder
 from ..budget import Budget
 from ..cells import Cell
@@ -81,12 +80,12 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
     spent = _train(method, splits, device, job, tell, stop) if method.trains else Spent()
 
     tell({"phase": "evaluate", "progress": 1.0})
-    begun = time.perf_counter()
+    begun = standstill.now()
     frozen = freeze(method.encoder, splits, recipe.track, device, job.data_root)
     found = judge(frozen, job.evaluators)
     if spent.curve:
         spent.curve[-1] |= _of_embeddings(method.encoder, frozen.train, splits, recipe.track, device)
-    spent.cost["eval_seconds"] += time.perf_counter() - begun
+    spent.cost["eval_seconds"] += standstill.now() - begun
     spent.cost["peak_memory_bytes"] = resources.peak_memory_bytes(device)
     if next(method.encoder.parameters(), None) is not None:
         save_encoder(method.encoder, job.runs / cell.encoder_path, recipe.backbone, splits.train.channels, recipe.track.size)
@@ -150,7 +149,7 @@ def _train(method: Method, splits: Splits, device: torch.device, job: Job, tell:
         "activation_checkpointing": trainer.way.recomputed,
         "precision": precision(training, device),
     }
-    energy = None if resumed or before is None or after is None else after - before
+    energy = None if resumed or trainer.clock.stopped or before is None or after is None else after - before
     return Spent(_cost(trainer, training.batch_size) | {"energy_joules": energy}, trainer.curve, way)
 
 
@@ -173,6 +172,7 @@ def _cost(trainer: Trainer, batch_size: int) -> dict[str, Any]:
         "eval_seconds": clock.apart.get("eval", 0.0),
         "compile_seconds": clock.apart.get("compile", 0.0),
         "checkpoint_seconds": clock.apart.get("checkpoint", 0.0),
+        "stopped_seconds": clock.stopped,
         "images": images,
         "steps": trainer.step,
         "images_per_second": images / clock.train,
