@@ -69,7 +69,8 @@ def leaderboard(out: str | Path = "results") -> pd.DataFrame:
     n: seeds that ended well; not_ok: those that did not. rank, rank_best, rank_worst: by linear accuracy, and its 95% interval.
     For each metric, as a fraction and not in percent: its mean over seeds, ``_half`` (of the 95% interval), ``_bca_low`` and
     ``_bca_high`` (bootstrap, from 8 seeds), ``_top`` (no contestant is significantly better). test_split_low and
-    test_split_high: Wilson's interval. Costs are medians over seeds, in the units that their names bear.
+    test_split_high: Wilson's interval. Costs are medians over seeds, in the
+    units that their names bear; steady_times: they can be compared between seeds; pareto: none is as good and faster.
     """
     from .reporting import leaderboard as boards
     from .reporting import published, tables

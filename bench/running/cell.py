@@ -16,14 +16,16 @@ from ..budget import Budget
 from ..cells import Cell
 from ..datasets.base import Track
 from ..datasets.loader import Loader, place
-from ..datasets.registry import open_splits
+from ..datasets.registry import open_splits, tracks
 from ..datasets.store import Splits
 from ..evaluation import default, protocol
+from ..evaluation import registry as evaluators
 from ..evaluation.detection import Judge
 from ..evaluation.evaluator import Evaluator, description, judge
 from ..evaluation.features import encode, freeze
 from ..evaluation.frozen import Features
 from ..methods import Method, TrainData
+from ..methods import registry as methods
 from ..records import Record
 from ..training import collapse, resources
 from ..training.checkpointer import Keeper
@@ -100,8 +102,17 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
         collapsed=bool(spent.curve) and collapse.collapsed(spent.curve[-1]),
         outcomes={metric: outcomes.pack(right.cpu().numpy()) for metric, right in found.right.items()},
         curve=spent.curve,
-        environment=environment.describe(device) | spent.way,
+        environment=environment.describe(device) | _packages(job) | spent.way,
     )
+
+
+def _packages(job: Job) -> dict[str, Any]:
+    """Which installed packages, with their versions, add the method, the track or the evaluators; nothing where none does."""
+    recipe = job.cell.recipe
+    found = {e.name: evaluators().package(e.name) for e in job.evaluators}
+    found |= {recipe.method.name: methods().package(recipe.method.name), recipe.spec.name: tracks().package(recipe.spec.name)}
+    added = {name: package for name, package in found.items() if package}
+    return {"packages": added} if added else {}
 
 
 def _data(splits: Splits) -> dict[str, Any]:
