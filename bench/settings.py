@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import typing
 from collections.abc import Iterable, Mapping
@@ -11,6 +10,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
+from .datasets.found import nearest as nearest
 from .errors import UserError
 
 
@@ -37,13 +37,6 @@ def parse_assignments(texts: Iterable[str]) -> list[Assignment]:
             raise UserError(f"--set gives {name.strip()} twice")
         found.append(Assignment(method or None, key, value.strip()))
     return found
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """A hint for a name that is unknown: the nearest known ones, else all of them."""
-    names = list(names)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
 
 
 @cache
