@@ -1,4 +1,28 @@
 """The harness. `bench.methods` and `bench.datasets` are links to the folders of those names beside this one.
 
 Under the short name `datasets` that folder would hide, or be hidden by, the Hugging Face package of that name.
+
+What a notebook uses is here too, imported when it is first asked for: `run`, `leaderboard`, `evaluate`, `load_encoder` (see
+`bench.api`), and the module `records`.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import records
+    from .api import evaluate, leaderboard, load_encoder, run
+
+__all__ = ["evaluate", "leaderboard", "load_encoder", "records", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return (
+        importlib.import_module(f"{__name__}.records")
+        if name == "records"
+        else getattr(importlib.import_module(f"{__name__}.api"), name)
+    )

@@ -13,12 +13,14 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import nn
 
+from . import exported
 from .errors import UserError
 from .methods.base import Encoder
 from .settings import nearest
 from .storage import write_atomically
 
 SMALL = 64  # below this side the first layers keep the resolution: SimCLR B.9
+STEM = "small_stem."  # how the keys of an exported small stem begin; see `exported`
 TINY = 28  # below this side a deep stem keeps it too
 
 
@@ -47,19 +49,30 @@ def build_backbone(name: str, channels: int, size: int) -> Encoder:
     `UserError` where the backbone cannot take such images.
     """
     check_backbone(name)
-    sized: dict[str, Any] = {"img_size": size} if "vit" in name or "swin" in name else {}
-    base = base_transformer(name)
-    if base is not None:
-        name, sized = base[0], sized | {"patch_size": base[1]}
+    model_name, arguments = as_timm(name, channels, size)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = timm.create_model(name, pretrained=False, num_classes=0, in_chans=channels, **sized)
+            model = timm.create_model(model_name, pretrained=False, **arguments)
     except Exception as error:  # what timm's hundreds of constructors raise is theirs to choose
         raise UserError(f"backbone {name!r} cannot take images of {channels} x {size} x {size}: {error}") from None
-    if size < SMALL and isinstance(model, timm.models.resnet.ResNet):
+    if has_small_stem(model, size):
         _small_stem(model, size)
     return cast(Encoder, model)
+
+
+def as_timm(name: str, channels: int, size: int) -> tuple[str, dict[str, Any]]:
+    """The name and the arguments by which timm makes the backbone, its stem apart."""
+    arguments: dict[str, Any] = {"num_classes": 0, "in_chans": channels}
+    if "vit" in name or "swin" in name:
+        arguments["img_size"] = size
+    base = base_transformer(name)
+    return (name, arguments) if base is None else (base[0], arguments | {"patch_size": base[1]})
+
+
+def has_small_stem(model: nn.Module, size: int) -> bool:
+    """Whether the stem is not timm's own."""
+    return size < SMALL and isinstance(model, timm.models.resnet.ResNet)
 
 
 def _small_stem(model: Any, size: int) -> None:
@@ -73,16 +86,35 @@ def _small_stem(model: Any, size: int) -> None:
 
 
 def save_encoder(encoder: nn.Module, path: Path, name: str, channels: int, size: int) -> None:
-    """Export an encoder's parameters and buffers, with what `load_encoder` needs to rebuild it."""
-    tensors = {key: value.detach().cpu().contiguous() for key, value in encoder.state_dict().items()}
-    made = json.dumps({"backbone": name, "channels": channels, "size": size})
-    write_atomically(path, save(tensors, metadata={"encoder": made}))  # one key: safetensors writes several in any order
+    """Export an encoder's parameters and buffers, with all that `exported.load` needs to rebuild it.
+
+    A stem for small images has keys of its own, as its shapes may be those of timm's stem, which computes something else.
+    """
+    small = has_small_stem(encoder, size)
+    tensors = {
+        STEM + key if small and key.startswith("conv1.") else key: value.detach().cpu().contiguous()
+        for key, value in encoder.state_dict().items()
+    }
+    model, arguments = as_timm(name, channels, size)
+    made = {"backbone": name, "channels": channels, "size": size, "model": model, "arguments": arguments}
+    made["layers"] = _stem_layers(encoder) if small else []
+    # one key: safetensors writes several in any order
+    write_atomically(path, save(tensors, metadata={"encoder": json.dumps(made)}))
+
+
+def _stem_layers(model: Any) -> list[tuple[str, str, dict[str, Any]]]:
+    """The layers in which a small stem differs from timm's: name, class in torch.nn, arguments."""
+    name, conv = ("conv1.0", model.conv1[0]) if isinstance(model.conv1, nn.Sequential) else ("conv1", model.conv1)
+    keys = ("in_channels", "out_channels", "kernel_size", "stride", "padding")
+    return [(name, "Conv2d", {key: getattr(conv, key) for key in keys} | {"bias": False}), ("maxpool", "Identity", {})]
 
 
 def load_encoder(path: str | Path) -> Encoder:
     """The exported encoder in eval mode: a timm model, every key of it filled from the file and no other."""
     with safe_open(path, "pt") as file:
         made = json.loads(file.metadata()["encoder"])
-    model = build_backbone(made["backbone"], made["channels"], made["size"])
+    if "model" in made:
+        return cast(Encoder, exported.load(path))
+    model = build_backbone(made["backbone"], made["channels"], made["size"])  # as earlier versions exported it
     model.load_state_dict(load_file(path), strict=True)
     return model.eval()

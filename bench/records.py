@@ -5,17 +5,77 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NoReturn, TypedDict, get_type_hints
 from urllib.parse import unquote
 
 from . import outcomes
 from .errors import UserError
 from .settings import parse_assignments
 from .storage import write_atomically
+from .validation import Count, Fraction, Natural, NonNegative, check_of
 
 SCHEMA_VERSION = 1
+
+
+class Cost(TypedDict, total=False):
+    """What training and evaluation took; None where it was not measured."""
+
+    train_seconds: NonNegative | None
+    detect_seconds: NonNegative | None
+    eval_seconds: NonNegative | None
+    compile_seconds: NonNegative | None
+    checkpoint_seconds: NonNegative | None
+    stopped_seconds: NonNegative | None
+    images: Natural | None
+    steps: Natural | None
+    images_per_second: NonNegative | None
+    peak_memory_bytes: NonNegative | None
+    energy_joules: NonNegative | None
+
+
+class Settings(TypedDict, total=False):
+    """The sections of a recipe."""
+
+    config: dict[str, Any]
+    training: dict[str, Any]
+    policy: dict[str, Any]
+    side: Count | None
+
+
+class Given(TypedDict, total=False):
+    """What the user had chosen."""
+
+    settings: dict[str, str]
+    batch_size: Count | None
+    sets: list[str]
+
+
+class Data(TypedDict, total=False):
+    """What the cell was computed on."""
+
+    fingerprint: str
+    train: Count
+    test: Count
+    classes: Count
+    class_list: str
+
+
+class Environment(TypedDict, total=False):
+    """Where the cell was computed."""
+
+    device: str
+    versions: dict[str, str]
+
+
+class Point(TypedDict, total=False):
+    """A point of the learning curve."""
+
+    progress: Fraction
+    step: Natural
+    epoch: NonNegative
+    seconds: NonNegative
 
 
 @dataclass
@@ -26,14 +86,14 @@ class Record:
     backbone: str
     budget: str
     method: str  # the name of the method alone
-    seed: int
-    status: str  # ok, failed, diverged, out_of_memory, timeout or killed
+    seed: Natural
+    status: Literal["ok", "failed", "diverged", "out_of_memory", "timeout", "killed"]
     contender: str = ""  # the method with its settings: what has a row
-    role: str = "contestant"
+    role: Literal["contestant", "oracle", "anchor"] = "contestant"
     uses_labels: bool = False
     metrics: dict[str, float] = field(default_factory=dict)
-    cost: dict[str, Any] = field(default_factory=dict)
-    recipe: dict[str, Any] = field(default_factory=dict)
+    cost: dict[str, Any] = field(default_factory=dict)  # see `Cost`; what is read is checked against these types
+    recipe: dict[str, Any] = field(default_factory=dict)  # `Settings`
     recipe_hash: str = ""
     given: dict[str, Any] | None = None  # what the user had chosen; before contenders, their only mark
     state_version: int | None = None
@@ -41,6 +101,7 @@ class Record:
     evaluation: dict[str, Any] = field(default_factory=dict)
     evaluators: dict[str, Any] = field(default_factory=dict)  # beyond the protocol: versions, and what columns mean
     data: dict[str, Any] = field(default_factory=dict)
+    collapsed: bool = False  # whether the embeddings of different images are all but the same at the end of training
     outcomes: dict[str, str] = field(default_factory=dict)  # by metric: which test images it got right, see `outcomes`
     curve: list[dict[str, Any]] = field(default_factory=list)
     environment: dict[str, Any] = field(default_factory=dict)
@@ -67,28 +128,56 @@ def _finite(value: Any) -> Any:
 
 
 def read(path: Path) -> Record:
-    """The record in ``path``; `UserError` says what is wrong with it."""
+    """The record in ``path``; `UserError` says what is wrong with it: nothing else in it is ever met by surprise."""
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is no file; move it away to compute the record again")
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is no readable record: {error}; move it away to compute it again") from None
-    known = {f.name for f in fields(Record)}
     if not isinstance(content, dict) or not {"schema_version", "track", "method", "seed", "status"} <= set(content):
         raise UserError(f"{path} is not a record of this harness")
     version = content["schema_version"]
     if type(version) is not int or version > SCHEMA_VERSION:
-        raise UserError(f"{path} has schema version {version!r}; this version reads up to {SCHEMA_VERSION}: update the harness")
+        raise UserError(f"{path} has schema version {version!r:.40}, and this reads up to {SCHEMA_VERSION}: update the harness")
+    known = {key: value for key, value in content.items() if key in CHECKS}
+    for key, value in known.items():
+        if (why := CHECKS[key](value)) is not None:
+            raise UserError(f"{path} is damaged: {key}{why}; mend it, or move it away to compute it again")
     try:
-        record = Record(**{key: value for key, value in content.items() if key in known})
+        record = Record(**known)
     except TypeError as error:
         raise UserError(f"{path} is not a whole record: {error}") from None
-    for key in known:
-        if not _fits(getattr(record, key), TYPES[key]):
-            raise UserError(f"{path} is damaged: {key} is {str(getattr(record, key))[:40]!r}")
+    if (why := AMOUNTS(record.cost)) is not None:
+        raise UserError(f"{path} is damaged: cost{why}; mend it, or move it away to compute it again")
+    _check_metrics(record, path)
     _check_outcomes(record, path)
     if not record.contender:
-        record.contender = _contender_of_before(record)
+        record.contender = _contender_of_before(record, path)
     return record
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON")
+
+
+INSIDE: dict[str, Any] = {  # what a record's fields hold, as far as it is known
+    "cost": Cost,
+    "recipe": Settings,
+    "given": Given | None,
+    "data": Data,
+    "environment": Environment,
+    "curve": list[Point],
+}
+CHECKS = {key: check_of(hint) for key, hint in (get_type_hints(Record, include_extras=True) | INSIDE).items()}
+AMOUNTS = check_of(dict[str, NonNegative | None])  # what costs are that have no type of their own
+SHARES = ("_top1", "_top5", "%")  # how metrics end that are shares of images
+
+
+def _check_metrics(record: Record, path: Path) -> None:
+    for key, value in record.metrics.items():
+        if key.endswith(SHARES) and not 0 <= value <= 1:
+            raise UserError(f"{path} is damaged: metrics.{key} is {value:g}, not a fraction from 0 to 1")
 
 
 def is_of_before(record: Record) -> bool:
@@ -96,12 +185,15 @@ def is_of_before(record: Record) -> bool:
     return "sets" in (record.given or {}) and any((record.given or {}).values())
 
 
-def _contender_of_before(record: Record) -> str:
+def _contender_of_before(record: Record, path: Path) -> str:
     """The method with what was given; `recorded.contender` leaves out what is a default."""
     if not is_of_before(record):
         return record.method
     given: dict[str, Any] = record.given or {}
-    settings = {a.key: a.value.replace(",", "+") for a in parse_assignments(given["sets"])}
+    try:
+        settings = {a.key: a.value.replace(",", "+") for a in parse_assignments(given["sets"])}
+    except UserError as error:
+        raise UserError(f"{path} is damaged: given: {error}") from None
     if given.get("batch_size") is not None:
         settings["batch_size"] = str(given["batch_size"])
     return f"{record.method}:{','.join(f'{key}={value}' for key, value in sorted(settings.items()))}"
@@ -115,40 +207,29 @@ def _check_outcomes(record: Record, path: Path) -> None:
             raise UserError(f"{path} is damaged: outcomes of {metric}: {error}") from None
 
 
-TYPES = get_type_hints(Record)
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value read from JSON is of the type that a field has."""
-    kind, inner = get_origin(hint), get_args(hint)
-    if hint is Any:
-        return True
-    if kind is dict:
-        return isinstance(value, dict) and all(_fits(v, inner[1]) for v in value.values())
-    if kind is list:
-        return isinstance(value, list) and all(_fits(v, inner[0]) for v in value)
-    if inner:
-        return any(_fits(value, one) for one in inner)
-    if hint is float:
-        return type(value) in (int, float) and math.isfinite(value)
-    return type(value) is hint
-
-
-def read_all(out: Path) -> tuple[list[Record], list[str]]:
+def read_all(out: Path | str) -> tuple[list[Record], list[str]]:
     """All records below ``out`` in the order of their paths, and a line for each file that is not one."""
     found, problems = [], []
-    for path in record_paths(out):
+    for path in record_paths(Path(out)):
         try:
             record = read(path)
         except UserError as error:
             problems.append(str(error))
             continue
-        folder = unquote(path.parent.name)
-        if path.name != f"seed{record.seed}.json" or folder not in (record.contender, _folder_of_before(record)):
-            problems.append(f"{path} is the record of {record.contender}, seed {record.seed}: its path must say so")
+        if (why := _misplaced(record, path)) is not None:
+            problems.append(why)
             continue
         found.append(record)
     return found, problems
+
+
+def _misplaced(record: Record, path: Path) -> str | None:
+    *board, folder = map(unquote, path.parts[-5:-1])
+    placed = board == [record.track, record.backbone, record.budget] and folder in (record.contender, _folder_of_before(record))
+    if placed and path.name == f"seed{record.seed}.json":
+        return None
+    on = f"on {record.track}, {record.backbone}, {record.budget}"
+    return f"{path} is the record of {record.contender}, seed {record.seed}, {on}: its path must say so"
 
 
 def _folder_of_before(record: Record) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import typing
 from collections.abc import Iterable, Mapping
@@ -11,9 +10,8 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
+from .datasets.found import nearest as nearest
 from .errors import UserError
-
-MANY = 60  # names that a hint lists
 
 
 class Assignment(NamedTuple):
@@ -39,21 +37,6 @@ def parse_assignments(texts: Iterable[str]) -> list[Assignment]:
             raise UserError(f"--set gives {name.strip()} twice")
         found.append(Assignment(method or None, key, value.strip()))
     return found
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """A hint for a name that is unknown: the nearest known ones, else all of them."""
-    plain = {_plain(known): known for known in reversed(list(names))}
-    near = [plain[found] for found in difflib.get_close_matches(_plain(name), plain, n=3, cutoff=0.5)]
-    near = [plain[_plain(name)]] if _plain(name) in plain else near
-    some = list(reversed(plain.values()))
-    more = f" and {len(some) - MANY} more" if len(some) > MANY else ""
-    return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(some[:MANY])}{more}"
-
-
-def _plain(name: str) -> str:
-    """As it is compared: SimCLR is simclr, and CIFAR-100 cifar100."""
-    return name.lower().replace("-", "").replace("_", "")
 
 
 @cache

@@ -19,6 +19,7 @@ from .base import Bounds, Count, Encoder, Fraction, Policy, TrainData, View
 from .parts import in_batch_base
 from .parts.in_batch_base import InBatchBase
 from .parts.info_nce import attract, eliminate
+from .parts.marked import Marked
 from .parts.pairs import Pairs, cosine, project
 
 Cosine = Annotated[float, Bounds(-1, 1)]
@@ -41,6 +42,7 @@ class Fnc(InBatchBase[Config]):
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
+        self.marked = Marked()
         self.register_buffer("active", torch.tensor(config.start == 0))
 
     @classmethod
@@ -50,6 +52,7 @@ class Fnc(InBatchBase[Config]):
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
         pairs = self.source.pairs(views[:2], index)
         false = self.alike(pairs, views[2:]) & self.active
+        self.marked.note(pairs, false)
         contrast = attract if self.config.strategy == "attract" else eliminate
         return contrast(pairs, self.config.temperature, false)
 
@@ -61,6 +64,9 @@ class Fnc(InBatchBase[Config]):
         score = score.masked_fill(~pairs.negative, -2.0)
         top = score.topk(min(self.config.top, score.shape[1]), dim=1).indices
         return torch.zeros_like(pairs.negative).scatter_(1, top, True) & (score > self.config.threshold)
+
+    def extras(self) -> dict[str, float]:
+        return {"attracted" if self.config.strategy == "attract" else "dropped": float(self.marked.mean)}
 
     def after_step(self, progress: float) -> None:
         self.active.fill_(progress >= self.config.start)

@@ -2,12 +2,13 @@
 
 Each image's threshold lambda follows the (1 - alpha) quantile of its similarities to all images, seen a batch at a
 time: Adam on alpha - share of similarities above lambda. What lies above it is dropped, and the kept negatives
-make up for it. Learning and dropping begin together; from lambda = 1 nothing is dropped at first.
+make up for it. Learning and dropping begin together; from lambda = 1 nothing is dropped at first, and on a short budget
+next to nothing ever: `from_quantile` begins at the quantile in the first batch instead, as the authors' code can.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -23,6 +24,7 @@ from .parts.row_adam import RowAdam
 class Config(in_batch_base.Config):
     alpha: Fraction = 0.01  # share of images taken for false negatives; the authors' script for ImageNet-100
     threshold_lr: Positive = 0.05  # of Adam; the same script
+    from_quantile: bool = field(default=False, metadata={"later": True})  # the authors' init_quantile, off by default there too
     start: Fraction = 0.35  # share of the budget before it begins: epoch 70 of 200, the same script
 
 
@@ -49,9 +51,15 @@ class GloFnd(InBatchBase[Config]):
     @torch.no_grad()
     def learn(self, similarity: Tensor, negative: Tensor, index: Tensor) -> None:
         """One step of the thresholds of the images ``index`` [B]; similarity, negative [2B, M]: both views' rows."""
+        active = self.active
+        if self.config.from_quantile:
+            first = active & (self.thresholds[index] == 1)
+            found = quantile(similarity, negative, 1 - self.config.alpha).view(2, -1).mean(0)
+            self.thresholds.index_copy_(0, index, torch.where(first, found, self.thresholds[index]))
+            active = active & ~first
         above = (similarity > self.thresholds[index].repeat(2)[:, None]) & negative
         share = (above.sum(1) / negative.sum(1)).view(2, -1).mean(0)
-        step = self.adam.step(index, self.config.alpha - share, self.active)
+        step = self.adam.step(index, self.config.alpha - share, active)
         self.thresholds.index_add_(0, index, step).clamp_(-1, 1)
 
     def after_step(self, progress: float) -> None:
@@ -59,3 +67,11 @@ class GloFnd(InBatchBase[Config]):
 
     def extras(self) -> dict[str, float]:
         return {"threshold": float(self.thresholds.mean())}
+
+
+def quantile(similarity: Tensor, negative: Tensor, share: float) -> Tensor:
+    """The quantile of each anchor's in-batch similarities [A, M] to its M - 2 negatives, between neighbours by line: [A]."""
+    values = similarity.masked_fill(~negative, -2.0).sort(1).values[:, 2:]  # all but the two views of the anchor's own image
+    place = share * (values.shape[1] - 1)
+    low = int(place)
+    return values[:, low].lerp(values[:, min(low + 1, values.shape[1] - 1)], place - low)

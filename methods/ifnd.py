@@ -22,7 +22,7 @@ With the bank, an image that training has not seen yet is in no cluster and is n
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -32,6 +32,7 @@ from .parts import either_base
 from .parts.bank import Bank
 from .parts.either_base import EitherBase
 from .parts.info_nce import attract, eliminate
+from .parts.marked import Marked
 from .parts.pairs import Pairs
 from .parts.pseudo_labels import Confidence, PseudoLabels, Schedule, acceptance, cluster_counts
 from .parts.timer import Timer
@@ -57,9 +58,12 @@ class Config(either_base.Config):
 class Ifnd(EitherBase[Config]):
     """What elimination and attraction share: detection before some epochs, and the mean over label sets."""
 
+    use: ClassVar[str]  # what becomes of the false negatives, for the curve
+
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
         self.labels = PseudoLabels(data.images, config.clusters)
+        self.marked = Marked()
         self.timer = Timer(config.detect_every)
         self.bank = Bank(data.images, config.dimension) if config.features == "bank" else None
 
@@ -68,6 +72,7 @@ class Ifnd(EitherBase[Config]):
         if self.bank is not None:
             self.bank.store(index, pairs.keys[: len(index)])  # one view of each image
         false = self.labels.same(pairs.anchors, pairs.images)
+        self.marked.note(pairs, false)
         return torch.stack([self.contrast(pairs, of_set) for of_set in false]).mean()
 
     def contrast(self, pairs: Pairs, false: Tensor) -> Tensor:
@@ -82,14 +87,14 @@ class Ifnd(EitherBase[Config]):
             self.labels.detect(features, rate, c.confidence, c.confidence_temperature, seen)
 
     def extras(self) -> dict[str, float]:
-        return {"accepted": self.labels.accepted}
+        return {"accepted": self.labels.accepted, self.use: float(self.marked.mean)}
 
     def pseudo_labels(self) -> PseudoLabelView:
         return self.labels.view()
 
 
 class IfndElim(Ifnd):
-    name = "ifnd_elim"
+    name, use = "ifnd_elim", "dropped"
     summary = "IFND, detected false negatives dropped (Chen et al. 2022)"
 
     def contrast(self, pairs: Pairs, false: Tensor) -> Tensor:
@@ -97,7 +102,7 @@ class IfndElim(Ifnd):
 
 
 class IfndAttract(Ifnd):
-    name = "ifnd_attract"
+    name, use = "ifnd_attract", "attracted"
     summary = "IFND, detected false negatives pulled in (Chen et al. 2022)"
 
     def contrast(self, pairs: Pairs, false: Tensor) -> Tensor:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from .base import Encoder, TrainData
 from .parts.either_base import Config, EitherBase
 from .parts.info_nce import attract, eliminate
+from .parts.marked import Marked
 from .parts.pairs import Pairs
 from .parts.truth import Truth
 
@@ -15,21 +18,27 @@ class Oracle(EitherBase[Config]):
     """What both share: every candidate of the anchor's class is known."""
 
     uses_labels = True
+    use: ClassVar[str]  # what becomes of the false negatives, for the curve
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
-        self.truth = Truth(data)
+        self.truth, self.marked = Truth(data), Marked()
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
         pairs = self.source.pairs(views, index)
-        return self.contrast(pairs, self.truth.same(pairs.anchors, pairs.images))
+        false = self.truth.same(pairs.anchors, pairs.images)
+        self.marked.note(pairs, false)
+        return self.contrast(pairs, false)
+
+    def extras(self) -> dict[str, float]:
+        return {self.use: float(self.marked.mean)}
 
     def contrast(self, pairs: Pairs, false: Tensor) -> Tensor:
         raise NotImplementedError
 
 
 class OracleElim(Oracle):
-    name = "oracle_elim"
+    name, use = "oracle_elim", "dropped"
     summary = "false negatives known by label and dropped: the reference of ifnd_elim"
 
     def contrast(self, pairs: Pairs, false: Tensor) -> Tensor:
@@ -37,7 +46,7 @@ class OracleElim(Oracle):
 
 
 class OracleAttract(Oracle):
-    name = "oracle_attract"
+    name, use = "oracle_attract", "attracted"
     summary = "false negatives known by label and pulled in: the reference of ifnd_attract"
 
     def contrast(self, pairs: Pairs, false: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ def environment(root: Path = ROOT) -> dict[str, str]:
     return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
-def wait_for(holds: Callable[[], object], seconds: float = 60) -> None:
+def wait_for(holds: Callable[[], object], seconds: float = 150) -> None:
     """Until ``holds()``; AssertionError after so many seconds."""
     end = time.monotonic() + seconds
     while not holds():

@@ -13,7 +13,7 @@ from bench.cells import Cell
 from bench.datasets.registry import open_splits
 from bench.datasets.spec import parse_spec
 from bench.errors import Diverged
-from bench.evaluation import knn, protocol
+from bench.evaluation import held_out, knn, linear, protocol
 from bench.evaluation.features import extract
 from bench.evaluation.knn import Setting, knn_predict
 from bench.evaluation.linear import Standardizer, eigenbasis, solve, top_k_accuracy
@@ -149,9 +149,9 @@ def test_a_cell_whose_features_are_not_finite_has_diverged(tmp_path):
 @pytest.mark.parametrize(("scores", "edge"), [([3, 2, 1], "weak"), ([1, 2, 2], "strong"), ([1, 2, 1], None)])
 def test_a_record_says_where_an_edge_of_the_grid_was_chosen(monkeypatch, clusters, scores, edge):
     train, labels, *_ = clusters
-    monkeypatch.setattr(protocol, "STRENGTHS", (1e-2, 1e-1, 1.0))
+    monkeypatch.setattr(linear, "STRENGTHS", (1e-2, 1e-1, 1.0))
     heads = protocol.Heads(torch.zeros(3, 40, 6), torch.zeros(3, 6), 0)
-    monkeypatch.setattr(protocol, "_try", lambda *_: (heads, torch.tensor(scores, dtype=torch.float64)))
+    monkeypatch.setattr(linear, "_try", lambda *_: (heads, torch.tensor(scores, dtype=torch.float64)))
     assert protocol.fit_linear(Features(train, labels), 6)[1]["linear_at_edge"] == edge
 
 
@@ -168,7 +168,7 @@ def test_a_held_out_label_has_no_part_in_a_loss(method, monkeypatch):
     spec = parse_spec("digits:fraction=0.2")
     splits = open_splits(spec, Path("data"))
     tenth = protocol.held_out(splits.train.labels)
-    monkeypatch.setattr(protocol, "held_out", lambda labels: tenth)  # which it is follows from the labels
+    monkeypatch.setattr(held_out, "held_out", lambda labels: tenth)  # which it is follows from the labels
     held = tenth.held
     other = splits.train.labels.clone()
     other[held] = other[held].roll(1)
@@ -177,7 +177,7 @@ def test_a_held_out_label_has_no_part_in_a_loss(method, monkeypatch):
         store = replace(splits.train, labels=labels)
         recipe = small_cells.job(f"{method}:batch_size=32", Path("data"), data=str(spec)).cell.recipe
         made.append(cell.build_method(Cell(recipe, 0), replace(splits, train=store)))
-    index, views = torch.cat([held[:8], torch.arange(24)]), [torch.randn(32, 1, 8, 8) for _ in range(made[0].views)]
+    index, views = torch.cat([held[:8], torch.arange(24)]), [torch.randn(32, 1, 8, 8) for _ in range(2)]
     first, second = (one.train().loss(views, index) for one in made)
     assert first.isfinite() and first == second
 

@@ -176,6 +176,14 @@ def test_ifnd_is_its_base_at_first_and_its_oracle_with_the_truth(base, strategy)
     assert oracle != pytest.approx(plain, rel=1e-3)
 
 
+def test_the_curve_shows_how_many_negatives_are_attracted():
+    method = build("oracle_attract", base="simclr", temperature=T)
+    method.loss([torch.randn(6, 3, 8, 8) for _ in range(2)], torch.arange(6))
+    assert method.extras() == {"attracted": 2.0}  # of six images of three classes: both views of the one other of its class
+    assert set(build("fnc").extras()) == {"attracted"} and "dropped" in build("ifnd_elim").extras()
+    assert not any("marked" in key for key in method.state_dict())
+
+
 def test_attraction_by_truth_on_simclr_is_supcon():
     ours = losses(build("oracle_attract", base="simclr", temperature=T))
     assert ours == pytest.approx(losses(build("supcon", temperature=T)))
@@ -222,6 +230,18 @@ def test_glofnd_thresholds_become_quantiles_of_the_similarities():
         method.learn(torch.rand(2, 400, generator=generator), negative, index)
     assert float(method.thresholds[4]) == pytest.approx(0.8, abs=0.05)
     assert float(method.thresholds[3]) == 1
+
+
+def test_glofnd_can_begin_at_the_quantile_of_an_images_first_batch():
+    method = build("glofnd", alpha=0.3, start=0.0, from_quantile=True)
+    _, pairs = in_batch()
+    similarity, index = pairs.candidates.detach().float(), pairs.anchors[:6]
+    method.learn(similarity, pairs.negative, index)
+    rows = [similarity[a][pairs.negative[a]].quantile(0.7) for a in range(12)]
+    expected = torch.stack([(rows[i] + rows[i + 6]) / 2 for i in range(6)])
+    torch.testing.assert_close(method.thresholds[index], expected)
+    method.learn(similarity, pairs.negative, index)  # from then on it is Adam's
+    assert method.adam.steps[index].eq(1).all()
 
 
 def test_prototypes_pull_a_query_to_its_own_centroid():

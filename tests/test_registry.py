@@ -12,6 +12,7 @@ from bench.datasets import found, outline
 from bench.datasets.errors import DataError
 from bench.datasets.found import Member, Registry, given
 from bench.methods import registry
+from tests import small_cells
 from tests.small_cells import ROOT
 
 LISTS = (["--help"], ["list", "methods"], ["list", "datasets"], ["list", "results"])
@@ -107,3 +108,13 @@ def test_the_commit_is_that_of_the_harness_or_none(tmp_path):
     assert subprocess.run(show, cwd=tmp_path, capture_output=True, text=True).stdout == "(None, None)\n"
     subprocess.run([*git, "add", "bench/environment.py"], check=True)
     assert "(None" not in subprocess.run(show, cwd=tmp_path, capture_output=True, text=True).stdout
+
+
+def test_a_record_says_which_package_adds_its_method(monkeypatch, tmp_path):
+    from bench.running import cell
+
+    job = small_cells.job("raw_pixels", tmp_path)
+    assert cell._packages(job) == {}
+    added = Member("raw_pixels", "x", given(None), package="other 1.2")
+    monkeypatch.setitem(registry().members, "raw_pixels", added)
+    assert cell._packages(job) == {"packages": {"raw_pixels": "other 1.2"}}

@@ -11,7 +11,6 @@ import pytest
 
 from bench import records
 from bench.cli import main
-from bench.errors import UserError
 from bench.reporting import curves, leaderboard, plots, published, report, stale, tables, watch
 from bench.running import cell, session
 from tests import made_up
@@ -124,10 +123,26 @@ def test_published_numbers_stand_apart(out):
     assert "[1] published, not ranked: linear_top1 at 10ep; online linear probe; somebody's README" in text
 
 
-def test_a_bad_published_line_is_named(out):
-    (out / "published.csv").write_text(PUBLISHED.replace("71.9", "about 72"))
-    with pytest.raises(UserError, match=r"published.csv, line 3"):
-        published.read(out)
+@pytest.mark.parametrize(
+    ("content", "kept", "said"),
+    [
+        (PUBLISHED.replace("71.9", "about 72").encode(), 1, "published.csv, line 3: value is 'about 72'"),
+        (PUBLISHED.replace("71.9", "nan").encode(), 1, "published.csv, line 3: value is 'nan'"),
+        (PUBLISHED.replace(",somebody's README", "", 1).encode(), 1, "published.csv, line 2: must have the columns"),
+        (PUBLISHED.replace(",", ";").encode(), 0, "published.csv, line 2: must have the columns"),
+        (PUBLISHED.replace("somebody", "M\xfcller").encode("latin-1"), 0, "published.csv is no UTF-8 text"),
+        (b"\xef\xbb\xbf" + PUBLISHED.replace("\n", "\r\n").encode(), 2, None),  # as Excel saves it as UTF-8
+        (PUBLISHED.encode("utf-16"), 0, "published.csv is no UTF-8 text"),
+        (b"", 0, None),
+    ],
+)
+def test_what_is_wrong_with_published_numbers_is_named_and_left_out(out, content, kept, said):
+    (out / "published.csv").write_bytes(content)
+    lines = []
+    assert len(published.read(out, lines.append)) == kept
+    assert said is None if not lines else said in lines[0]
+    files, problems = report.render(out)
+    assert out / "leaderboard.md" in files and problems == lines
 
 
 @pytest.mark.parametrize(("seconds", "front"), [(20.0, {"fast", "good"}), (31.0, set())])
@@ -269,13 +284,15 @@ def test_a_run_in_progress_shows_on_the_page_that_follows_it(out):
 def test_figures_of_a_leaderboard_without_records_go(out):
     report.write(report.render(out)[0])
     old = out / "figures" / "gone-cost.svg"
-    old.write_text("<svg/>")
+    old.write_text(f"<svg>shows {'0' * 64}</svg>")
+    of_the_user = out / "figures" / "mine-cost.svg"
+    of_the_user.write_text("<svg/>")
     of_an_experiment = out / "figures" / "class-count.svg"
     of_an_experiment.write_text("<svg/>")
     assert report.outdated(report.render(out)[0]) == [old]
     report.write(report.render(out)[0])
     assert not old.exists()
-    assert of_an_experiment.exists()
+    assert of_an_experiment.exists() and of_the_user.exists()
 
 
 def test_watch_and_check_exclude_each_other(out, capsys):

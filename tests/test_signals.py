@@ -1,5 +1,6 @@
 """What becomes of a run that is asked to stop, or killed."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -7,7 +8,11 @@ import time
 
 import pytest
 
-from tests.small_cells import ROOT, command, environment, wait_for
+from bench import records
+from bench.errors import Stopped
+from bench.running import scheduler, session
+from bench.running.signals import Stop
+from tests.small_cells import ROOT, command, environment, options, wait_for
 
 
 @pytest.fixture
@@ -38,7 +43,7 @@ def test_sigterm_saves_and_says_how_to_go_on(endless, to_all, tmp_path):
     begun = time.monotonic()
     (os.killpg if to_all else os.kill)(run.pid, signal.SIGTERM)
     assert run.wait(20) == 143
-    assert time.monotonic() - begun < 6
+    assert time.monotonic() - begun < scheduler.PATIENCE
     assert "stopped by SIGTERM; the same command goes on" in log.read_text()
     assert not list(tmp_path.rglob("seed0.json")) and list(tmp_path.rglob("seed0.checkpoint"))
     assert not list(tmp_path.rglob(".seed0*"))
@@ -59,3 +64,40 @@ def test_children_do_not_outlive_a_killed_run(endless, tmp_path):
     run.wait()
     wait_for(lambda: group_ended(run.pid), 20)
     assert list(tmp_path.rglob(".seed0.json.claim-0")), "the dead run's claim is left for the next one to notice"
+
+
+def test_time_while_stopped_is_neither_training_nor_against_the_time_limit(tmp_path):
+    flags = ("--checkpoint-every", "1steps", "--cell-timeout", "60s")
+    log = tmp_path / "log"
+    with log.open("w") as out:
+        arguments = command(tmp_path, "simclr", *flags, budget="1.5s")
+        run = subprocess.Popen(arguments, cwd=ROOT, env=environment(), stdout=out, stderr=out, start_new_session=True)
+    wait_for(lambda: list(tmp_path.rglob("seed0.checkpoint")) or run.poll() is not None)
+    os.killpg(run.pid, signal.SIGSTOP)
+    time.sleep(4)
+    os.killpg(run.pid, signal.SIGCONT)
+    assert run.wait(120) == 0, log.read_text()
+    (path,) = tmp_path.rglob("seed0.json")
+    cost = records.read(path).cost
+    assert cost["stopped_seconds"] == pytest.approx(4, abs=1)
+    assert cost["train_seconds"] < 3.5 and cost["images_per_second"] == pytest.approx(cost["images"] / cost["train_seconds"])
+
+
+def test_a_step_that_does_not_end_after_sigterm_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(scheduler, "PATIENCE", 0.3)
+    monkeypatch.setattr(scheduler, "GRACE", 60.0)
+    (task,), _ = session.plan(options(tmp_path, "simclr", "10Msteps", checkpoint_every="1steps"))
+    stop, said = Stop(), []
+
+    def hear(_, event):
+        said.extend([event["warning"]] if "warning" in event else [])
+        if event.get("progress") and not stop.number:
+            (child,) = multiprocessing.active_children()
+            os.kill(child.pid, signal.SIGSTOP)  # as a step that takes for ever
+            stop.number = signal.SIGTERM
+
+    begun = time.monotonic()
+    with pytest.raises(Stopped):
+        scheduler.run_all([task], tmp_path / "results", hear, stop)
+    assert said == ["no end of the step after 0 s: the last checkpoint is relied on"]
+    assert time.monotonic() - begun < 60 and list(tmp_path.rglob("seed0.checkpoint*"))

@@ -1,6 +1,7 @@
 """TensorBoard and Weights & Biases as places for the curves."""
 
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -39,7 +40,7 @@ def test_tensorboard(task, tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    (sink,) = trackers.open_sinks("tensorboard", tmp_path)
+    (sink,) = trackers.open_sinks("tensorboard", tmp_path).values()
     tell(sink, task)
     events = EventAccumulator(str(tmp_path / "tensorboard" / task.cell.folder / "seed0"))
     events.Reload()
@@ -52,7 +53,7 @@ def test_weights_and_biases(task, tmp_path, monkeypatch):
     logged, run = [], SimpleNamespace(summary={}, define_metric=lambda *a, **k: None, finish=lambda: None)
     run.log = logged.append
     monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=lambda **settings: run.__dict__.update(settings) or run))
-    (sink,) = trackers.open_sinks("wandb", tmp_path)
+    (sink,) = trackers.open_sinks("wandb", tmp_path).values()
     tell(sink, task)
     assert run.config["method"] == "alpha" and run.summary == {"status": "ok"}
     assert logged[0] == {"live/loss": 3.0, "step": 75}
@@ -65,4 +66,63 @@ def test_a_missing_package_is_one_line_before_anything_runs(tmp_path, monkeypatc
         trackers.open_sinks("wandb", tmp_path)
     with pytest.raises(UserError, match="did you mean tensorboard"):
         trackers.open_sinks("tensorbord", tmp_path)
-    assert trackers.open_sinks("", tmp_path) == []
+    assert trackers.open_sinks("", tmp_path) == {}
+
+
+FAILURES = [
+    PermissionError("read-only"),
+    ConnectionError("network is unreachable"),
+    SystemExit(1),
+    ValueError("no API key\nlog in"),
+]
+
+
+@pytest.mark.parametrize("error", FAILURES, ids=repr)
+@pytest.mark.parametrize("when", ["start", "progress", "done", "close"])
+def test_a_sink_that_fails_warns_once_and_harms_nothing(task, when, error):
+    said, heard = [], []
+
+    def hear(task, event):
+        heard.append(event)
+        if when in (event.get("phase"), *event):
+            raise error
+
+    def close():
+        if when == "close":
+            raise error
+
+    sink = trackers.Guarded(SimpleNamespace(hear=hear, close=close), "the sink", said.append)
+    for _ in range(3):
+        tell(SimpleNamespace(hear=sink.hear, close=lambda: None), task)
+    sink.close()
+    (line,) = said
+    assert line.startswith("the sink failed") and type(error).__name__ in line and "\n" not in line
+    assert when == "close" or len(heard) < 3 * 5
+
+
+def test_a_sink_that_hangs_holds_nothing_up(task, monkeypatch):
+    monkeypatch.setattr(trackers, "PATIENCE", 0.05)
+    said, released = [], threading.Event()
+    stuck = SimpleNamespace(hear=lambda task, event: released.wait(), close=lambda: None)
+    sink = trackers.Guarded(stuck, "the sink", said.append)
+    tell(sink, task)
+    assert said == ["the sink has not finished after 0 s and is left behind; the records are complete"]
+    released.set()
+
+
+def test_a_folder_of_tensorboard_that_is_a_file(task, tmp_path):
+    pytest.importorskip("tensorboard")
+    (tmp_path / "tensorboard").write_text("not a folder")
+    (sink,) = trackers.open_sinks("tensorboard", tmp_path).values()
+    said = []
+    tell(trackers.Guarded(sink, "tensorboard", said.append), task)
+    assert len(said) == 1 and said[0].startswith("tensorboard failed")
+
+
+def test_a_package_that_does_not_import_is_one_line(tmp_path, monkeypatch):
+    def broken(name):
+        raise TypeError("Descriptors cannot be created directly")
+
+    monkeypatch.setattr(trackers, "import_module", broken)
+    with pytest.raises(UserError, match="--log wandb: the package does not import here: TypeError"):
+        trackers.open_sinks("wandb", tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Any
@@ -20,6 +21,8 @@ USAGE_ERROR: Any = typer.BadParameter.__base__  # click's UsageError, whichever 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; every error that the user can mend is one line, with exit code 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # where the terminal's encoding lacks a letter, as stderr does
     arguments = sys.argv[1:] if arguments is None else arguments
     command = typer.main.get_command(app)
     try:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from platformdirs import user_cache_dir
 from rich.console import Console
+
+from ..folders import data_root, runs_root
+
+__all__ = [
+    "DataDir", "Device", "DryRun", "OnExisting", "Out", "Runs", "TrainOn", "app", "console", "data_app", "data_root", "runs_root",
+    "warn",
+]  # fmt: skip
 
 app = typer.Typer(
     help="Which self-supervised method learns the better representation under one budget, and at what cost?",
@@ -66,22 +71,6 @@ class Device(str, Enum):
 
 
 TrainOn = Annotated[Device, typer.Option("--device", help="Where to train.")]
-
-
-def data_root(given: Path | None) -> Path:
-    """The folder of prepared datasets; below the current one where nobody has a home."""
-    if given or os.environ.get("BENCH_DATA"):
-        return given or Path(os.environ["BENCH_DATA"])
-    try:
-        return Path(user_cache_dir("ssl-bench"))
-    except (RuntimeError, KeyError, OSError):  # no $HOME, and no entry in the list of users
-        return Path("ssl-bench-data")
-
-
-def runs_root(given: Path | None, out: Path) -> Path:
-    """The folder of checkpoints and encoders: of its own for every ``out``, so that two of them never share a file."""
-    place = Path(os.path.normpath(out.absolute()))
-    return given or place.parent / ("runs" if place.name == "results" else f"{place.name}-runs")
 
 
 def warn(line: str) -> None:

@@ -94,7 +94,7 @@ def experiment(
 
 @app.command()
 def check(method: Annotated[str, typer.Argument(help="A method; see `list methods`.")]) -> None:
-    """Try a contestant's whole life on tiny made-up data, in seconds."""
+    """Try a contestant's whole life on tiny made-up data, in about a minute on two cores."""
     from ..running import check, selection
 
     for line in check.check(selection.find_method(method)):

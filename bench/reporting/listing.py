@@ -70,16 +70,10 @@ def experiments(out: Path) -> list[Row]:
 
 def results(out: Path, warn: Callable[[str], None]) -> list[Row]:
     """Path, status and headline accuracy of every record below ``out``."""
-    rows: list[Row] = []
-    for path in records.record_paths(out):
-        try:
-            record = records.read(path)
-        except records.UserError as error:
-            warn(str(error))
-            continue
-        score = f"{100 * record.metrics[HEADLINE]:.2f}" if HEADLINE in record.metrics else ""
-        rows.append((_name(record), record.status, score))
-    return rows
+    found, problems = records.read_all(out)
+    for problem in problems:
+        warn(problem)
+    return [(_name(r), r.status, f"{100 * r.metrics[HEADLINE]:.2f}" if HEADLINE in r.metrics else "") for r in found]
 
 
 def stale_results(out: Path, warn: Callable[[str], None]) -> list[Row]:

@@ -47,9 +47,9 @@ def html(boards: Sequence[Leaderboard], judged: Sequence[experiments.Judged] = (
     web = resources.files(__package__) / "web"
     environment = Environment(loader=PackageLoader(__package__, "web"), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("page.html").render(
-        style=(web / "page.css").read_text(),
+        style=(web / "page.css").read_text(encoding="utf-8"),
         plotly=get_plotlyjs(),
-        script="\n".join((web / name).read_text() for name in SCRIPTS),
+        script="\n".join((web / name).read_text(encoding="utf-8") for name in SCRIPTS),
         data=_packed(content(boards, judged, running)),
     )
 

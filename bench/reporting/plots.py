@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..metrics import HEADLINE, METRICS
+from ..storage import write_atomically
 from . import curves
 from .leaderboard import Leaderboard, Row
 
 STYLE = 2  # changes whenever the look of a figure does
+OURS = re.compile(rb"shows [0-9a-f]{64}")
 SETTINGS: Any = {
     "svg.hashsalt": "bench",
     "svg.fonttype": "path",
@@ -43,21 +47,29 @@ class Figure:
 
     def is_drawn(self, path: Path) -> bool:
         """Whether ``path`` shows just this; whichever version of Matplotlib drew it."""
-        return path.exists() and self.digest.encode() in path.read_bytes()
+        return path.is_file() and self.digest.encode() in path.read_bytes()
 
     def save(self, path: Path) -> None:
-        """Draw as SVG or PNG, by the suffix of ``path``; no dates, no random names."""
+        """Draw as SVG or PNG, by the suffix of ``path``; no dates, no random names. Raises `StorageError`."""
         import matplotlib
         from matplotlib.figure import Figure as Canvas
 
-        partial = path.with_name(f".partial-{path.name}")
         with matplotlib.rc_context(SETTINGS):
             figure = Canvas(figsize=(6.4, 3.8), layout="constrained")
             self.draw(figure.subplots(), self.shows)
             nothing = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-            path.parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(partial, dpi=150, metadata={"Description": f"shows {self.digest}", **nothing})
-        partial.replace(path)
+            content = io.BytesIO()
+            metadata = {"Description": f"shows {self.digest}", **nothing}
+            figure.savefig(content, dpi=150, format=path.suffix[1:], metadata=metadata)
+        write_atomically(path, content.getvalue())
+
+
+def is_ours(path: Path) -> bool:
+    """Whether `Figure.save` has drawn the file."""
+    try:
+        return OURS.search(path.read_bytes()) is not None
+    except OSError:
+        return False
 
 
 def of_board(board: Leaderboard) -> dict[str, Figure]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-
-from ..errors import UserError
 
 FILE = "published.csv"
 
@@ -29,24 +30,37 @@ class Published:
         return f"{self.metric} at {self.budget}; {self.protocol}; {self.source}"
 
 
-def read(out: Path) -> list[Published]:
-    """The rows of ``<out>/published.csv``; none where there is no such file. `UserError` names a bad line."""
+def read(out: Path, warn: Callable[[str], None] = lambda line: None) -> list[Published]:
+    """The rows of ``<out>/published.csv``; ``warn`` hears of a bad file or line, which is left out."""
     path = out / FILE
     if not path.exists():
         return []
-    names = [field.name for field in fields(Published)]
-    with path.open(newline="") as stream:
-        reader = csv.DictReader(stream)
-        if reader.fieldnames != names:
-            raise UserError(f"{path} must have the columns {','.join(names)}")
-        return [_row(path, reader.line_num, line) for line in reader]
-
-
-def _row(path: Path, number: int, line: dict[str, str]) -> Published:
     try:
-        return Published(**{**line, "value": float(line["value"])})  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise UserError(f"{path}, line {number}: value must be a number, and every column filled") from None
+        lines = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), strict=True))
+    except (OSError, csv.Error) as error:
+        warn(f"{path} cannot be read ({error}); published numbers are left out")
+        return []
+    except UnicodeDecodeError:
+        warn(f"{path} is no UTF-8 text: save it as UTF-8; published numbers are left out")
+        return []
+    names = [field.name for field in fields(Published)]
+    found = []
+    for number, line in enumerate(lines, 2):
+        if list(line) != names or None in line.values():
+            warn(f"{path}, line {number}: must have the columns {','.join(names)}, every one filled; it is left out")
+        elif (value := _number(line["value"])) is None:
+            warn(f"{path}, line {number}: value is {line['value']!r:.40}, not a number; it is left out")
+        else:
+            found.append(Published(**{**line, "value": value}))  # type: ignore[arg-type]
+    return found
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def of_board(rows: list[Published], track: str, backbone: str, budget: str) -> list[Published]:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from .. import metrics, records
+from ..errors import UserError
 from ..throughput import table as throughput
-from . import confounds, experiments, latex, leaderboard, page, plots, published, sweep_plots, sweeps, tables, watch
+from . import confounds, experiments, latex, leaderboard, marked, page, plots, published, sweep_plots, sweeps, tables, watch
 from .leaderboard import Leaderboard
 
-SECTION = r"(<!-- leaderboard {folder}/(?P<track>\S+) -->\n).*?(<!-- end leaderboard -->)"
-SPEED = r"(<!-- throughput {folder}/(?P<file>\S+) -->\n).*?(<!-- end throughput -->)"
 PAGE = "index.html"  # large, so it is made where it is looked at and not kept under version control
 LEGEND = (
     "Accuracy in percent on the test split: mean over n seeds ± the half width of its 95% interval (Student), or the interval's "
@@ -44,7 +43,7 @@ class Text:
     content: str
 
     def is_current(self, path: Path) -> bool:
-        return path.exists() and path.read_bytes() == self.content.encode()
+        return path.is_file() and path.read_bytes() == self.content.encode()
 
     def write(self, path: Path) -> None:
         records.write_atomically(path, self.content)
@@ -78,16 +77,16 @@ Files = dict[Path, Text | Drawing | Gone]
 
 
 def render(out: Path, following: bool = False, png: bool = False) -> tuple[Files, list[str]]:
-    """Every file that follows from the records in ``out``, and a line for each unreadable record.
+    """Every file that follows from the records in ``out``, and a line for each thing there that cannot be read.
 
     ``following`` a run, the page shows what it does now and loads itself again; ``png`` adds the figures as PNG.
     """
     found, problems = records.read_all(out)
-    boards = leaderboard.build(found, published.read(out))
+    boards = leaderboard.build(found, published.read(out, problems.append))
     devices = sorted({r.environment.get("device", "an unknown machine") for r in found})
     figures = {board.title: plots.of_board(board) | sweep_plots.of_board(board) for board in boards}
     judged, unread = experiments.of_folder(out, boards)
-    files: Files = _markdown_files(out, boards, figures, " and ".join(devices) or "no machine yet")
+    files: Files = _markdown_files(out, boards, figures, " and ".join(devices) or "no machine yet", problems.append)
     files[out / "leaderboard.csv"] = Text(_csv(tables.numbers(boards)))
     files[out / "pairs.csv"] = Text(_csv(tables.pair_numbers(boards)))
     files[out / "leaderboard.tex"] = Text(latex.document(boards))
@@ -97,8 +96,8 @@ def render(out: Path, following: bool = False, png: bool = False) -> tuple[Files
                 files[out / "figures" / f"{_slug(board)}-{name}.{suffix}"] = Drawing(figure)
     for one in judged:
         files |= _experiment_files(out, one, png)
-    old = [path for name in OURS for path in sorted((out / "figures").glob(f"{name}.svg"))]  # others are not ours
-    files |= {path: Gone() for path in old if path not in files}
+    old = [path for name in OURS for path in sorted((out / "figures").glob(f"{name}.svg"))]
+    files |= {path: Gone() for path in old if path not in files and plots.is_ours(path)}
     files[out / PAGE] = Text(page.html(boards, judged, watch.running(out) or {} if following else None))
     return files, problems + unread
 
@@ -115,7 +114,9 @@ def _csv(frame: pd.DataFrame) -> str:
     return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
-def _markdown_files(out: Path, boards: list[Leaderboard], figures: dict[str, dict[str, plots.Figure]], devices: str) -> Files:
+def _markdown_files(
+    out: Path, boards: list[Leaderboard], figures: dict[str, dict[str, plots.Figure]], devices: str, warn: Callable[[str], None]
+) -> Files:
     texts = {board.title: _markdown(board) for board in boards}
     small = any(row.test_interval(metrics.HEADLINE) for board in boards for row in board.rows)
     notes = dict.fromkeys(column.note for board in boards for column in board.columns.values() if column.note)
@@ -126,20 +127,23 @@ def _markdown_files(out: Path, boards: list[Leaderboard], figures: dict[str, dic
         whole += [f"## {board.title}", "", texts[board.title], "", *_details(board), *_images(board, list(figures[board.title]))]
     files: Files = {out / "leaderboard.md": Text("\n".join(whole).rstrip() + "\n")}
 
-    def section(match: re.Match[str]) -> str:
-        chosen = [b for b in boards if b.track == match["track"]]
-        body = "\n\n".join(f"**{b.title}**\n\n{texts[b.title]}" for b in chosen)
-        return f"{match[1]}\n{body}\n\n{legend}\n\n{match[3]}"
+    def of_track(track: str) -> str:
+        body = "\n\n".join(f"**{b.title}**\n\n{texts[b.title]}" for b in boards if b.track == track)
+        return f"{body}\n\n{legend}"
 
-    def speed(match: re.Match[str]) -> str:
-        return f"{match[1]}\n{throughput.markdown(out / match['file'])}\n\n{match[3]}"
+    def of_speed(name: str) -> str | None:
+        try:
+            return throughput.markdown(out / name)
+        except UserError as error:
+            warn(f"{error}; the table stays as it is")
+            return None
 
-    marked, measured = (re.compile(p.format(folder=re.escape(out.absolute().name)), re.DOTALL) for p in (SECTION, SPEED))
-    beside = out.absolute().parent
-    for path in sorted([*beside.glob("*.md"), *beside.glob("docs/*.md")]):
-        text = path.read_text()
-        if marked.search(text) or measured.search(text):
-            files[path] = Text(measured.sub(speed, marked.sub(section, text)))
+    found, problems = marked.read(out)
+    for problem in problems:
+        warn(problem)
+    for path, text in found.items():
+        if (made := marked.filled(text, out, of_track, of_speed)) != text:
+            files[path] = Text(made)
     return files
 
 

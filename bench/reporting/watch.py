@@ -7,9 +7,10 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from .. import records
+from ..validation import Fraction, NonNegative, check_of
 from . import published
 
 if TYPE_CHECKING:  # reports are made without all that training needs
@@ -19,6 +20,19 @@ FILE = ".running.json"
 WRITE_EVERY = 2.0  # seconds
 LOOK_EVERY = 1.0  # seconds
 FORGOTTEN = 60.0  # seconds, after which a file that nobody renews tells of a run that was killed
+
+
+class Told(TypedDict, total=False):
+    """What the file holds."""
+
+    cell: str
+    progress: Fraction
+    loss: float
+    phase: str
+    seconds: NonNegative
+
+
+FITS = check_of(Told)
 
 
 class Running:
@@ -43,9 +57,10 @@ def running(out: Path) -> dict[str, Any] | None:
     try:
         if time.time() - (out / FILE).stat().st_mtime > FORGOTTEN:
             return None
-        return json.loads((out / FILE).read_text())
-    except (OSError, ValueError):
+        told = json.loads((out / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
+    return told if FITS(told) is None else None
 
 
 def watch(out: Path, renew: Callable[[bool], None], rounds: int | None = None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,23 +10,24 @@ from typing import Any
 import torch
 from torch import nn
 
-from .. import environment, outcomes, versions
+from .. import environment, outcomes, standstill, versions
 from ..backbone import build_backbone, save_encoder
 from ..budget import Budget
 from ..cells import Cell
-from ..datasets.loader import Loader, evaluation_batches, place
-from ..datasets.registry import open_splits, track_of
-from ..datasets.spec import parse_spec
-from ..datasets.store import Splits, Store
+from ..datasets.base import Track
+from ..datasets.loader import Loader, place
+from ..datasets.registry import open_splits, tracks
+from ..datasets.store import Splits
 from ..evaluation import default, protocol
+from ..evaluation import registry as evaluators
 from ..evaluation.detection import Judge
 from ..evaluation.evaluator import Evaluator, description, judge
-from ..evaluation.features import extract
-from ..evaluation.frozen import Features, Frozen
+from ..evaluation.features import encode, freeze
+from ..evaluation.frozen import Features
 from ..methods import Method, TrainData
-from ..recipe import Recipe
+from ..methods import registry as methods
 from ..records import Record
-from ..training import resources
+from ..training import collapse, resources
 from ..training.checkpointer import Keeper
 from ..training.loss_call import precision
 from ..training.trainer import Trainer
@@ -82,12 +82,12 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
     spent = _train(method, splits, device, job, tell, stop) if method.trains else Spent()
 
     tell({"phase": "evaluate", "progress": 1.0})
-    begun = time.perf_counter()
-    frozen = freeze(method.encoder, splits, recipe, job)
+    begun = standstill.now()
+    frozen = freeze(method.encoder, splits, recipe.track, device, job.data_root)
     found = judge(frozen, job.evaluators)
     if spent.curve:
-        spent.curve[-1] |= _curve_knn(frozen.train, splits)
-    spent.cost["eval_seconds"] += time.perf_counter() - begun
+        spent.curve[-1] |= _of_embeddings(method.encoder, frozen.train, splits, recipe.track, device)
+    spent.cost["eval_seconds"] += standstill.now() - begun
     spent.cost["peak_memory_bytes"] = resources.peak_memory_bytes(device)
     if next(method.encoder.parameters(), None) is not None:
         save_encoder(method.encoder, job.runs / cell.encoder_path, recipe.backbone, splits.train.channels, recipe.track.size)
@@ -99,10 +99,20 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
         evaluation=dict(found.chosen),
         evaluators=description(job.evaluators),
         data=_data(splits),
+        collapsed=bool(spent.curve) and collapse.collapsed(spent.curve[-1]),
         outcomes={metric: outcomes.pack(right.cpu().numpy()) for metric, right in found.right.items()},
         curve=spent.curve,
-        environment=environment.describe(device) | spent.way,
+        environment=environment.describe(device) | _packages(job) | spent.way,
     )
+
+
+def _packages(job: Job) -> dict[str, Any]:
+    """Which installed packages, with their versions, add the method, the track or the evaluators; nothing where none does."""
+    recipe = job.cell.recipe
+    found = {e.name: evaluators().package(e.name) for e in job.evaluators}
+    found |= {recipe.method.name: methods().package(recipe.method.name), recipe.spec.name: tracks().package(recipe.spec.name)}
+    added = {name: package for name, package in found.items() if package}
+    return {"packages": added} if added else {}
 
 
 def _data(splits: Splits) -> dict[str, Any]:
@@ -119,30 +129,13 @@ def build_method(cell: Cell, splits: Splits) -> Method:
     return recipe.method(encoder, recipe.config, TrainData(len(splits.train), splits.classes, known))
 
 
-def encode(encoder: nn.Module, store: Store, recipe: Recipe, device: torch.device) -> Features:
-    """A split as a frozen encoder sees it."""
-    batches = evaluation_batches(store, recipe.track.policy, recipe.track.size, device)
-    return Features(extract(encoder, batches, device), store.labels.to(device))
-
-
-def freeze(encoder: nn.Module, splits: Splits, recipe: Recipe, job: Job) -> Frozen:
-    """Features of both splits; of another dataset, at the input size that the encoder was made for."""
-    device = torch.device(job.device)
-    train, test = (encode(encoder, store, recipe, device) for store in (splits.train, splits.test))
-
-    def elsewhere(text: str) -> Frozen:
-        spec = parse_spec(text)
-        track = track_of(spec, job.data_root).at(recipe.track.size)
-        return freeze(encoder, open_splits(spec, job.data_root), replace(recipe, spec=spec, track=track), job)
-
-    return Frozen(train, test, splits.classes, elsewhere)
-
-
-def _curve_knn(train: Features, splits: Splits) -> dict[str, float]:
+def _of_embeddings(encoder: nn.Module, train: Features, splits: Splits, track: Track, device: torch.device) -> dict[str, float]:
+    """What the curve shows of the embeddings ``train``; nothing unless all are finite."""
     if not bool(train.values.isfinite().all()):
         return {}
     accuracy = protocol.curve_knn(train, protocol.held_out(train.labels), splits.classes)
-    return {"held_out_knn_top1": accuracy}
+    alike = collapse.alignment(encoder, splits.train, track.policy, track.size, device)
+    return {"held_out_knn_top1": accuracy} | collapse.spread(train.values) | alike
 
 
 def _train(method: Method, splits: Splits, device: torch.device, job: Job, tell: Tell, stop: Callable[[], int]) -> Spent:
@@ -167,7 +160,7 @@ def _train(method: Method, splits: Splits, device: torch.device, job: Job, tell:
         "activation_checkpointing": trainer.way.recomputed,
         "precision": precision(training, device),
     }
-    energy = None if resumed or before is None or after is None else after - before
+    energy = None if resumed or trainer.clock.stopped or before is None or after is None else after - before
     return Spent(_cost(trainer, training.batch_size) | {"energy_joules": energy}, trainer.curve, way)
 
 
@@ -176,8 +169,8 @@ def _curve_measure(trainer: Trainer, cell: Cell, splits: Splits) -> Callable[[fl
         done = sum("held_out_knn_top1" in point for point in trainer.curve)
         if progress >= 1 or progress < (done + 1) / CURVE_KNN:
             return {}
-        features = encode(trainer.method.encoder, splits.train, cell.recipe, trainer.device)
-        return _curve_knn(features, splits)
+        features = encode(trainer.method.encoder, splits.train, cell.recipe.track, trainer.device)
+        return _of_embeddings(trainer.method.encoder, features, splits, cell.recipe.track, trainer.device)
 
     return measure
 
@@ -190,6 +183,7 @@ def _cost(trainer: Trainer, batch_size: int) -> dict[str, Any]:
         "eval_seconds": clock.apart.get("eval", 0.0),
         "compile_seconds": clock.apart.get("compile", 0.0),
         "checkpoint_seconds": clock.apart.get("checkpoint", 0.0),
+        "stopped_seconds": clock.stopped,
         "images": images,
         "steps": trainer.step,
         "images_per_second": images / clock.train,

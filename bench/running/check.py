@@ -28,7 +28,9 @@ from ..training import checkpoint
 from ..training.trainer import Trainer
 
 IMAGES, CLASSES, SIDE, BATCH, NARROW = 64, 4, 8, 16, 32
-POLICY = Policy(mean=(0.5,) * 3, std=(0.25,) * 3, crop_scale=(0.6, 1.0))
+POLICY = Policy(mean=(0.5,) * 3, std=(0.25,) * 3, crop_scale=(0.6, 1.0), jitter=(0.4, 0.4, 0.0, 0.0))
+CATCH_UP = 30  # times that a momentum network moves a step where collapse is looked for: it takes hundreds of steps else
+APART = 0.25  # least loss that mismatched views cost more, as a share of what the loss fell
 TRAINING = Training(batch_size=BATCH, lr=0.05, weight_decay=1e-4)
 CPU = torch.device("cpu")
 
@@ -60,6 +62,7 @@ def check(kind: type[Method]) -> Iterator[str]:
     if kind.trains:
         yield _learns(kind)
         yield resumes(kind)
+        yield _tells_images_apart(kind)
         yield _suits_a_gpu(kind)
 
 
@@ -128,6 +131,38 @@ def _learns(kind: type[Method]) -> str:
     first, last = max(losses[:quarter]), min(losses[-quarter:])
     _require(last < first, f"the loss does not fall in 40 epochs: {first:.4f} to {last:.4f}")
     return f"loss: finite, falls from {first:.3f} to {last:.3f}"
+
+
+def _tells_images_apart(kind: type[Method]) -> str:
+    """A collapsed method's loss has fallen for views of different images as much as for views of one."""
+    run = trainer(kind, "20ep")
+    if sum(view.count for view in run.loader.views) < 2:
+        return "collapse: not looked for, the loss takes one view"
+    _hurry(run.method)
+    run.fit()
+    batches = [run.loader.batch(step) for step in range(run.loader.steps_per_epoch)]
+    own, mixed = 0.0, 0.0
+    with torch.no_grad():
+        for views, index in batches:
+            own += float(run.method.loss(views, index)) / len(batches)
+            mixed += float(run.method.loss([views[0], *(view.roll(1, 0) for view in views[1:])], index)) / len(batches)
+    fell, apart = run.curve[0]["loss"] - own, mixed - own
+    _require(
+        apart > APART * fell,
+        f"the method collapses: its loss fell by {fell:.3f} in 20 epochs, and views of different images cost {apart:.3f} more",
+    )
+    return f"collapse: none, views of different images cost {apart:.3f} more"
+
+
+def _hurry(method: Method) -> None:
+    after_step = method.after_step
+
+    def hurried(progress: float) -> None:
+        after_step(progress)
+        for _ in range(CATCH_UP):
+            after_step(0.0)
+
+    method.after_step = hurried  # type: ignore[method-assign]
 
 
 def resumes(kind: type[Method], training: Training = TRAINING) -> str:

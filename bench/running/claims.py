@@ -117,7 +117,7 @@ def _create(path: Path, token: str) -> bool:
 
 def _owner(path: Path) -> dict:
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) and isinstance(content.get("pid"), int) else {}
@@ -136,7 +136,10 @@ def place() -> str:
     """Where a process number means one process: this machine since it was started, and this container of it."""
     parts = [platform.node()]
     with contextlib.suppress(OSError):
-        parts += [Path("/proc/sys/kernel/random/boot_id").read_text().strip(), str(Path("/proc/self/ns/pid").readlink())]
+        parts += [
+            Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+            str(Path("/proc/self/ns/pid").readlink()),
+        ]
     return " ".join(parts)
 
 
@@ -147,6 +150,14 @@ def started(pid: int) -> str | None:
         return None if fields[0] in "ZX" else fields[19]
     except OSError:
         return None if Path("/proc/self/stat").exists() else _without_proc(pid)
+
+
+def is_stopped(pid: int | None) -> bool:
+    """Whether process ``pid`` is stopped by a signal, where the system tells."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "Tt"
+    except (OSError, IndexError):
+        return False
 
 
 def _without_proc(pid: int) -> str | None:

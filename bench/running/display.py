@@ -62,7 +62,7 @@ class Display(Bar):
         elif event.get("phase") == "done":
             self._done(task.cell, event["record"])
         elif "warning" in event:
-            self.console.print(f"  warning: {event['warning']}", markup=False, soft_wrap=True)
+            self.warn(event["warning"])
         elif "waiting" in event:
             self.console.print(f"waiting for another run on this folder, which computes {event['waiting']} of the cells")
         elif "stopped" in event:
@@ -71,6 +71,9 @@ class Display(Bar):
             self.console.print(f"  going on at {event['resumed']:.0%} of the budget")
         elif "progress" in event:
             self._advance(event)
+
+    def warn(self, line: str) -> None:
+        self.console.print(f"  warning: {line}", markup=False, soft_wrap=True)
 
     def _start(self, cell: Cell) -> None:
         self.number += 1

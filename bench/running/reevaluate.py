@@ -15,9 +15,10 @@ from ..datasets.loader import place
 from ..datasets.store import Splits
 from ..errors import UserError
 from ..evaluation.evaluator import description, judge, merged
+from ..evaluation.features import freeze
 from ..evaluation.knn import Knn
 from ..records import Record
-from .cell import Job, Tell, build_method, freeze
+from .cell import Job, Tell, build_method
 
 FAR = 0.005  # in kNN accuracy, beyond what another device or library makes of one encoder
 
@@ -33,7 +34,7 @@ def run(job: Job, tell: Tell = lambda event: None) -> Record:
     device = torch.device(job.device)
     tell({"phase": "evaluate", "progress": 0.0})
     encoder = _encoder(job, cell, splits).to(device).to(memory_format=torch.channels_last)
-    frozen = freeze(encoder, replace(splits, train=place(splits.train, device)), cell.recipe, job)
+    frozen = freeze(encoder, replace(splits, train=place(splits.train, device)), cell.recipe.track, device, job.data_root)
     _check_same(record, judge(frozen, [Knn()]).metrics)
     found = judge(frozen, job.evaluators)
     return replace(

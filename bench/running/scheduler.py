@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import signal
 import time
@@ -13,7 +14,7 @@ from typing import Any
 
 import torch
 
-from .. import environment, records
+from .. import environment, records, standstill
 from ..cells import Cell, OnExisting
 from ..errors import StorageError
 from ..evaluation.evaluator import Evaluator
@@ -22,12 +23,13 @@ from ..storage import sweep
 from ..training import checkpoint
 from . import places, worker
 from .cell import Job, blank
-from .claims import Claim, Claims
+from .claims import Claim, Claims, is_stopped
 from .signals import Stop
 
 LOOK = 0.2  # seconds between two looks at signals, time limits and claims
 WAIT = 1.0  # seconds between two looks at cells that another run computes
-GRACE = 5.0  # seconds that a cell has to end when it is asked to; in training, a step if that takes longer
+GRACE = 5.0  # seconds that a cell has to end when it is asked to
+PATIENCE = 20.0  # seconds that a step of training and a checkpoint have after SIGTERM: SLURM kills after 30
 Hear = Callable[["Task", dict[str, Any]], None]
 
 
@@ -112,8 +114,10 @@ class _Process:
     def __init__(self, task: Task, hear: Hear, stop: Stop, timeout: float | None, claim: Claim):
         self.task, self.hear, self.stop, self.timeout, self.claim = task, hear, stop, timeout, claim
         self.last: dict[str, Any] = {}
-        self.training = self.late = False
-        self.begun, self.asked = time.monotonic(), 0.0  # when the process was asked to end, if it was
+        self.training = self.late = self.given_up = False
+        standstill.watch()
+        self.begun, self.asked = standstill.now(), 0.0  # when the process was asked to end, if it was
+        self.looked = self.begun
 
     def result(self) -> Record:
         """Its record, when it has ended."""
@@ -152,15 +156,27 @@ class _Process:
         self.hear(self.task, event)
 
     def _look(self) -> None:
-        now = time.monotonic()
+        now = standstill.now()
         self.claim.beat()
+        if is_stopped(self.process.pid):
+            self.begun += now - self.looked  # what it cannot use does not count against its time
+        self.looked = now
         self.late = self.late or (self.timeout is not None and now - self.begun > self.timeout)
         if (self.late or self.stop.number) and not self.asked:
             self.asked = now
             self.process.terminate()
         patient = self.training and not self.late  # a step may take longer; a second SIGINT need not wait for it
-        if self.asked and now - self.asked > GRACE and not patient:
+        if self.asked and now - self.asked > self._patience(patient):
+            if patient and not self.given_up:
+                self.given_up = True
+                self.hear(self.task, {"warning": f"no end of the step after {PATIENCE:.0f} s: the last checkpoint is relied on"})
             self.process.kill()
+
+    def _patience(self, training: bool) -> float:
+        """Seconds that it may take to end: whoever presses Ctrl-C can wait for the step, a cluster kills after 30 s."""
+        if not training:
+            return GRACE
+        return PATIENCE if self.stop.number == signal.SIGTERM else math.inf
 
     def _record(self) -> Record:
         if "record" in self.last:

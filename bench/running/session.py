@@ -33,7 +33,7 @@ from .display import Display, show_boards
 from .scheduler import Task, run_all
 from .selection import choose_contenders, choose_datasets, find_method, named
 from .signals import Stop
-from .trackers import Sink, open_sinks
+from .trackers import Guarded, open_sinks
 
 Hear = Callable[[Task, dict[str, Any]], None]
 
@@ -110,23 +110,25 @@ def run(options: Options, console: Console, dry_run: bool) -> int:
     _show_plan(console, tasks, due, options)
     if dry_run:
         return 0
-    sinks: list[Sink] = [*open_sinks(options.log, options.conditions.runs), Running(options.out)]
+    opened = open_sinks(options.log, options.conditions.runs) | {"the file of what runs": Running(options.out)}
     check_writable(options.out)
     check_writable(options.conditions.runs)
     for task in tasks:
         places.settle(task.cell, options.out, options.conditions.runs)
     cleanup.remove([task for task in tasks if task not in due], options.out)
     with Stop() as stop, Display(console, len(due)) as display:
+        sinks = [Guarded(sink, name, display.warn) for name, sink in opened.items()]
         hear = _all([display.hear, *(sink.hear for sink in sinks)])
         try:
             run_all(due, options.out, hear, stop, options.cell_timeout)
         finally:
             for sink in sinks:
                 sink.close()
-    found, problems = records.read_all(options.out)
+    found, _ = records.read_all(options.out)
+    files, problems = report.render(options.out)
     for problem in problems:
         console.print(f"warning: {problem}", markup=False, soft_wrap=True)
-    report.write(report.render(options.out)[0])
+    report.write(files)
     boards = {task.cell.board for task in tasks}
     made = leaderboard.build(found, published.read(options.out))
     show_boards(console, [board for board in made if (board.track, board.backbone, board.budget) in boards], options.out)

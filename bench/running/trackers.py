@@ -5,9 +5,11 @@ They hear of what the parent process hears: the loss while a cell trains, and at
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import UserError
@@ -19,6 +21,7 @@ if TYPE_CHECKING:  # reports are made without all that training needs
     from .scheduler import Task
 
 PROJECT = "ssl-bench"
+PATIENCE = 30.0  # seconds that a sink has to finish when the run ends
 
 
 class Sink(Protocol):
@@ -29,8 +32,8 @@ class Sink(Protocol):
     def close(self) -> None: ...
 
 
-def open_sinks(names: str, folder: Path) -> list[Sink]:
-    """The sinks named with commas; `UserError` for an unknown name or a package that is not installed."""
+def open_sinks(names: str, folder: Path) -> dict[str, Sink]:
+    """The sinks named with commas, by name; `UserError` for an unknown name or a package that is not installed."""
     kinds: dict[str, tuple[str, Callable[[Any, Path], Sink]]] = {
         "tensorboard": ("torch.utils.tensorboard", TensorBoard),
         "wandb": ("wandb", WeightsAndBiases),
@@ -39,14 +42,17 @@ def open_sinks(names: str, folder: Path) -> list[Sink]:
     for name in chosen:
         if name not in kinds:
             raise UserError(f"--log {name!r} is unknown: {nearest(name, kinds)}")
-    return [kinds[name][1](_package(name, kinds[name][0]), folder) for name in chosen]
+    return {name: kinds[name][1](_package(name, kinds[name][0]), folder) for name in chosen}
 
 
 def _package(name: str, module: str) -> Any:
     try:
         return import_module(module)
-    except ImportError:
-        raise UserError(f"--log {name} needs the package {name}: pip install {name}") from None
+    except ImportError as error:
+        why = "" if isinstance(error, ModuleNotFoundError) else f" ({error})"
+        raise UserError(f"--log {name} needs the package {name}: pip install {name}{why}") from None
+    except Exception as error:  # of versions that do not go together
+        raise UserError(f"--log {name}: the package does not import here: {type(error).__name__}: {error}") from None
 
 
 def scalars(record: Record) -> Iterator[tuple[int, dict[str, float]]]:
@@ -56,6 +62,47 @@ def scalars(record: Record) -> Iterator[tuple[int, dict[str, float]]]:
         step = int(point.get("step", step))
         yield step, {f"curve/{key}": value for key, value in point.items() if key not in AXES and value is not None}
     yield step, {f"test/{key}": value for key, value in record.metrics.items()}
+
+
+class Guarded:
+    """A sink that cannot harm the run: it works in a thread of its own, and its first failure is its last.
+
+    ``warn`` hears of that once; whatever a sink would have shown is in the records.
+    """
+
+    def __init__(self, sink: Sink, name: str, warn: Callable[[str], None]):
+        self.sink, self.name, self.warn = sink, name, warn
+        self.failed = False
+        self.events: SimpleQueue[tuple[Task, dict[str, Any]] | None] = SimpleQueue()
+        self.thread = threading.Thread(target=self._follow, daemon=True)
+        self.thread.start()
+
+    def hear(self, task: Task, event: dict[str, Any]) -> None:
+        if not self.failed:
+            self.events.put((task, event))
+
+    def close(self) -> None:
+        """Let it finish, which may take PATIENCE seconds."""
+        self.events.put(None)
+        self.thread.join(PATIENCE)
+        if self.thread.is_alive() and not self.failed:
+            self.failed = True
+            self.warn(f"{self.name} has not finished after {PATIENCE:.0f} s and is left behind; the records are complete")
+
+    def _follow(self) -> None:
+        while (item := self.events.get()) is not None:
+            if not self.failed:
+                self._guard(self.sink.hear, *item)
+        self._guard(self.sink.close)
+
+    def _guard(self, act: Callable[..., None], *arguments: Any) -> None:
+        try:
+            act(*arguments)
+        except (Exception, SystemExit) as error:  # its package may raise whatever it likes
+            if not self.failed:
+                self.failed = True
+                why = " ".join(f"{type(error).__name__}: {error}".split())
+                self.warn(f"{self.name} failed and is left out from here on, the run goes on: {why}")
 
 
 class TensorBoard:

@@ -6,14 +6,13 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
 import torch
 
-from .. import records
+from .. import records, standstill
 from ..errors import Diverged, Stopped, StorageError
 from . import reevaluate
 from .cell import Job, run
@@ -30,11 +29,12 @@ def main(job: Job, pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, _: asked.__setitem__(0, number))
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    begun = time.perf_counter()
+    standstill.watch()
+    begun = standstill.now()
     try:
         record = reevaluate.run(job, pipe.send) if job.completes else run(job, pipe.send, lambda: asked[0])
         records.dumps(record)  # where it cannot be written, that is the cell's failure and not the run's
-        pipe.send({"record": record, "seconds": time.perf_counter() - begun})
+        pipe.send({"record": record, "seconds": standstill.now() - begun})
     except BrokenPipeError:  # the parent is gone
         os._exit(1)
     except Stopped as stopped:

@@ -78,7 +78,7 @@ def _measure(folder: Path, figures: str, target: Path) -> dict[str, float]:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
         raise UserError(f"the throughput of {folder} could not be measured: {done.stderr.strip().splitlines()[-1:]}")
-    rows = json.loads(target.read_text())["rows"]
+    rows = json.loads(target.read_text(encoding="utf-8"))["rows"]
     return {row["figure"]: row["ours"] for row in rows}
 
 

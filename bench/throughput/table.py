@@ -14,7 +14,7 @@ from ..errors import UserError
 def markdown(path: Path) -> str:
     """The table with its machine; `UserError` where the file is none of the command's."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         frame = pd.DataFrame([_line(row) for row in content["rows"]]).fillna("")
         table = frame.to_markdown(index=False, disable_numparse=True)
         return f"{table}\n\nMeasured on {content['machine']}; ratio: median of the pairs measured in turn, and its quartiles."

@@ -1,13 +1,16 @@
-"""The budget clock: runs while training, stands still during evaluation, checkpoints and compilation."""
+"""The budget clock: runs while training; stands still during evaluation, checkpoints, compilation, and while the process does."""
 
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
+
+from .. import standstill
+
+MOMENT = 0.5  # seconds
 
 
 @dataclass
@@ -18,19 +21,31 @@ class Clock:
     train: float = 0.0
     apart: dict[str, float] = field(default_factory=dict)  # detect is part of train, the others are not
     _since: float | None = None
+    _stood: float = field(default_factory=standstill.seconds)  # what this process had stood still before
 
     def seconds(self) -> float:
         """Training time so far."""
-        return self.train + (0.0 if self._since is None else time.perf_counter() - self._since)
+        return self.train + (0.0 if self._since is None else standstill.now() - self._since)
+
+    @property
+    def stopped(self) -> float:
+        """Seconds that the process stood still or waited for its parent; they are in no other figure."""
+        return self.apart.get("stopped", 0.0) + standstill.seconds() - self._stood
+
+    def excuse(self, seconds: float) -> None:
+        """Take back so many seconds, in which the run waited for its parent, where they are more than a moment."""
+        if self._since is not None and seconds > MOMENT:
+            self._since += seconds
+            self.apart["stopped"] = self.apart.get("stopped", 0.0) + seconds
 
     def start(self) -> None:
-        self._since = time.perf_counter()
+        self._since = standstill.now()
 
     def stop(self) -> None:
         """Stop once the device has done what it was given."""
         if self._since is not None:
             self._wait()
-            self.train += time.perf_counter() - self._since
+            self.train += standstill.now() - self._since
             self._since = None
 
     @contextlib.contextmanager
@@ -56,19 +71,20 @@ class Clock:
 
     @contextlib.contextmanager
     def _timed(self, name: str) -> Iterator[None]:
-        begun = time.perf_counter()
+        begun = standstill.now()
         try:
             yield
         finally:
             self._wait()
-            self.apart[name] = self.apart.get(name, 0.0) + time.perf_counter() - begun
+            self.apart[name] = self.apart.get(name, 0.0) + standstill.now() - begun
 
     def _wait(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
     def state(self) -> dict:
-        return {"train": self.train, "apart": dict(self.apart)}
+        return {"train": self.train, "apart": self.apart | {"stopped": self.stopped}}
 
     def restore(self, state: dict) -> None:
         self.train, self.apart = state["train"], dict(state["apart"])
+        self._stood = standstill.seconds()

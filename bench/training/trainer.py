@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .. import standstill
 from ..budget import Budget
 from ..datasets.loader import Loader, evaluation_batches
 from ..errors import BudgetSpent
@@ -117,7 +118,9 @@ class Trainer:
             self._told = time.perf_counter()
             seconds = self.clock.seconds()
             latest = {key: self._last(key) for key in ("loss", "images_per_second")}
+            told = standstill.now()
             self.tell({"progress": self.progress, "step": self.step, "seconds": seconds, **latest})
+            self.clock.excuse(standstill.now() - told)  # a parent that was stopped takes no messages
 
     def _before_epoch(self) -> None:
         """Let the method look at the data. It is paid from the budget, and left out where too little is left for it."""

@@ -22,7 +22,7 @@ class RowAdam(nn.Module):
             self.register_buffer(name, torch.zeros(entries))
 
     def step(self, index: Tensor, gradient: Tensor, active: Tensor) -> Tensor:
-        """What to add to the entries ``index`` int64 [B] of ``gradient`` [B]; nothing unless ``active`` (bool scalar)."""
+        """What to add to the entries ``index`` int64 [B] of ``gradient`` [B]; nothing unless ``active`` (bool scalar or [B])."""
         first, second = BETAS
         mean = self.mean[index].lerp(gradient, 1 - first)
         square = self.square[index].lerp(gradient.square(), 1 - second)

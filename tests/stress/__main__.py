@@ -32,6 +32,7 @@ def trials(folder: Path, short: bool, seed: int) -> list[list[Callable[[], Tally
     methods, each, budget = (FEW, 1, "40steps") if short else (list(registry()), 4, "80steps")
     here = [
         lambda: damage.of_records(folder / "records", 60 if short else 120, rng[0]),
+        lambda: damage.of_edits(folder / "edits", 0.05 if short else 1.0, rng[0]),
         lambda: damage.of_checkpoints(folder / "checkpoints", 40 if short else 80, rng[1]),
         lambda: kills.cells(folder / "cells", methods, each, rng[2], budget),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from common import Tally
 from bench import records
 from bench.reporting import listing, report
 from bench.training import checkpoint
+from tests import edited
 
 CPU = torch.device("cpu")
 
@@ -55,7 +57,8 @@ def some_record(seed: int) -> records.Record:
     curve = [{"progress": i / 10, "loss": 1.5 / (i + 1), "seconds": i * 0.5} for i in range(10)]
     metrics = {"linear_top1": 0.5, "linear_top5": 0.75, "knn_top1": 0.25, "knn200_top1": 0.25}
     cost = {"train_seconds": 1.0, "images": 100, "steps": 10, "images_per_second": 100.0, "detect_seconds": 0.0}
-    return records.Record("t", "b", "1ep", "m", seed, "ok", metrics=metrics, cost=cost, curve=curve)
+    inside = {"recipe": {"config": {"x": 1}, "training": {"lr": 0.1}}, "given": {"settings": {"lr": "0.1"}}, "data": {"test": 4}}
+    return records.Record("t", "b", "1ep", "m", seed, "ok", metrics=metrics, cost=cost, curve=curve, **inside)
 
 
 def of_records(folder: Path, tries: int, rng: random.Random) -> Tally:
@@ -82,6 +85,28 @@ def of_records(folder: Path, tries: int, rng: random.Random) -> Tally:
             survived, kind = False, f"{kind}: {error!r}"
         tally.hold(survived, f"{kind} of {paths[victim]}: {bad[:200]!r}")
         paths[victim].write_bytes(sound[victim])
+    tally.note = f"{named} named, the others still are valid records"
+    return tally
+
+
+def of_edits(folder: Path, share: float, rng: random.Random) -> Tally:
+    """Each wrong value in each field of a record is named in one line, or shown without a traceback."""
+    tally, named = Tally("edited record"), 0
+    path, whole = folder / "t/b/1ep/m/seed0.json", json.loads(records.dumps(some_record(0)))
+    path.parent.mkdir(parents=True)
+    for place in edited.places(whole):
+        for value in edited.WRONG:
+            if rng.random() > share:
+                continue
+            path.write_text(json.dumps(edited.changed(whole, place, value)))
+            found, problems = records.read_all(folder)
+            try:
+                edited.shown(found)
+                survived = len(problems) == 1 - len(found) and all(str(path) in line for line in problems)
+            except Exception as error:
+                survived, problems = False, [repr(error)]
+            named += not found
+            tally.hold(survived, f"{place} = {value!r}: {problems}")
     tally.note = f"{named} named, the others still are valid records"
     return tally
 

@@ -1,0 +1,110 @@
+"""What a notebook imports, as ``import bench``: `run`, `leaderboard`, `evaluate`, `load_encoder`, and the module `records`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from . import records
+from .errors import UserError
+from .folders import data_root, runs_root
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from .cells import OnExisting
+
+
+def run(
+    methods: str,
+    datasets: str = "auto",
+    budget: str = "200ep",
+    seeds: int = 3,
+    *,
+    out: str | Path = "results",
+    runs: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    device: str = "auto",
+    backbone: str | None = None,
+    sets: Sequence[str] = (),
+    labels: str | None = None,
+    on_existing: OnExisting = "skip",
+    quiet: bool = False,
+) -> pd.DataFrame:
+    """Train and evaluate as the command `run` does, with its words; the `leaderboard` of ``out`` afterwards.
+
+    A cell that fails is a record with a status, as on the command line. `UserError` or `DataError` where anything that was
+    asked for does not fit; nothing is written then.
+    """
+    from rich.console import Console
+
+    from .running import session
+
+    options = session.read_options(
+        methods=methods,
+        datasets=datasets,
+        budget=budget,
+        seeds=seeds,
+        out=Path(out),
+        runs=runs_root(None if runs is None else Path(runs), Path(out)),
+        data_root=data_root(None if data_dir is None else Path(data_dir)),
+        device=device,
+        backbone=backbone,
+        on_existing=on_existing,
+        sets=sets,
+        labels=labels,
+    )
+    session.run(options, Console(quiet=quiet, highlight=False), dry_run=False)
+    return leaderboard(out)
+
+
+def leaderboard(out: str | Path = "results") -> pd.DataFrame:
+    """Every contender of every leaderboard below ``out``, one row each; numbers as they are in ``leaderboard.csv``.
+
+    track, backbone, budget: the leaderboard. method (a method spec), role, uses_labels: the row.
+    stale: why it is not ranked, else empty.
+    n: seeds that ended well; not_ok: those that did not. rank, rank_best, rank_worst: by linear accuracy, and its 95% interval.
+    For each metric, as a fraction and not in percent: its mean over seeds, ``_half`` (of the 95% interval), ``_bca_low`` and
+    ``_bca_high`` (bootstrap, from 8 seeds), ``_top`` (no contestant is significantly better). test_split_low and
+    test_split_high: Wilson's interval. Costs are medians over seeds, in the
+    units that their names bear; steady_times: they can be compared between seeds; pareto: none is as good and faster.
+    """
+    from .reporting import leaderboard as boards
+    from .reporting import published, tables
+
+    if not Path(out).is_dir():
+        raise UserError(f"{out} is not a folder of records")
+    found, problems = records.read_all(out)
+    if problems and not found:
+        raise UserError(problems[0])
+    return tables.numbers(boards.build(found, published.read(Path(out))))
+
+
+def load_encoder(path: str | Path) -> nn.Module:
+    """The exported encoder in ``path`` in eval mode: float [B, C, H, W] -> [B, num_features]."""
+    from . import backbone
+
+    return backbone.load_encoder(path)
+
+
+def evaluate(
+    encoder: str | Path | nn.Module, dataset: str, *, device: str = "auto", data_dir: str | Path | None = None
+) -> dict[str, float]:
+    """The metrics, as fractions, of an exported encoder (or a module of the same kind) on ``dataset``, by today's protocol.
+
+    Images come as the dataset's track has them: its input size and its normalisation. `DataError` where it is not ready.
+    """
+    from .datasets.registry import open_splits, track_of
+    from .datasets.spec import parse_spec
+    from .environment import choose_device
+    from .evaluation import default
+    from .evaluation.evaluator import judge
+    from .evaluation.features import freeze
+
+    place, root, spec = choose_device(device), data_root(None if data_dir is None else Path(data_dir)), parse_spec(dataset)
+    network = load_encoder(encoder) if isinstance(encoder, str | Path) else encoder
+    frozen = freeze(network.to(place), open_splits(spec, root), track_of(spec, root), place, root)
+    return dict(judge(frozen, default()).metrics)

@@ -1,0 +1,57 @@
+"""Exported encoders outside this harness: `load` needs timm and safetensors alone and may be copied; `to_folder` is for timm."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from safetensors import safe_open
+
+
+def load(path: str | Path) -> Any:
+    """The exported encoder in eval mode, every key of it filled from the file and no other.
+
+    Where its stem is that for small images, the keys of the stem begin with ``small_stem.``, so that timm's usual model,
+    which would compute something else, does not take them.
+    """
+    with safe_open(path, "pt") as file:
+        made = json.loads(file.metadata()["encoder"])
+        state = {key.removeprefix("small_stem."): file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    model = timm.create_model(made["model"], **made["arguments"])
+    for name, kind, arguments in made["layers"]:
+        model.set_submodule(name, getattr(torch.nn, kind)(**arguments))
+    model.load_state_dict(state, strict=True)
+    return model.eval()
+
+
+def to_folder(path: str | Path, folder: str | Path) -> bool:
+    """Write ``config.json`` and ``model.safetensors`` as Hugging Face has them; whether timm takes the folder by itself:
+
+    ``timm.create_model("local-dir:FOLDER", pretrained=True)``. It refuses one with a stem for small images, for which it
+    has no arguments; `load` reads both.
+    """
+    content = Path(path).read_bytes()
+    with safe_open(path, "pt") as file:
+        made = json.loads(file.metadata()["encoder"])
+    config = {
+        "architecture": made["model"],
+        "num_classes": 0,
+        "model_args": made["arguments"],
+        "pretrained_cfg": {
+            "input_size": [made["channels"], made["size"], made["size"]],
+            "fixed_input_size": "img_size" in made["arguments"],
+            "num_classes": 0,
+            "first_conv": None,
+            "classifier": None,
+        },
+    }
+    if made["layers"]:
+        config["small_stem"] = made["layers"]
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "model.safetensors").write_bytes(content)
+    (target / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    return not made["layers"]

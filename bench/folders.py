@@ -1,0 +1,24 @@
+"""Where things are kept when nobody says where."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from platformdirs import user_cache_dir
+
+
+def data_root(given: Path | None) -> Path:
+    """The folder of prepared datasets; below the current one where nobody has a home."""
+    if given or os.environ.get("BENCH_DATA"):
+        return given or Path(os.environ["BENCH_DATA"])
+    try:
+        return Path(user_cache_dir("ssl-bench"))
+    except (RuntimeError, KeyError, OSError):  # no $HOME, and no entry in the list of users
+        return Path("ssl-bench-data")
+
+
+def runs_root(given: Path | None, out: Path) -> Path:
+    """The folder of checkpoints and encoders: of its own for every ``out``, so that two of them never share a file."""
+    place = Path(os.path.normpath(out.absolute()))
+    return given or place.parent / ("runs" if place.name == "results" else f"{place.name}-runs")

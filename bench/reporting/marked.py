@@ -1,0 +1,43 @@
+"""Markdown files of the user in which a pair of markers asks for a table. All other files are left alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+SECTION = r"(<!-- leaderboard {folder}/(?P<track>\S+) -->\n).*?(<!-- end leaderboard -->)"
+SPEED = r"(<!-- throughput {folder}/(?P<file>\S+) -->\n).*?(<!-- end throughput -->)"
+MARKERS = (b"<!-- leaderboard ", b"<!-- throughput ")
+
+
+def read(out: Path) -> tuple[dict[Path, str], list[str]]:
+    """The text of each file beside ``out``, or in ``docs`` there, with a marker; a line for each that cannot be read."""
+    texts, problems = {}, []
+    beside = out.absolute().parent
+    for path in sorted([*beside.glob("*.md"), *beside.glob("docs/*.md")]):
+        if path.name.startswith(".") or not path.is_file():  # a system's, an editor's, or no file at all
+            continue
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            problems.append(f"{path} cannot be read ({error.strerror or error}); it is left as it is")
+            continue
+        if not any(marker in content for marker in MARKERS):
+            continue
+        try:
+            texts[path] = content.decode().replace("\r\n", "\n")
+        except UnicodeDecodeError:
+            problems.append(f"{path} asks for tables and is no UTF-8 text; it is left as it is")
+    return texts, problems
+
+
+def filled(text: str, out: Path, board: Callable[[str], str], speed: Callable[[str], str | None]) -> str:
+    """``text`` with the sections of the folder ``out`` made anew, by track and by file; None leaves one as it is."""
+
+    def section(match: re.Match[str], content: str | None) -> str:
+        return match[0] if content is None else f"{match[1]}\n{content}\n\n{match[3]}"
+
+    of_boards, of_speed = (re.compile(p.format(folder=re.escape(out.absolute().name)), re.DOTALL) for p in (SECTION, SPEED))
+    text = of_boards.sub(lambda match: section(match, board(match["track"])), text)
+    return of_speed.sub(lambda match: section(match, speed(match["file"])), text)

@@ -1,0 +1,23 @@
+"""How many candidates a method takes for false negatives."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .pairs import Pairs
+
+
+class Marked(nn.Module):
+    """Mean number an anchor, in the last step; over label sets too, where there are several."""
+
+    mean: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(()), persistent=False)
+
+    @torch.no_grad()
+    def note(self, pairs: Pairs, false: Tensor) -> None:
+        """Count the negatives among those marked ``false``, bool [..., A, M]."""
+        self.mean.copy_((pairs.negative & false).sum(-1).to(self.mean.dtype).mean())

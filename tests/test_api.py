@@ -1,0 +1,45 @@
+"""What a notebook imports, and the notebook that shows it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import bench
+from bench.errors import UserError
+from bench.metrics import COSTS
+from tests import made_up
+from tests.small_cells import ROOT
+
+
+def test_the_leaderboard_is_a_table_of_fractions(tmp_path, monkeypatch):
+    made_up.install(monkeypatch)
+    made_up.write(tmp_path, made_up.few())
+    board = bench.leaderboard(str(tmp_path))
+    assert board["method"].iloc[0] == "alpha" and board["linear_top1"].between(0, 1).all()
+    documented = bench.leaderboard.__doc__
+    plain = [name for name in board if not name.startswith(("linear", "knn"))]
+    assert [name for name in plain if name not in documented and name not in COSTS] == []
+
+
+def test_what_does_not_fit_is_said(tmp_path):
+    with pytest.raises(UserError, match="not a folder of records"):
+        bench.leaderboard(tmp_path / "gone")
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = bench.nothing
+
+
+def test_importing_the_harness_imports_nothing_large():
+    code = "import sys, bench; assert not {'torch', 'pandas', 'numpy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_the_notebook_runs(tmp_path, monkeypatch):
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    notebook = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
+    client = nbclient.NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}})
+    client.execute()
+    assert "linear_top1" in str(notebook.cells[1].outputs)
