@@ -225,7 +225,7 @@ def test_a_record_in_the_folder_of_another_contender_is_told(tmp_path, monkeypat
     one.contender = "alpha:lr=1"
     made_up.write(tmp_path, [one])
     next(tmp_path.rglob("seed0.json")).parent.rename(tmp_path / made_up.TRACK / "resnet18" / "10ep" / "alpha")
-    assert "alpha:lr=1, seed 0: its path must say so" in records.read_all(tmp_path)[1][0]
+    assert "is the record of alpha:lr=1, seed 0" in records.read_all(tmp_path)[1][0]
 
 
 def test_a_spec_is_called_what_its_board_calls_it(tmp_path, monkeypatch):

@@ -122,7 +122,7 @@ def test_a_million_images_are_judged_without_a_table_of_all_pairs():
 
 def test_the_figure_has_a_line_for_each_detecting_method_and_measure():
     def row(method, points):
-        return SimpleNamespace(method=method, good=[Record("t", "b", "1ep", method, 0, "ok", curve=points)])
+        return SimpleNamespace(contender=method, good=[Record("t", "b", "1ep", method, 0, "ok", curve=points)])
 
     point = {"progress": 0.5, "detect_precision": 0.5, "detect_recall": 0.25, "detect_nmi": 0.1, "detect_accepted": 1.0}
     lines = plots._detection_lines([row("detects", [{"progress": 0.2}, point]), row("does not", [{"progress": 0.5}])])
