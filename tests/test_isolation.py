@@ -46,7 +46,7 @@ def test_every_way_to_fail_is_a_record_and_the_others_run_on(tmp_path):
         arguments, variables = command(tmp_path, methods, *flags, budget="2steps"), environment(tmp_path) | variables
         return subprocess.run(arguments, cwd=tmp_path, env=variables, capture_output=True, text=True)
 
-    done = run(names, "--cell-timeout", "12s")
+    done = run(names, "--cell-timeout", "30s")
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
     found = {record.method: record for record in records.read_all(tmp_path / "results")[0]}
     statuses = {name: record.status for name, record in found.items()}
@@ -54,6 +54,6 @@ def test_every_way_to_fail_is_a_record_and_the_others_run_on(tmp_path):
     assert statuses == expected
     assert found["raises"].error["exception"] == "ValueError: from the loss"
     assert "in fail" in found["raises"].error["traceback"]
-    assert "SIGKILL" in found["vanishes"].error["exception"] and "12s" in found["hangs"].error["exception"]
+    assert "SIGKILL" in found["vanishes"].error["exception"] and "30s" in found["hangs"].error["exception"]
     again = run("vanishes,simclr", "--on-existing", "failed", MENDED="1")
     assert again.returncode == 0 and again.stdout.count("\nok") == 1

@@ -174,14 +174,14 @@ def _tried(recipes: list[Recipe], splits: Splits, asked_for: Container[str]) -> 
 
     `UserError` where one that was ``asked_for`` by name is among the others, or where a trial fails.
     """
-    channels, images = splits.train.channels, len(splits.train)
+    channels = splits.train.channels
     backbone = trial.try_backbone(recipes[0], channels)
     suited = [recipe for recipe in recipes if trial.suits(recipe.method, backbone)]
     unsuited = dict.fromkeys(recipe.method.name for recipe in recipes if recipe not in suited)
     said = [f"{name} is left out: it needs a vision transformer, and {recipes[0].backbone} is none" for name in unsuited]
     if any(recipe.method.name in asked_for for recipe in recipes if recipe not in suited):
         raise UserError(said[0].replace("is left out: it ", "") + "; try --backbone vit_tiny_patch4_32")
-    trial.try_methods(suited, backbone, channels, images, splits.classes)
+    trial.try_views(suited, backbone, channels)
     return suited, said
 
 

@@ -1,4 +1,4 @@
-"""Before any cell is run: does the backbone take the track's images, and does each method's loss work on it?"""
+"""Before any cell is run: does the backbone take the track's images, and has it what each method needs?"""
 
 from __future__ import annotations
 
@@ -9,29 +9,16 @@ from dataclasses import replace
 
 import torch
 from timm.models.vision_transformer import VisionTransformer
-from torch import Tensor, nn
+from torch import nn
 
 from ..backbone import build_backbone
 from ..errors import UserError
-from ..methods import Method, TrainData
+from ..methods import Method
 from ..methods.base import Encoder
 from ..recipe import Recipe
 from ..training.activation_checkpointing import recompute
 
 SIDES = (32, 64, 96, 128, 160, 192, 224, 256, 384)  # pixels that are tried where a backbone refuses the track's
-BATCH = 4  # images of the trial
-
-
-class Stub(Encoder):
-    """In place of a backbone: float [B, C, H, W] -> [B, width] in no time, since methods ask a backbone for features only."""
-
-    def __init__(self, channels: int, width: int):
-        super().__init__()
-        self.num_features = width
-        self.body = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, width))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.body(images)
 
 
 def suits(method: type[Method], backbone: nn.Module) -> bool:
@@ -51,26 +38,15 @@ def try_backbone(recipe: Recipe, channels: int) -> Encoder:
         raise UserError(f"{error}{advice}") from None
 
 
-def try_methods(recipes: Sequence[Recipe], backbone: Encoder, channels: int, images: int, classes: int) -> None:
-    """The loss of each recipe's method, once; `UserError` names the first that fails."""
+def try_views(recipes: Sequence[Recipe], backbone: Encoder, channels: int) -> None:
+    """The backbone on views of every size that a method asks for; `UserError` names the first that it cannot take.
+
+    The methods themselves are not tried: whatever a loss does, it does in a worker, and ends no other cell.
+    """
     if any(recipe.training.activation_checkpointing == "on" for recipe in recipes):
         recompute(backbone)
-    for recipe in recipes:
-        for side in {view.size for view in recipe.views} - {recipe.track.size}:
-            _forward(backbone, recipe.backbone, channels, side)
-        with _saying(f"{recipe.method.name} on {recipe.spec} with {recipe.backbone}"):
-            _loss(recipe, backbone, channels, images, classes)
-
-
-def _loss(recipe: Recipe, backbone: Encoder, channels: int, images: int, classes: int) -> None:
-    if not recipe.method.trains:
-        return
-    encoder = Stub(channels, backbone.num_features) if recipe.method.needs == "any" else backbone
-    labels = torch.arange(images) % classes if recipe.method.uses_labels else None
-    method = recipe.method(encoder, recipe.config, TrainData(images, classes, labels))
-    views = [torch.randn(BATCH, channels, view.size, view.size) for view in recipe.views for _ in range(view.count)]
-    with torch.no_grad():
-        method.loss(views, torch.arange(BATCH) % images)
+    for side in {view.size for recipe in recipes for view in recipe.views if view.size != recipe.track.size}:
+        _forward(backbone, recipes[0].backbone, channels, side)
 
 
 def _tried(name: str, channels: int, size: int) -> Encoder:
