@@ -13,6 +13,7 @@ from bench.running.signals import Stop
 from tests.small_cells import ROOT, environment, options
 
 
+@pytest.mark.timeout(900)  # on a busy machine; about a minute else
 def test_the_short_stress_test_loses_nothing():
     arguments = [sys.executable, "tests/stress", "--short"]
     done = subprocess.run(arguments, cwd=ROOT, env=environment(), capture_output=True, text=True)

@@ -58,7 +58,7 @@ def some_record(seed: int) -> records.Record:
     metrics = {"linear_top1": 0.5, "linear_top5": 0.75, "knn_top1": 0.25, "knn200_top1": 0.25}
     cost = {"train_seconds": 1.0, "images": 100, "steps": 10, "images_per_second": 100.0, "detect_seconds": 0.0}
     inside = {"recipe": {"config": {"x": 1}, "training": {"lr": 0.1}}, "given": {"settings": {"lr": "0.1"}}, "data": {"test": 4}}
-    return records.Record("t", "b", "1ep", "m", seed, "ok", metrics=metrics, cost=cost, curve=curve, **inside)
+    return records.Record("t", "b", "1ep", "m", seed, "ok", "m", metrics=metrics, cost=cost, curve=curve, **inside)
 
 
 def of_records(folder: Path, tries: int, rng: random.Random) -> Tally:
