@@ -184,7 +184,7 @@ BAD = [
     (("--set", "temperature=0"), "above 0"),
     (("--set", "temperature"), "key=value"),
     (("--set", "base=byol", "--methods", "ifnd_elim"), "moco or simclr"),
-    (("--set", "byol.lr=1"), "not among the chosen"),
+    (("--set", "nobody.lr=1"), "not among the chosen"),
     (("--set", "moco.queue_size=5000"), "exceeds the 1437"),
     (("--on-existing", "maybe"), "maybe"),
     (("--device", "tpu"), "tpu"),
