@@ -46,6 +46,13 @@ class Store:
         """The images ``rows`` (int64 [n]) of this store under new ``labels`` (int64 [n]); copies no image."""
         return replace(self, rows=rows if self.rows is None else self.rows[rows], labels=labels)
 
+    def evenly(self, most: int) -> Store:
+        """At most ``most`` images of this store, evenly spaced: in stores sorted by label, evenly over the classes."""
+        if len(self) <= most:
+            return self
+        rows = torch.linspace(0, len(self) - 1, most, dtype=torch.float64, device=self.labels.device).round().long()
+        return self.select(rows, self.labels[rows])
+
     def resident(self, device: torch.device) -> Store:
         """This store, its own images only, as dense memory on ``device``."""
         if self.rows is None:

@@ -85,3 +85,10 @@ def test_on_a_gpu_nothing_is_overwritten_before_it_was_used(splits):
         expected, expected_sizes = splits.train.take(rows)
         assert torch.equal(images.cpu(), expected)
         assert torch.equal(sizes.cpu(), expected_sizes)
+
+
+def test_a_part_is_taken_evenly(splits):
+    part = splits.train.evenly(5)
+    assert part.labels.tolist() == splits.train.labels[[0, 16, 32, 47, 63]].tolist()
+    assert torch.equal(part.take(torch.tensor([4]))[0], splits.train.images[63:])
+    assert splits.train.evenly(64) is splits.train

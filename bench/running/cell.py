@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from .. import environment, outcomes, standstill, versions
 from ..backbone import build_backbone, save_encoder
 from ..budget import Budget
 from ..cells import Cell
-from ..datasets.base import Track
 from ..datasets.loader import Loader, place
 from ..datasets.registry import open_splits, tracks
 from ..datasets.store import Splits
@@ -22,8 +20,7 @@ from ..evaluation import default, protocol
 from ..evaluation import registry as evaluators
 from ..evaluation.detection import Judge
 from ..evaluation.evaluator import Evaluator, description, judge
-from ..evaluation.features import encode, freeze
-from ..evaluation.frozen import Features
+from ..evaluation.features import freeze
 from ..methods import Method, TrainData
 from ..methods import registry as methods
 from ..records import Record
@@ -31,8 +28,8 @@ from ..training import collapse, resources
 from ..training.checkpointer import Keeper
 from ..training.loss_call import precision
 from ..training.trainer import Trainer
+from . import curve
 
-CURVE_KNN = 10  # times per budget that the curve shows accuracy on the held-out part of train
 COUNTED = ("images", "steps", "views_per_image", "flops_per_image", "forward_passes", "detect_flops", "flops")
 Tell = Callable[[dict[str, Any]], None]
 
@@ -86,7 +83,7 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
     frozen = freeze(method.encoder, splits, recipe.track, device, job.data_root)
     found = judge(frozen, job.evaluators)
     if spent.curve:
-        spent.curve[-1] |= _of_embeddings(method.encoder, frozen.train, splits, recipe.track, device)
+        spent.curve[-1] |= curve.of_embeddings(method.encoder, splits, recipe.track, device)
     spent.cost["eval_seconds"] += standstill.now() - begun
     spent.cost["peak_memory_bytes"] = resources.peak_memory_bytes(device)
     if next(method.encoder.parameters(), None) is not None:
@@ -129,22 +126,13 @@ def build_method(cell: Cell, splits: Splits) -> Method:
     return recipe.method(encoder, recipe.config, TrainData(len(splits.train), splits.classes, known))
 
 
-def _of_embeddings(encoder: nn.Module, train: Features, splits: Splits, track: Track, device: torch.device) -> dict[str, float]:
-    """What the curve shows of the embeddings ``train``; nothing unless all are finite."""
-    if not bool(train.values.isfinite().all()):
-        return {}
-    accuracy = protocol.curve_knn(train, protocol.held_out(train.labels), splits.classes)
-    alike = collapse.alignment(encoder, splits.train, track.policy, track.size, device)
-    return {"held_out_knn_top1": accuracy} | collapse.spread(train.values) | alike
-
-
 def _train(method: Method, splits: Splits, device: torch.device, job: Job, tell: Tell, stop: Callable[[], int]) -> Spent:
     """Train to the end of the budget, from a checkpoint where there is one."""
     cell, track, training = job.cell, job.cell.recipe.track, job.cell.recipe.training
     loader = Loader(splits.train, track.policy, track.size, training.batch_size, cell.seed, device, cell.recipe.views)
     trainer = Trainer(method, loader, training, cell.recipe.budget, device)
     trainer.tell = tell
-    trainer.measure = _curve_measure(trainer, cell, splits)
+    trainer.measure = curve.measure(trainer, splits, track)
     if method.pseudo_labels() is not None:
         trainer.judge = Judge(method, splits.train.labels)
     keeper = Keeper(trainer, job.runs / cell.checkpoint_path, cell.identity(splits.fingerprint), job.checkpoint_every, stop)
@@ -162,17 +150,6 @@ def _train(method: Method, splits: Splits, device: torch.device, job: Job, tell:
     }
     energy = None if resumed or trainer.clock.stopped or before is None or after is None else after - before
     return Spent(_cost(trainer, training.batch_size) | {"energy_joules": energy}, trainer.curve, way)
-
-
-def _curve_measure(trainer: Trainer, cell: Cell, splits: Splits) -> Callable[[float], dict[str, float]]:
-    def measure(progress: float) -> dict[str, float]:
-        done = sum("held_out_knn_top1" in point for point in trainer.curve)
-        if progress >= 1 or progress < (done + 1) / CURVE_KNN:
-            return {}
-        features = encode(trainer.method.encoder, splits.train, cell.recipe.track, trainer.device)
-        return _of_embeddings(trainer.method.encoder, features, splits, cell.recipe.track, trainer.device)
-
-    return measure
 
 
 def _cost(trainer: Trainer, batch_size: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ by `python -m bench throughput --against`."""
 import pytest
 import torch
 
+from bench.backbone import build_backbone
 from bench.datasets.augment import augment
 from bench.datasets.loader import Loader
 from bench.evaluation.knn import Setting, knn_predict
@@ -30,7 +31,9 @@ def test_loader(benchmark):
 
 @pytest.mark.parametrize("name", [name for name, kind in registry().items() if kind.trains])
 def test_step(benchmark, name):
-    trainer = scene.make_trainer(registry()[name], scene.SmallNet(), scene.random_store(512, 10), scene.COLOUR, 32, 64, CPU)
+    kind = registry()[name]
+    encoder = scene.SmallNet() if kind.needs == "any" else build_backbone("vit_tiny_patch8_32", 3, 32)
+    trainer = scene.make_trainer(kind, encoder, scene.random_store(512, 10), scene.COLOUR, 32, 64, CPU)
     benchmark.pedantic(trainer.train_step, rounds=5, warmup_rounds=2)
     assert trainer.step == 7
 

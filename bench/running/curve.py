@@ -1,0 +1,43 @@
+"""What a learning curve shows of the embeddings while a method trains; the test split stays untouched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from ..datasets.base import Track
+from ..datasets.store import Splits
+from ..evaluation import protocol
+from ..evaluation.features import encode
+from ..training import collapse
+from ..training.trainer import Trainer
+
+TIMES = 10  # a budget: a tenth of progress apart
+IMAGES = 10_000  # of train at most, evenly over it: ten looks at all 50,000 images of a split take longer than the evaluation
+ACCURACY = "held_out_knn_top1"
+
+
+def measure(trainer: Trainer, splits: Splits, track: Track) -> Callable[[float], dict[str, float]]:
+    """What the trainer asks at each point of its curve: `of_embeddings` where the next tenth of progress is reached."""
+
+    def at(progress: float) -> dict[str, float]:
+        done = sum(ACCURACY in point for point in trainer.curve)
+        if progress >= 1 or progress < (done + 1) / TIMES:
+            return {}
+        return of_embeddings(trainer.method.encoder, splits, track, trainer.device)
+
+    return at
+
+
+def of_embeddings(encoder: nn.Module, splits: Splits, track: Track, device: torch.device) -> dict[str, float]:
+    """kNN accuracy on the held-out part, spread, alignment and uniformity; nothing unless all embeddings are finite."""
+    splits = replace(splits, train=splits.train.evenly(IMAGES))
+    train = encode(encoder, splits.train, track, device)
+    if not bool(train.values.isfinite().all()):
+        return {}
+    accuracy = protocol.curve_knn(train, protocol.held_out(train.labels), splits.classes)
+    alike = collapse.alignment(encoder, splits.train, track.policy, track.size, device)
+    return {ACCURACY: accuracy} | collapse.spread(train.values) | alike
