@@ -1,6 +1,7 @@
 """Examples in documents work."""
 
 import re
+import subprocess
 import sys
 import types
 
@@ -37,3 +38,8 @@ def test_the_evaluator_of_the_example_holds(monkeypatch):
         Frozen(*[Features(values, labels)] * 2, 3)
     )
     assert found == {"class_alignment": 0.0}
+
+
+def test_no_file_holds_both_sides_of_a_merge():
+    tracked = subprocess.run(["git", "grep", "-lE", "^(<{7}|>{7}) "], cwd=ROOT, capture_output=True, text=True)
+    assert tracked.stdout == ""
