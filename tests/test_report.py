@@ -11,7 +11,7 @@ import pytest
 
 from bench import records
 from bench.cli import main
-from bench.reporting import curves, leaderboard, plots, published, report, stale, tables, watch
+from bench.reporting import curves, leaderboard, plots, published, report, spent, stale, tables, watch
 from bench.running import cell, session
 from tests import made_up
 from tests.made_up import Contestant
@@ -98,6 +98,16 @@ def test_computing_is_shown_and_unknown_in_old_records(out):
 )
 def test_operations_are_written_with_three_digits(flops, text):
     assert tables.operations(flops) == text
+
+
+def test_hours_are_summed_by_device(out):
+    found = made_up.read(out)
+    for record in found[:2]:
+        record.environment = {"device": "a GPU", "driver": "12.8"}
+        record.cost = {"train_seconds": 3600.0, "eval_seconds": 1800.0}
+    hours = sum(r.cost.get("train_seconds", 0) + r.cost.get("eval_seconds", 0) for r in found[2:]) / 3600
+    assert f"3 GPU-hours (a GPU), {hours:.3g} CPU-hours (a made-up machine)" in spent.sentence(found)
+    assert spent.sentence([]) == "" and "CPU-hours" in report.render(out)[0][out / "leaderboard.md"].content
 
 
 def test_nothing_is_claimed_of_two_seeds(out, tmp_path):

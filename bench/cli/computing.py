@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .app import DataDir, Device, DryRun, OnExisting, Out, Runs, TrainOn, app, console, data_root, runs_root
+from .app import DataDir, Device, DryRun, OnExisting, Out, Runs, Timed, TrainOn, app, console, data_root, runs_root
 
 
 @app.command()
@@ -42,6 +42,7 @@ def run(
     data_dir: DataDir = None,
     log: Annotated[str, typer.Option(help="Also send the curves to tensorboard, wandb, or both with a comma.")] = "",
     dry_run: DryRun = False,
+    timed: Timed = False,
 ) -> None:
     """Train and evaluate every chosen method under one budget, then print the leaderboard."""
     from ..running import session
@@ -63,7 +64,7 @@ def run(
         cell_timeout=cell_timeout,
         labels=labels,
     )
-    raise typer.Exit(session.run(options, console, dry_run))
+    raise typer.Exit(session.run(options, console, dry_run, timed))
 
 
 @app.command()
@@ -77,6 +78,7 @@ def experiment(
     ] = OnExisting.skip,
     data_dir: DataDir = None,
     dry_run: DryRun = False,
+    timed: Timed = False,
 ) -> None:
     """Run the cells of an experiment file that are missing, then say what the records make of its claims."""
     from ..experiment import find
@@ -89,7 +91,7 @@ def experiment(
         on_existing=on_existing.value,
         data_root=data_root(data_dir),
     )
-    raise typer.Exit(experiment_module.run(find(name), place, console, dry_run))
+    raise typer.Exit(experiment_module.run(find(name), place, console, dry_run, timed))
 
 
 @app.command()

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..metrics import COMPARED, HEADLINE
 from ..records import Record
-from . import curves, experiments, stats, sweeps
+from . import curves, experiments, spent, stats, sweeps
 from .leaderboard import Leaderboard, Row
 from .paired import Judged
 
@@ -68,6 +68,7 @@ def content(
     shown = [_board(board, shared, most) for board in boards]
     return {
         "running": running,
+        "spent": spent.sentence(record for board in boards for row in board.rows for record in row.records),
         "headline": HEADLINE,
         "compared": COMPARED,
         "boards": shown,

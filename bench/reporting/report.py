@@ -12,7 +12,21 @@ import pandas as pd
 from .. import metrics, records
 from ..errors import UserError
 from ..throughput import table as throughput
-from . import confounds, experiments, latex, leaderboard, marked, page, plots, published, sweep_plots, sweeps, tables, watch
+from . import (
+    confounds,
+    experiments,
+    latex,
+    leaderboard,
+    marked,
+    page,
+    plots,
+    published,
+    spent,
+    sweep_plots,
+    sweeps,
+    tables,
+    watch,
+)
 from .leaderboard import Leaderboard
 
 PAGE = "index.html"  # large, so it is made where it is looked at and not kept under version control
@@ -123,6 +137,7 @@ def _markdown_files(
     legend = LEGEND.format(devices=devices, test=TEST if small else "", notes="".join(notes))
     whole = ["# Leaderboards", "", "Made by `python -m bench report` from the records beside this file; do not edit."]
     whole += [f"`{PAGE}`, made by the same command, shows them with curves and the record behind every number.", "", legend, ""]
+    whole += [total, ""] if (total := spent.sentence(r for board in boards for row in board.rows for r in row.records)) else []
     for board in boards:
         whole += [f"## {board.title}", "", texts[board.title], "", *_details(board), *_images(board, list(figures[board.title]))]
     files: Files = {out / "leaderboard.md": Text("\n".join(whole).rstrip() + "\n")}

@@ -126,11 +126,18 @@ def build_method(cell: Cell, splits: Splits) -> Method:
     return recipe.method(encoder, recipe.config, TrainData(len(splits.train), splits.classes, known))
 
 
+def make_trainer(method: Method, splits: Splits, cell: Cell, device: torch.device) -> Trainer:
+    """A trainer of the cell's ``method`` on train images that are placed already; nobody follows it yet."""
+    recipe, track = cell.recipe, cell.recipe.track
+    batch_size = recipe.training.batch_size
+    loader = Loader(splits.train, track.policy, track.size, batch_size, cell.seed, device, recipe.views)
+    return Trainer(method, loader, recipe.training, recipe.budget, device)
+
+
 def _train(method: Method, splits: Splits, device: torch.device, job: Job, tell: Tell, stop: Callable[[], int]) -> Spent:
     """Train to the end of the budget, from a checkpoint where there is one."""
     cell, track, training = job.cell, job.cell.recipe.track, job.cell.recipe.training
-    loader = Loader(splits.train, track.policy, track.size, training.batch_size, cell.seed, device, cell.recipe.views)
-    trainer = Trainer(method, loader, training, cell.recipe.budget, device)
+    trainer = make_trainer(method, splits, cell, device)
     trainer.tell = tell
     trainer.measure = curve.measure(trainer, splits, track)
     if method.pseudo_labels() is not None:

@@ -25,10 +25,10 @@ class Place:
     data_root: Path
 
 
-def run(experiment: Experiment, place: Place, console: Console, dry_run: bool) -> int:
+def run(experiment: Experiment, place: Place, console: Console, dry_run: bool, timed: bool = False) -> int:
     """Run the cells that are due, budget by budget; returns the exit code of the worst."""
-    code = max(session.run(options(experiment, budget, place), console, dry_run) for budget in experiment.budgets)
-    if not dry_run:
+    code = max(session.run(options(experiment, budget, place), console, dry_run, timed) for budget in experiment.budgets)
+    if not dry_run and not timed:
         show(experiment, place.out, console)
     return code
 

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from .. import records
 from ..budget import Budget, parse_budget
-from ..cells import Cell, OnExisting, order
+from ..cells import Cell, OnExisting, counted, order
 from ..contenders import Contender
 from ..datasets.registry import open_splits, track_of
 from ..datasets.spec import Spec
 from ..datasets.store import Splits
-from ..environment import choose_device
+from ..environment import choose_device, device_name
 from ..errors import UserError
 from ..evaluation import default
 from ..evaluation.evaluator import lacking
@@ -27,7 +28,7 @@ from ..records import Record
 from ..reporting import leaderboard, published, report, stale
 from ..reporting.watch import Running
 from ..settings import parse_assignments
-from . import cleanup, places, trial
+from . import cleanup, estimate, places, trial
 from .cell import Conditions, Job
 from .display import Display, show_boards
 from .scheduler import Task, run_all
@@ -98,9 +99,10 @@ def read_options(
     )
 
 
-def run(options: Options, console: Console, dry_run: bool) -> int:
+def run(options: Options, console: Console, dry_run: bool, timed: bool = False) -> int:
     """Run what is due; returns the exit code: 1 where a cell failed. `UserError` before anything is written.
 
+    A ``dry_run`` says what it would take, ``timed`` where no records tell.
     Raises `Stopped` when SIGTERM or SIGINT came meanwhile, and `StorageError` where nothing more can be written.
     """
     tasks, said = plan(options)
@@ -108,7 +110,8 @@ def run(options: Options, console: Console, dry_run: bool) -> int:
     for line in said:
         console.print(line, markup=False, soft_wrap=True)
     _show_plan(console, tasks, due, options)
-    if dry_run:
+    if dry_run or timed:
+        _show_estimate(console, due, options, timed)
         return 0
     opened = open_sinks(options.log, options.conditions.runs) | {"the file of what runs": Running(options.out)}
     check_writable(options.out)
@@ -134,6 +137,14 @@ def run(options: Options, console: Console, dry_run: bool) -> int:
     show_boards(console, [board for board in made if (board.track, board.backbone, board.budget) in boards], options.out)
     good = {(r.track, r.backbone, r.budget, r.contender, r.seed): r for r in found if r.status == "ok"}
     return 0 if all(_done(task, good) for task in tasks) else 1
+
+
+def _show_estimate(console: Console, due: list[Task], options: Options, timed: bool) -> None:
+    """What the cells that are due will take."""
+    found, _ = records.read_all(options.out)
+    device = device_name(torch.device(options.conditions.device))
+    for line in estimate.lines(estimate.estimate(due, found, timed), device, timed) if due else ():
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def _done(task: Task, good: dict[tuple[str, str, str, str, int], Record]) -> bool:
@@ -223,11 +234,6 @@ def check_writable(folder: Path) -> None:
             probe.write(b"?")
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {existing} takes no files ({error.strerror or error})") from None
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 cell``, ``2 cells``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _show_plan(console: Console, tasks: list[Task], due: list[Task], options: Options) -> None:

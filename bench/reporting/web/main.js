@@ -75,6 +75,7 @@ async function start() {
   chooseTheme(storedTheme() in THEMES ? storedTheme() : "");
   data = await unpack("data");
   drawRunning();
+  at("spent").textContent = data.spent;
   if (data.running) setInterval(() => at("record").open || document.activeElement === at("filter") || location.reload(), RELOAD);
   if (!data.boards.length) {
     at("status").textContent = "No record yet.";
