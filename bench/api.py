@@ -31,6 +31,8 @@ def run(
     backbone: str | None = None,
     sets: Sequence[str] = (),
     labels: str | None = None,
+    evaluators: str | None = None,
+    transfer_to: str | None = None,
     on_existing: OnExisting = "skip",
     quiet: bool = False,
 ) -> pd.DataFrame:
@@ -56,6 +58,8 @@ def run(
         on_existing=on_existing,
         sets=sets,
         labels=labels,
+        evaluators=evaluators,
+        transfer_to=transfer_to,
     )
     session.run(options, Console(quiet=quiet, highlight=False), dry_run=False)
     return leaderboard(out)

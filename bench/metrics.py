@@ -20,6 +20,10 @@ class Metric:
     better: Better = "higher"
     note: str = ""  # what the legend says of it
 
+    def shown(self, value: float) -> str:
+        """The number as a line of text has it."""
+        return f"{100 * value:.2f}" if self.unit == "fraction" else f"{value:.4g}"
+
 
 FEW_LABELS = "linear@x%: fitted on the labels of x% of every class alone, the same images for every method and seed. "
 
@@ -60,6 +64,11 @@ def share(key: str) -> float:
     """The percentage that a name carries; 0 where it carries none."""
     match = ON_A_SHARE.fullmatch(key)
     return float(match[1]) if match else 0.0
+
+
+def counts_test_images(key: str) -> bool:
+    """Whether a metric is the share of the record's own test images that one classifier gets right."""
+    return key in METRICS or share(key) > 0
 
 
 def on_few_labels(fraction: float) -> Metric:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .app import DataDir, Device, DryRun, OnExisting, Out, Runs, Timed, TrainOn, app, console, data_root, runs_root
+from .evaluators import Evaluators, TransferTo
 
 
 @app.command()
@@ -39,6 +40,8 @@ def run(
     labels: Annotated[
         str | None, typer.Option(help="Also linear evaluation on these fractions of the train labels, such as 0.01,0.1.")
     ] = None,
+    evaluators: Evaluators = None,
+    transfer_to: TransferTo = None,
     data_dir: DataDir = None,
     log: Annotated[str, typer.Option(help="Also send the curves to tensorboard, wandb, or both with a comma.")] = "",
     dry_run: DryRun = False,
@@ -63,6 +66,8 @@ def run(
         checkpoint_every=checkpoint_every,
         cell_timeout=cell_timeout,
         labels=labels,
+        evaluators=evaluators,
+        transfer_to=transfer_to,
     )
     raise typer.Exit(session.run(options, console, dry_run, timed))
 

@@ -57,6 +57,10 @@ def report(
         bool, typer.Option("--watch", help="Go on: renew the files whenever a record changes, until Ctrl-C.")
     ] = False,
     png: Annotated[bool, typer.Option("--png", help="The figures as PNG too.")] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="Of the tables only these columns, by title, metric or evaluator; * is a wildcard. Else all."),
+    ] = None,
 ) -> None:
     """Rebuild tables, figures and the page (index.html) from the records alone."""
     from ..records import record_paths
@@ -64,6 +68,7 @@ def report(
 
     if not out.is_dir():
         raise UserError(f"--out {out} is not a folder; `python -m bench run` makes one")
+    only = [part.strip() for part in re.split(r",(?! )", columns or "") if part.strip()]
     if not watch and not any(record_paths(out)):
         warn(f"no records in {out}: a run writes them to its --out")
     if watch and check:
@@ -72,12 +77,12 @@ def report(
         from ..reporting import watch as watching
 
         console.print(f"watching {out}; open {out / report_module.PAGE} in a browser, Ctrl-C ends", markup=False, soft_wrap=True)
-        watching.watch(out, lambda on: _renew(out, png, on))
+        watching.watch(out, lambda on: _renew(out, png, only, on))
         return
     if not check:
-        _renew(out, png)
+        _renew(out, png, only)
         return
-    files, problems = report_module.render(out, png=png)
+    files, problems = report_module.render(out, png=png, only=only)
     for problem in problems:
         warn(problem)
     old = report_module.outdated(files)
@@ -99,10 +104,10 @@ def merge(
     console.print(f"{out} has {copied} records, {same} of them found twice and alike", markup=False, soft_wrap=True)
 
 
-def _renew(out: Path, png: bool, live: bool = False) -> None:
+def _renew(out: Path, png: bool, only: list[str], live: bool = False) -> None:
     from ..reporting import report as report_module
 
-    files, problems = report_module.render(out, live, png)
+    files, problems = report_module.render(out, live, png, only)
     for problem in problems:
         warn(problem)
     for path in report_module.write(files):

@@ -32,7 +32,8 @@ def default() -> tuple[Evaluator, ...]:
     """What every cell is judged by. `DataError` where one cannot be loaded: a number must not be missing in silence."""
     broken = registry().broken()
     names = sorted({*registry(), *broken}, key=lambda name: (*(name != first for first in PROTOCOL), name))
-    made = [registry()[name]() for name in names]
+    kinds = [registry()[name] for name in names]
+    made = [kind() for kind in kinds if kind.by_default and not kind.option]
     return tuple(evaluator for evaluator in made if evaluator.columns)
 
 

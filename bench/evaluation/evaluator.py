@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ..metrics import METRICS, Metric, share
@@ -14,7 +15,17 @@ class Evaluator:
 
     name: ClassVar[str]
     version: ClassVar[int] = 1  # changes with any number that it gives: older numbers are then computed again
+    by_default: ClassVar[bool] = True  # False: only where `run --evaluators` names it
+    option: ClassVar[str] = ""  # the flag of `run` whose text `of` reads, where it needs one
     columns: Sequence[Metric] = ()  # of the leaderboard, each of a key that `evaluate` gives
+
+    @classmethod
+    def of(cls, text: str) -> Evaluator:
+        """The evaluator that the text of its ``option`` asks for; `UserError` where it cannot be read."""
+        return cls()
+
+    def check(self, data_root: Path) -> None:
+        """`DataError` where something that it needs is not there; asked before anything is computed."""
 
     def evaluate(self, frozen: Frozen) -> Scores | Mapping[str, float]:
         """The metrics by their keys, or `Scores` with more than that."""
@@ -25,14 +36,15 @@ class Evaluator:
         return None if all(column.key in metrics for column in self.columns) else self
 
 
-def judge(frozen: Frozen, evaluators: Iterable[Evaluator]) -> Scores:
-    """What all ``evaluators`` find. Raises `Diverged` on features without meaning."""
+def judge(frozen: Frozen, evaluators: Iterable[Evaluator], begin: Callable[[str], None] = lambda name: None) -> Scores:
+    """What all ``evaluators`` find; ``begin`` is called with the name of each. Raises `Diverged` on features without meaning."""
     check_finite(frozen.train, "train")
     check_finite(frozen.test, "test")
     metrics: dict[str, float] = {}
     chosen: dict[str, Any] = {}
     right: dict[str, Any] = {}
     for evaluator in evaluators:
+        begin(evaluator.name)
         found = evaluator.evaluate(frozen)
         scores = found if isinstance(found, Scores) else Scores(found)
         metrics |= {key: float(value) for key, value in scores.metrics.items()}

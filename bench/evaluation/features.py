@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from ..datasets.augment import Policy, augment, normalise
 from ..datasets.base import Track
 from ..datasets.loader import evaluation_batches
 from ..datasets.registry import open_splits, track_of
 from ..datasets.spec import parse_spec
 from ..datasets.store import Splits, Store
-from .frozen import Features, Frozen
+from .frozen import Change, Features, Frozen
+
+BATCH = 512  # images that are encoded at a time
+LUMA = (0.299, 0.587, 0.114)  # red, green and blue of a gray image: ITU-R BT.601, as Pillow has it
 
 
 @contextlib.contextmanager
@@ -64,13 +69,71 @@ def encode(encoder: nn.Module, store: Store, track: Track, device: torch.device)
     return Features(extract(encoder, batches, device), store.labels.to(device))
 
 
-def freeze(encoder: nn.Module, splits: Splits, track: Track, device: torch.device, data_root: Path) -> Frozen:
-    """Features of both splits; of another dataset, at the input size that the encoder was made for."""
-    train, test = (encode(encoder, store, track, device) for store in (splits.train, splits.test))
+@dataclass(frozen=True, kw_only=True)
+class FrozenEncoder(Frozen):
+    """A frozen encoder with the images that its features are of."""
 
-    def elsewhere(text: str) -> Frozen:
+    encoder: nn.Module
+    splits: Splits
+    track: Track
+    device: torch.device
+    data_root: Path
+
+    def elsewhere(self, spec: str) -> Frozen:
+        """Colour images become gray, and gray ones three alike channels, where the encoder takes the other kind."""
+        return self.once(f"elsewhere {spec}", lambda: self._elsewhere(spec))
+
+    def _elsewhere(self, text: str) -> Frozen:
         spec = parse_spec(text)
-        other = track_of(spec, data_root).at(track.size)
-        return freeze(encoder, open_splits(spec, data_root), other, device, data_root)
+        splits, track = open_splits(spec, self.data_root), track_of(spec, self.data_root).at(self.track.size)
+        channels = self.splits.train.channels
+        return freeze(Channels(self.encoder, channels), splits, track, self.device, self.data_root)
 
-    return Frozen(train, test, splits.classes, elsewhere)
+    def changed(self, change: Change) -> Features:
+        store, policy = self.splits.test, self.track.policy
+        plain = replace(policy, mean=(0.0,) * store.channels, std=(1.0,) * store.channels)
+        images = enumerate(evaluation_batches(store, plain, self.track.size, self.device))
+        batches = (normalise(policy, change(batch, number)) for number, batch in images)
+        ready = (batch.contiguous(memory_format=torch.channels_last) for batch in batches)
+        return Features(extract(self.encoder, ready, self.device), self.test.labels)
+
+    def views(self, most: int) -> tuple[Tensor, Tensor]:
+        return two_views(self.encoder, self.splits.test.evenly(most), self.track.policy, self.track.size, self.device)
+
+
+def freeze(encoder: nn.Module, splits: Splits, track: Track, device: torch.device, data_root: Path) -> FrozenEncoder:
+    """The encoder with its features of both splits, each computed once."""
+    train, test = (encode(encoder, store, track, device) for store in (splits.train, splits.test))
+    return FrozenEncoder(
+        train, test, splits.classes, encoder=encoder, splits=splits, track=track, device=device, data_root=data_root
+    )
+
+
+class Channels(nn.Module):
+    """An encoder of images with ``channels`` that takes others too: float [B, 1 or 3, H, W]."""
+
+    def __init__(self, encoder: nn.Module, channels: int):
+        super().__init__()
+        self.encoder, self.channels = encoder, channels
+
+    def forward(self, images: Tensor) -> Tensor:
+        if images.shape[1] == 1 and self.channels == 3:
+            images = images.expand(-1, 3, -1, -1)
+        elif images.shape[1] == 3 and self.channels == 1:
+            images = (images * images.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+        return self.encoder(images)
+
+
+def two_views(encoder: nn.Module, store: Store, policy: Policy, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Features float [N, D] each of two views of every image, augmented by ``policy``; always the same."""
+    generator = torch.Generator(device).manual_seed(0)
+    parts = torch.arange(len(store), device=store.images.device).split(BATCH)
+
+    def batches(order: int) -> Iterator[Tensor]:
+        for rows in parts:
+            images, sizes = store.take(rows)
+            sizes = None if sizes is None else sizes.to(device)
+            yield augment(policy, images.to(device), sizes, size, generator, order)
+
+    first, second = (extract(encoder, batches(order), device) for order in range(2))
+    return first, second

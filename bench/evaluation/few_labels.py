@@ -75,6 +75,11 @@ class FewLabels(Evaluator):
 
     name = "few_labels"
     version = 1
+    option = "--labels"
+
+    @classmethod
+    def of(cls, text: str) -> FewLabels:
+        return cls(parse_fractions(text))
 
     def __init__(self, fractions: Sequence[float] = ()):
         self.fractions = tuple(fractions)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import torch
 from torch import Tensor
 
 from ..errors import Diverged
+
+T = TypeVar("T")
+Change = Callable[[Tensor, int], Tensor]  # images float [B, C, S, S] in [0, 1], and the batch's number -> such images
 
 
 class Features(NamedTuple):
@@ -28,18 +31,35 @@ class Scores(NamedTuple):
     right: Mapping[str, Tensor] = {}
 
 
-def _nowhere(spec: str) -> Frozen:
-    raise ValueError(f"these features come without an encoder: {spec} cannot be encoded")
-
-
 @dataclass(frozen=True)
 class Frozen:
-    """A frozen encoder by its features of both splits; ``elsewhere(spec)`` gives those of another dataset."""
+    """A frozen encoder by its features of both splits. What needs the encoder itself raises ValueError here."""
 
     train: Features
     test: Features
     classes: int
-    elsewhere: Callable[[str], Frozen] = field(default=_nowhere, compare=False)
+    kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def once(self, key: str, make: Callable[[], T]) -> T:
+        """``make()``, computed once for all evaluators that ask for ``key``."""
+        if key not in self.kept:
+            self.kept[key] = make()
+        return self.kept[key]
+
+    def elsewhere(self, spec: str) -> Frozen:
+        """The same encoder on another dataset, its images at the input size that the encoder was made for."""
+        self._refuse(f"encode {spec}")
+
+    def changed(self, change: Change) -> Features:
+        """The test split after ``change`` of the images that the encoder sees, before they are normalised."""
+        self._refuse("encode changed images")
+
+    def views(self, most: int) -> tuple[Tensor, Tensor]:
+        """Features float [n, D] of two augmented views of at most so many test images, evenly over the split."""
+        self._refuse("encode views")
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise ValueError(f"these features come without an encoder, which could {what}")
 
 
 def check_finite(features: Features, split: str) -> None:

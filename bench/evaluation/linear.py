@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,16 +28,37 @@ class Linear(Evaluator):
     columns = (LINEAR_TOP1, LINEAR_TOP5)
 
     def evaluate(self, frozen: Frozen) -> Scores:
-        return linear_metrics(frozen.train, frozen.test, frozen.classes)
+        return head_of(frozen).scores(frozen.test)
+
+
+class Head(NamedTuple):
+    """One fitted classifier with what standardises its features, and what was chosen on the way to it."""
+
+    heads: Heads
+    scaler: Standardizer
+    chosen: dict[str, Any]
+
+    def scores(self, test: Features) -> Scores:
+        """Top-1 and top-5 accuracy on ``test``."""
+        logits = self.heads.logits(self.scaler(test.values))[0]
+        right = {k: in_top_k(logits, test.labels, k) for k in (1, 5)}
+        metrics = {f"linear_top{k}": float(found.double().mean()) for k, found in right.items()}
+        return Scores(metrics, self.chosen, {"linear_top1": right[1]})
+
+
+def head_of(frozen: Frozen) -> Head:
+    """The protocol's classifier, fitted once for all evaluators that use it."""
+    return frozen.once("linear head", lambda: _fitted(frozen.train, frozen.classes, None))
 
 
 def linear_metrics(train: Features, test: Features, classes: int, parts: Sequence[Held] | None = None) -> Scores:
     """The metrics of `fit_linear`, and what it chose."""
+    return _fitted(train, classes, parts).scores(test)
+
+
+def _fitted(train: Features, classes: int, parts: Sequence[Held] | None) -> Head:
     heads, chosen = fit_linear(train, classes, parts)
-    logits = heads.logits(Standardizer.fit(train.values)(test.values))[0]
-    right = {k: in_top_k(logits, test.labels, k) for k in (1, 5)}
-    metrics = {f"linear_top{k}": float(found.double().mean()) for k, found in right.items()}
-    return Scores(metrics, chosen, {"linear_top1": right[1]})
+    return Head(heads, Standardizer.fit(train.values), chosen)
 
 
 def fit_linear(train: Features, classes: int, parts: Sequence[Held] | None = None) -> tuple[Heads, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -24,14 +25,14 @@ CAPTION = (
 BEFORE, AFTER = ("rank", "method"), ("n", "images/s", "train", "published")  # the metrics
 
 
-def document(boards: list[Leaderboard]) -> str:
+def document(boards: list[Leaderboard], only: Sequence[str] = ()) -> str:
     """One ``table`` environment a leaderboard, for ``\\input``; needs the booktabs package."""
     head = "% Made by `python -m bench report` from the records beside this file; needs \\usepackage{booktabs}.\n"
-    return head + "".join("\n" + _table(board) for board in boards)
+    return head + "".join("\n" + _table(board, only) for board in boards)
 
 
-def _table(board: Leaderboard) -> str:
-    frame = tables.table(board)
+def _table(board: Leaderboard, only: Sequence[str]) -> str:
+    frame = tables.table(board, only)
     frame = frame[[name for name in (*BEFORE, *board.metrics.values(), *AFTER) if name in frame]]
     rules = frame["method"].isin([tables.RULE, tables.STALE_RULE])
     body = [r"\midrule" if rule else _row(line) for rule, (_, line) in zip(rules, frame.iterrows(), strict=True)]

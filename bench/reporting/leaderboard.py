@@ -9,7 +9,7 @@ from functools import cached_property
 from statistics import fmean, median
 
 from .. import outcomes, recorded
-from ..metrics import COMPARED, COSTS, HEADLINE, METRICS, Metric, columns
+from ..metrics import COMPARED, COSTS, HEADLINE, METRICS, Metric, columns, counts_test_images
 from ..records import Record, is_of_before
 from . import paired, stale, stats
 from .paired import Judged, Pair, Sample, Standing
@@ -71,6 +71,8 @@ class Row:
 
     def test_interval(self, metric: str) -> Bounds | None:
         """How far another test split of this size might move the mean; None where the split is large or unknown."""
+        if not counts_test_images(metric):
+            return None
         sizes = {r.data.get("test") for r in self.good}
         size, found = sizes.pop() if len(sizes) == 1 else None, self.interval(metric)
         return stats.wilson(found.mean, size) if found and size and size <= SMALL_TEST else None
@@ -103,6 +105,16 @@ class Leaderboard:
         return columns((key for record in good for key in record.metrics), (record.evaluators for record in good))
 
     @cached_property
+    def evaluators(self) -> dict[str, set[str]]:
+        """Which evaluators, by the names that records have of them, give a metric."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for record in (record for row in self.rows for record in row.good):
+            for name, told in record.evaluators.items():
+                for key in told.get("columns", {}):
+                    found[key].add(name)
+        return found
+
+    @cached_property
     def metrics(self) -> dict[str, str]:
         """What its columns show, by key: the protocol's metrics, and those of further evaluators that some record has."""
         return METRICS | {key: metric.title for key, metric in self.columns.items()}
@@ -119,10 +131,9 @@ class Leaderboard:
     def contests(self) -> dict[str, dict[tuple[str, str], Judged]]:
         """For each metric the board's family of tests: all pairs of contestants, the one listed first minus the other.
 
-        None where the metric has no better side, or where less is better.
+        None in a metric that is no share of the board's own test images: the tests are about these and the seeds.
         """
-        ranked = {key for key in self.metrics if key not in self.columns or self.columns[key].better == "higher"}
-        return {key: paired.family(self._pairs(self.ranked, key)) if key in ranked else {} for key in self.metrics}
+        return {key: paired.family(self._pairs(self.ranked, key)) if counts_test_images(key) else {} for key in self.metrics}
 
     @cached_property
     def pairs(self) -> dict[str, dict[tuple[str, str], Judged]]:

@@ -90,20 +90,23 @@ class Gone:
 Files = dict[Path, Text | Drawing | Gone]
 
 
-def render(out: Path, following: bool = False, png: bool = False) -> tuple[Files, list[str]]:
+def render(out: Path, following: bool = False, png: bool = False, only: Sequence[str] = ()) -> tuple[Files, list[str]]:
     """Every file that follows from the records in ``out``, and a line for each thing there that cannot be read.
 
-    ``following`` a run, the page shows what it does now and loads itself again; ``png`` adds the figures as PNG.
+    ``following`` a run, the page shows what it does now and loads itself again; ``png`` adds the figures as PNG. Tables, not the
+    page and the CSV files, have the columns that ``only`` names, where it names any; `UserError` where it names one that is none.
     """
     found, problems = records.read_all(out)
     boards = leaderboard.build(found, published.read(out, problems.append))
+    tables.check_columns(boards, only)
     devices = sorted({r.environment.get("device", "an unknown machine") for r in found})
     figures = {board.title: plots.of_board(board) | sweep_plots.of_board(board) for board in boards}
     judged, unread = experiments.of_folder(out, boards)
-    files: Files = _markdown_files(out, boards, figures, " and ".join(devices) or "no machine yet", problems.append)
+    texts = {board.title: _markdown(board, only) for board in boards}
+    files: Files = _markdown_files(out, boards, texts, figures, " and ".join(devices) or "no machine yet", problems.append)
     files[out / "leaderboard.csv"] = Text(_csv(tables.numbers(boards)))
     files[out / "pairs.csv"] = Text(_csv(tables.pair_numbers(boards)))
-    files[out / "leaderboard.tex"] = Text(latex.document(boards))
+    files[out / "leaderboard.tex"] = Text(latex.document(boards, only))
     for board in boards:
         for name, figure in figures[board.title].items():
             for suffix in ("svg", "png") if png else ("svg",):
@@ -129,9 +132,13 @@ def _csv(frame: pd.DataFrame) -> str:
 
 
 def _markdown_files(
-    out: Path, boards: list[Leaderboard], figures: dict[str, dict[str, plots.Figure]], devices: str, warn: Callable[[str], None]
+    out: Path,
+    boards: list[Leaderboard],
+    texts: dict[str, str],
+    figures: dict[str, dict[str, plots.Figure]],
+    devices: str,
+    warn: Callable[[str], None],
 ) -> Files:
-    texts = {board.title: _markdown(board) for board in boards}
     small = any(row.test_interval(metrics.HEADLINE) for board in boards for row in board.rows)
     notes = dict.fromkeys(column.note for board in boards for column in board.columns.values() if column.note)
     legend = LEGEND.format(devices=devices, test=TEST if small else "", notes="".join(notes))
@@ -162,7 +169,7 @@ def _markdown_files(
     return files
 
 
-def _markdown(board: Leaderboard) -> str:
+def _markdown(board: Leaderboard, only: Sequence[str]) -> str:
     notes = [f"[{number}] published, not ranked: {note}" for number, note in enumerate(tables.published_notes(board), 1)]
     if (seen := board.resolution) is not None:
         pairs = len(board.contests[metrics.HEADLINE])
@@ -172,7 +179,7 @@ def _markdown(board: Leaderboard) -> str:
         )
     if differ := confounds.sentence(board.ranked):
         notes.append(f"Contestants differ in these settings too: {differ}.")
-    return "\n\n".join([_table(tables.table(board)), *(["  \n".join(notes)] if notes else [])])
+    return "\n\n".join([_table(tables.table(board, only)), *(["  \n".join(notes)] if notes else [])])
 
 
 def _details(board: Leaderboard) -> list[str]:

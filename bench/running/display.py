@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from ..cells import Cell
-from ..metrics import COMPARED, METRICS, columns
+from ..metrics import COMPARED, METRICS, Metric, columns
 from ..records import Record
 from ..reporting.leaderboard import Leaderboard
 from ..reporting.tables import table
@@ -111,9 +111,9 @@ class Display(Bar):
         spent = time.monotonic() - self.cell_begun
         if record.status == "ok":
             self.finished.append(spent)
-            added = columns(record.metrics, [record.evaluators])
-            shown = {metric: METRICS[metric] for metric in COMPARED} | {key: column.title for key, column in added.items()}
-            scores = ", ".join(f"{title} {100 * record.metrics[metric]:.2f}" for metric, title in shown.items())
+            shown = [Metric(key, METRICS[key]) for key in COMPARED]
+            shown += columns(record.metrics, [record.evaluators]).values()
+            scores = ", ".join(f"{metric.title} {metric.shown(record.metrics[metric.key])}" for metric in shown)
             text = f"[green]ok[/]  {escape(str(cell))}: {scores}, {spent:.0f} s"
         else:
             why = (record.error or {}).get("exception", "")

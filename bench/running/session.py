@@ -21,8 +21,8 @@ from ..datasets.store import Splits
 from ..environment import choose_device, device_name
 from ..errors import UserError
 from ..evaluation import default
+from ..evaluation.choice import choose
 from ..evaluation.evaluator import lacking
-from ..evaluation.few_labels import FewLabels, parse_fractions
 from ..recipe import Recipe, resolve
 from ..records import Record
 from ..reporting import leaderboard, published, report, stale
@@ -73,6 +73,8 @@ def read_options(
     checkpoint_every: str | None = None,
     cell_timeout: str | None = None,
     labels: str | None = None,
+    evaluators: str | None = None,
+    transfer_to: str | None = None,
 ) -> Options:
     """The options that these texts write; `UserError` or `DataError` where one cannot be read."""
     specs, said = choose_datasets(datasets, data_root)
@@ -81,8 +83,10 @@ def read_options(
         data_root=data_root,
         runs=runs,
         checkpoint_every=parse_budget(checkpoint_every, "--checkpoint-every") if checkpoint_every is not None else None,
-        evaluators=(*default(), *([FewLabels(parse_fractions(labels))] if labels is not None else [])),
+        evaluators=choose(evaluators, {"--labels": labels, "--transfer-to": transfer_to}),
     )
+    for evaluator in conditions.evaluators:
+        evaluator.check(data_root)
     return Options(
         contenders=choose_contenders(methods, parse_assignments(sets)),
         specs=specs,

@@ -1,0 +1,36 @@
+"""Which evaluators a command asks for: those of every cell, and what ``--evaluators`` adds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..errors import UserError
+from ..settings import nearest
+from . import default, registry
+from .evaluator import Evaluator
+
+
+def choose(names: str | None, options: Mapping[str, str | None]) -> tuple[Evaluator, ...]:
+    """The evaluators of every cell, then those that ``names`` lists with commas; ``all`` takes each that can be made.
+
+    ``options`` are the texts of flags by their names; an evaluator that reads one is chosen by it alone too. `UserError` where
+    a name is unknown, or where the flag that it needs is missing.
+    """
+    usual = default()
+    given = {flag: text for flag, text in options.items() if text is not None}
+    found = {name: registry()[name] for name in registry()}
+    asked = [] if names is None or names.strip() == "all" else [part.strip() for part in names.split(",")]
+    for name in asked:
+        if name not in registry():
+            raise UserError(f"--evaluators: unknown evaluator {name!r}: {nearest(name, registry())}")
+        flag = registry()[name].option
+        if flag and flag not in given:
+            raise UserError(f"--evaluators {name} needs {flag}")
+    every = names is not None and names.strip() == "all"
+    made = []
+    for name, kind in found.items():
+        if any(evaluator.name == name for evaluator in usual):
+            continue
+        if kind.option in given if kind.option else every or name in asked:
+            made.append(kind.of(given.get(kind.option, "")))
+    return (*usual, *made)

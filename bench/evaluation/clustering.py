@@ -1,0 +1,64 @@
+"""Clustering: k-means of the test features with as many clusters as classes, compared with the classes.
+
+No label is used but for the comparison. The features are normalised, as kNN and the methods' own losses compare them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from ..methods.parts.kmeans import kmeans
+from ..metrics import Metric
+from .detection import Table, adjusted_rand, mutual_information
+from .evaluator import Evaluator
+from .frozen import Frozen, Scores
+
+STARTS, ITERATIONS = 5, 30  # the clustering of the least inertia counts
+SEED = 20200525  # one set of starts for every method and seed
+NOTE = "Clustering: k-means of the test features, k = classes; accuracy after matching each cluster to a class (Hungarian). "
+
+
+class Clustering(Evaluator):
+    """Normalised mutual information (arithmetic), adjusted Rand index, accuracy after Hungarian matching."""
+
+    name = "clustering"
+    version = 1
+    by_default = False
+    columns = (
+        Metric("cluster_nmi", "cluster NMI", note=NOTE),
+        Metric("cluster_ari", "cluster ARI", note=NOTE),
+        Metric("cluster_accuracy", "cluster accuracy", note=NOTE),
+    )
+
+    def evaluate(self, frozen: Frozen) -> Scores:
+        features, labels = normalize(frozen.test.values, dim=1), frozen.test.labels.cpu().numpy()
+        found, inertia = best(features, min(frozen.classes, len(features)))
+        table = Table.of(found.cpu().numpy(), labels)
+        metrics = {
+            "cluster_nmi": mutual_information(table),
+            "cluster_ari": adjusted_rand(table),
+            "cluster_accuracy": matched(table),
+        }
+        return Scores(metrics, {"cluster_inertia": inertia})
+
+
+def best(points: Tensor, k: int) -> tuple[Tensor, float]:
+    """The clusters int64 [N] of points float [N, D] whose squared distances to their means are least, and that sum."""
+    found = [_clusters(points, k, SEED + start) for start in range(STARTS)]
+    return min(found, key=lambda one: one[1])
+
+
+def _clusters(points: Tensor, k: int, seed: int) -> tuple[Tensor, float]:
+    centroids, nearest = kmeans(points, k, ITERATIONS, torch.Generator().manual_seed(seed))
+    return nearest, float((points - centroids[nearest]).square().sum())
+
+
+def matched(table: Table) -> float:
+    """The share of images whose cluster (row) is matched to their class (column), under the best matching of one to one."""
+    counts = np.zeros((len(table.row_sizes), len(table.column_sizes)), np.int64)
+    counts[table.rows, table.columns] = table.counts
+    return float(counts[linear_sum_assignment(counts, maximize=True)].sum() / counts.sum())

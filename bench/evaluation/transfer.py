@@ -1,0 +1,66 @@
+"""Transfer: kNN and linear evaluation of the frozen encoder on other datasets, at the input size that it was made for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..datasets.registry import open_splits
+from ..datasets.spec import parse_spec, split_specs
+from ..errors import UserError
+from ..metrics import Metric
+from .evaluator import Evaluator
+from .frozen import Frozen, Scores, check_finite
+from .knn import knn_metrics
+from .linear import head_of
+
+KEPT = {"linear_top1": "linear", "knn_top1": "kNN"}  # metrics of a column, and how its title begins
+NOTE = "linear → x, kNN → x: the same frozen encoder on the train and test split of x. "
+
+
+def key(metric: str, spec: str) -> str:
+    """``linear_top1`` on digits: ``transfer_linear_top1@digits``."""
+    return f"transfer_{metric}@{spec}"
+
+
+class Transfer(Evaluator):
+    """Top-1 of both on each of ``specs``; an image of other channels is made gray, or of three alike channels."""
+
+    name = "transfer"
+    version = 1
+    by_default = False
+    option = "--transfer-to"
+
+    def __init__(self, specs: Sequence[str] = ()):
+        self.specs = tuple(specs)
+        self.columns = tuple(
+            Metric(key(metric, spec), f"{title} → {spec}", note=NOTE) for spec in self.specs for metric, title in KEPT.items()
+        )
+
+    @classmethod
+    def of(cls, text: str) -> Transfer:
+        specs = [str(parse_spec(part)) for part in split_specs(text)]
+        if not specs:
+            raise UserError(f"cannot read --transfer-to {text!r}: write datasets with commas, such as digits,fashion_mnist")
+        return cls(list(dict.fromkeys(specs)))
+
+    def check(self, data_root: Path) -> None:
+        for spec in self.specs:
+            open_splits(parse_spec(spec), data_root)
+
+    def evaluate(self, frozen: Frozen) -> Scores:
+        metrics: dict[str, float] = {}
+        chosen: dict[str, Any] = {}
+        for spec in self.specs:
+            there = frozen.elsewhere(spec)
+            for split, features in (("train", there.train), ("test", there.test)):
+                check_finite(features, f"{spec} {split}")
+            linear, knn = head_of(there).scores(there.test), knn_metrics(there.train, there.test, there.classes)
+            metrics |= {key(metric, spec): {**linear.metrics, **knn.metrics}[metric] for metric in KEPT}
+            chosen |= {key(name, spec): value for name, value in {**linear.chosen, **knn.chosen}.items()}
+        return Scores(metrics, chosen)
+
+    def missing(self, metrics: Collection[str]) -> Transfer | None:
+        left = [spec for spec in self.specs if not all(key(metric, spec) in metrics for metric in KEPT)]
+        return Transfer(left) if left else None
