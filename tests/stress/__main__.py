@@ -24,11 +24,12 @@ def trials(folder: Path, short: bool, seed: int) -> list[list[Callable[[], Tally
     import damage
     import disk
     import kills
+    import outside
     import together
 
     from bench.methods import registry
 
-    rng = [random.Random(f"{seed} {i}") for i in range(6)]
+    rng = [random.Random(f"{seed} {i}") for i in range(7)]
     methods, each, budget = (FEW, 1, "40steps") if short else (list(registry()), 4, "80steps")
     here = [
         lambda: damage.of_records(folder / "records", 60 if short else 120, rng[0]),
@@ -41,6 +42,8 @@ def trials(folder: Path, short: bool, seed: int) -> list[list[Callable[[], Tally
     elsewhere = [
         lambda: kills.groups(folder / "groups", 10, rng[3]),
         lambda: together.runs(folder / "together", 6, 4, 2, rng[4]),
+        lambda: outside.stopped(folder / "stopped", 12, rng[6]),
+        lambda: outside.logs(folder / "logs"),
         lambda: disk.limited(folder / "disk", [0, 100, 2_000, 20_000, 200_000]),
         lambda: disk.full(folder / "disk", rng[5], 4),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,3 +68,18 @@ def essence(folder: Path, path: Path) -> dict[str, Any]:
     del record["environment"]
     encoder = folder / "runs" / path.relative_to(folder / "results").with_suffix(".safetensors")
     return record | {"encoder": hashlib.sha256(encoder.read_bytes()).hexdigest() if encoder.exists() else None}
+
+
+def wait_for_checkpoint(runs: Path, run: subprocess.Popen, further: float) -> None:
+    """Wait until this run has written one, and ``further`` seconds."""
+    begun = time.time()
+    while run.poll() is None and not any(changed_since(path, begun) for path in runs.rglob("*.checkpoint")):
+        time.sleep(0.05)
+    time.sleep(further)
+
+
+def changed_since(path: Path, when: float) -> bool:
+    try:
+        return path.stat().st_mtime > when
+    except OSError:  # it is not there yet, or was moved or removed between two looks
+        return False

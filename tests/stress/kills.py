@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import random
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -16,7 +15,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
-from common import Tally, essences, left_behind, reference, start
+from common import Tally, changed_since, essences, left_behind, reference, start, wait_for_checkpoint
 
 from bench.methods import registry
 from bench.running import scheduler, session
@@ -157,18 +156,3 @@ def groups(folder: Path, kills: int, rng: random.Random, methods: str = "", budg
     tally.hold(same and not left, f"exit code {code}, another result, or left behind in {folder / 'killed'}: {left}", hits)
     tally.note = f"of {kills} kills; {log.read_text().count('going on at')} cells went on from a checkpoint"
     return tally
-
-
-def wait_for_checkpoint(runs: Path, run: subprocess.Popen, further: float) -> None:
-    """Wait until this run has written one, and ``further`` seconds."""
-    begun = time.time()
-    while run.poll() is None and not any(changed_since(path, begun) for path in runs.rglob("*.checkpoint")):
-        time.sleep(0.05)
-    time.sleep(further)
-
-
-def changed_since(path: Path, when: float) -> bool:
-    try:
-        return path.stat().st_mtime > when
-    except OSError:  # it is not there yet, or was moved or removed between two looks
-        return False
