@@ -80,6 +80,17 @@ def test_ranks_have_intervals_and_the_top_group_is_bold(out):
     assert "±" in table["linear"]["supervised_made_up (uses labels)"] and "**" not in table["linear"].iloc[-1]
 
 
+def test_collapse_and_own_recipes_stand_at_the_name(out):
+    row = leaderboard.row([r for r in made_up.read(out) if r.contender == "alpha"])
+    assert row.marks == []
+    for collapsed, mark in (([0, 3], "2 of 5 collapsed"), (range(5), "collapsed")):
+        for r in row.records:
+            r.collapsed = r.seed in collapsed
+        assert row.marks == [mark]
+    row.records[0].recipe["own_recipe"] = "Somebody 2020, table 8"
+    assert row.marks == ["own recipe", "collapsed"] and row.own_recipe == "Somebody 2020, table 8"
+
+
 def test_computing_is_shown_and_unknown_in_old_records(out):
     table = tables.table(board(out)).set_index("method")
     assert list(table.loc["alpha", ["views/image", "GFLOP/image", "operations"]]) == ["2", "3.5", "290 TFLOP"]

@@ -54,6 +54,28 @@ class Row:
         return not seconds or max(seconds) <= STEADY * min(seconds)
 
     @property
+    def marks(self) -> list[str]:
+        """What a reader must know of the row at its name."""
+        found = {
+            "uses labels": self.uses_labels,
+            "own recipe": bool(self.own_recipe),
+            self._collapse: bool(self._collapse),
+            "stale": bool(self.stale),
+        }
+        return [mark for mark, holds in found.items() if holds]
+
+    @property
+    def own_recipe(self) -> str:
+        """The source of a recipe that is not the track's; empty where it is."""
+        return next((r.recipe["own_recipe"] for r in self.good if "own_recipe" in r.recipe), "")
+
+    @property
+    def _collapse(self) -> str:
+        """How many of its seeds ended with embeddings that are all but the same."""
+        count = sum(r.collapsed for r in self.good)
+        return "" if not count else "collapsed" if count == len(self.good) else f"{count} of {len(self.good)} collapsed"
+
+    @property
     def failed(self) -> dict[str, int]:
         """How many cells ended otherwise than well, by their status."""
         return dict(sorted(Counter(r.status for r in self.records if r.status != "ok").items()))

@@ -124,7 +124,7 @@ def _row(board: Leaderboard, row: Row, shared: dict[str, Pool], most: int) -> di
     return {
         "method": row.contender,
         "kind": "stale" if row.stale else row.role,
-        "labels": row.uses_labels,
+        "marks": row.marks,
         "stale": row.stale,
         "failed": row.failed,
         "metrics": _metrics(board, row),

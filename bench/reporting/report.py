@@ -179,6 +179,7 @@ def _markdown(board: Leaderboard, only: Sequence[str]) -> str:
         )
     if differ := confounds.sentence(board.ranked):
         notes.append(f"Contestants differ in these settings too: {differ}.")
+    notes += [f"{row.contender} runs under its own recipe: {source}." for row in board.rows if (source := row.own_recipe)]
     return "\n\n".join([_table(tables.table(board, only)), *(["  \n".join(notes)] if notes else [])])
 
 

@@ -57,7 +57,7 @@ def _line(board: Leaderboard, row: Row) -> dict[str, Any]:
     accuracies = {title: _accuracy(board, row, metric) for metric, title in board.metrics.items()}
     return {
         "rank": "" if row not in board.ranked else _rank(board, row),
-        "method": row.contender + (" (uses labels)" if row.uses_labels else "") + (" (stale)" if row.stale else ""),
+        "method": row.contender + (f" ({', '.join(row.marks)})" if row.marks else ""),
         METRICS[HEADLINE]: accuracies.pop(METRICS[HEADLINE]),
         "test split": _ends(row.test_interval(HEADLINE)),
         **accuracies,

@@ -70,7 +70,7 @@ const noteNumber = (found) => notes().indexOf(noteOf(found)) + 1;
 const breakable = (text) => text.split(/(?<=_)/).flatMap((part, i) => (i ? [make("wbr"), part] : [part]));
 
 function name(row) {
-  const tags = [row.labels ? "uses labels" : "", row.kind === "stale" ? "stale" : ""].filter(Boolean).join(", ");
+  const tags = row.marks.join(", ");
   const open = make("button", { type: "button", class: "link", "aria-haspopup": "dialog", onclick: () => openRecord(row) }, ...breakable(row.method));
   return make("span", { title: row.stale.join("; ") || null }, open, tags ? make("span", { class: "tag" }, ` (${tags})`) : null);
 }
