@@ -86,6 +86,22 @@ def contender(record: Record) -> str:
         return str(_chosen(record))
 
 
+def trials(record: Record, base: str, number: int) -> list[str]:
+    """What the first trials of a search around the contender ``base`` are called under the conditions of ``record``."""
+    key = _key(record, parse_contender(base))
+
+    def make() -> list[str]:
+        from . import search
+
+        try:
+            found = search.trials(_recipe(key), number)
+            return [str(_recipe(_key(record, one)).contender) for one in found]
+        except (UserError, DataError):  # kept too: a trial is no search of its own
+            return []
+
+    return make() if registry().package(parse_contender(base).method) else remembered(f"{number} trials of {key}", make)
+
+
 def called(text: str, record: Record) -> str:
     """What the method spec ``text`` is called under the conditions of ``record``: without settings that are defaults there."""
     try:

@@ -60,6 +60,7 @@ class Data(TypedDict, total=False):
     test: Count
     classes: Count
     class_list: str
+    judged_on: str  # where that is not the test split
 
 
 class Environment(TypedDict, total=False):

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from .datasets.found import nearest as nearest
 from .errors import UserError
+from .methods.spaces import Space
 
 
 class Assignment(NamedTuple):
@@ -45,11 +46,12 @@ def _hints(settings: type) -> dict[str, Any]:
 
 
 class _Kind(NamedTuple):
-    """What a field takes: the type without its bounds, the bounds, and whether it may be left to be chosen (None)."""
+    """What a field takes: the type without its bounds, the bounds, whether it may be left to be chosen (None), and its space."""
 
     hint: Any
     bounds: Any
     auto: bool
+    space: Space | None
 
     def __str__(self) -> str:
         return _describe(self.hint, self.bounds) + (", or auto" if self.auto else "")
@@ -61,9 +63,23 @@ def _kind(settings: type, key: str) -> _Kind:
     auto = next(field for field in dataclasses.fields(settings) if field.name == key).default is None
     if get_origin(hint) in (Union, UnionType):
         hint = next(kind for kind in get_args(hint) if kind is not NoneType)
+    space = None
     if get_origin(hint) is typing.Annotated:
-        hint, bounds = get_args(hint)
-    return _Kind(hint, bounds, auto)
+        hint, *notes = get_args(hint)
+        bounds = next((note for note in notes if hasattr(note, "admit")), None)
+        space = next((note for note in notes if isinstance(note, Space)), None)
+    return _Kind(hint, bounds, auto, space)
+
+
+def spaces(settings: type) -> dict[str, Space]:
+    """The fields of a dataclass that are searched when it is tuned, and where; `UserError` where a space leaves the bounds."""
+    found = {key: kind.space for key in _hints(settings) if (kind := _kind(settings, key)).space is not None}
+    for key, space in found.items():
+        bounds = _kind(settings, key).bounds
+        for end in space.ends:
+            if bounds is not None and not bounds.admit(end):
+                raise UserError(f"the search space of {key}, {space}, leaves its bounds: {_kind(settings, key)}")
+    return found
 
 
 def convert(settings: type, key: str, text: str) -> Any:

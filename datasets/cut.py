@@ -1,4 +1,4 @@
-"""The part of a dataset that a spec asks for: fewer classes, fewer images, coarser labels."""
+"""The part of a dataset that a spec asks for: fewer classes, fewer images, coarser labels, or no test split."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .base import DataError, Grouping
+from .held_out import held_out
 from .spec import Spec
 from .store import Splits, Store
 from .trees import lines_hash
@@ -50,6 +51,18 @@ def cut(splits: Splits, spec: Spec) -> Splits:
 
     train, test = part(splits.train, train_rows), part(splits.test, test_rows)
     return replace(splits, train=train, test=test, classes=len(chosen), fingerprint=digest.hexdigest())
+
+
+def develop(splits: Splits, spec: Spec) -> Splits:
+    """Train less its held-out tenth, and that tenth in the place of the test split; `DataError` where a class has one image."""
+    labels = splits.train.labels
+    few = (labels.bincount(minlength=splits.classes) < 2).nonzero().flatten().tolist()
+    if few:
+        raise DataError(f"'{spec}' needs two train images of every class to hold one out, and class {few[0]} has fewer")
+    part = held_out(labels)
+    train, held = (splits.train.select(rows, labels[rows]) for rows in part)
+    digest = hashlib.sha256(b"dev" + splits.fingerprint.encode() + part.held.numpy().tobytes()).hexdigest()
+    return replace(splits, train=train, test=held, fingerprint=digest)
 
 
 def _train_rows(labels: Tensor, classes: Tensor, fraction: float) -> Tensor:

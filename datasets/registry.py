@@ -80,14 +80,21 @@ def is_ready(track: Track, root: Path) -> bool:
 
 def open_splits(spec: Spec, root: Path) -> Splits:
     """The data that ``spec`` asks for; `DataError` says how to get what is missing."""
+    from .cut import cut, develop, regroup
+
+    whole = _whole(spec, root)
+    part = cut(regroup(whole, track_of(spec, root).groupings[spec.labels]) if spec.labels else whole, spec)
+    return develop(part, spec) if spec.dev else part
+
+
+def _whole(spec: Spec, root: Path) -> Splits:
+    """All that the track of ``spec`` has, but for the test split of a dev form."""
     from . import store
-    from .cut import cut, regroup
 
     track = track_of(spec, root)
     if track.embedded and track.read is not None:
-        return cut(store.in_memory(track.read(root)), spec)
+        return store.in_memory(track.read(root), spec.dev)
     if not is_ready(track, root):
         how = track.how_to_get or f"python -m bench data get {track.name}"
         raise DataError(f"{track.name} is not in {root}; get it with: {how}")
-    whole = store.load(root / track.name)
-    return cut(regroup(whole, track.groupings[spec.labels]) if spec.labels else whole, spec)
+    return store.load(root / track.name, spec.dev)

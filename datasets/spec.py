@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from .base import DataError
 
 SIDES = (8, 1024)  # pixels a network's input may have a side
-MAKES = "a spec is NAME or NAME:labels=coarse,classes=20,fraction=0.1,px=64, with any of the four"
+DEV = "dev"  # an option without a value
+MAKES = "a spec is NAME or NAME:dev,labels=coarse,classes=20,fraction=0.1,px=64, with any of the five"
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,14 @@ class Spec:
     fraction: float | None = None
     px: int | None = None  # side of the network's input; None: the track's own
     labels: str | None = None  # one of the track's groupings; None: its classes
+    dev: bool = False  # trained on train less its held-out tenth and judged on that; the test split is not opened
 
     def __str__(self) -> str:
         fraction = self.fraction and f"{self.fraction:g}"
         written = {"labels": self.labels, "classes": self.classes, "fraction": fraction, "px": self.px}
-        chosen = ",".join(f"{key}={value}" for key, value in written.items() if value is not None)
-        return f"{self.name}:{chosen}" if chosen else self.name
+        chosen = [f"{key}={value}" for key, value in written.items() if value is not None]
+        options = ",".join([DEV, *chosen] if self.dev else chosen)
+        return f"{self.name}:{options}" if options else self.name
 
 
 OPTIONS = {"labels": str, "classes": int, "fraction": float, "px": int}
@@ -36,14 +39,15 @@ def parse_spec(text: str) -> Spec:
     options: dict[str, str] = {}
     for part in rest.replace(":", ",").split(",") if rest or ":" in text else []:
         key, equals, value = part.strip().partition("=")
-        if not equals or key in options:
+        if bool(equals) == (key == DEV) or key in options:
             raise DataError(f"cannot read {text!r}: {MAKES}")
         options[key] = value
     if "," in name:  # cifar10,classes=5
         raise DataError(f"cannot read {text!r}: {MAKES}; did you mean {name.replace(',', ':', 1)}?")
+    dev = options.pop(DEV, None) is not None
     if not name or set(options) - set(OPTIONS):
         raise DataError(f"cannot read {text!r}: {MAKES}")
-    return Spec(name, **{key: _value(text, key, value) for key, value in options.items()})
+    return Spec(name, dev=dev, **{key: _value(text, key, value) for key, value in options.items()})
 
 
 def _value(text: str, key: str, written: str):
@@ -65,10 +69,10 @@ def _value(text: str, key: str, written: str):
 
 
 def split_specs(text: str) -> list[str]:
-    """Split a comma list of specs; ``b=2`` after ``x:a=1,`` belongs to ``x``, as only options have a ``=``."""
+    """Split a comma list of specs; ``b=2`` after ``x:a=1,`` belongs to ``x``, as only options have a ``=``, or are ``dev``."""
     specs: list[str] = []
     for part in text.split(","):
-        if "=" in part and ":" not in part and specs:
+        if ("=" in part or part.strip() == DEV) and ":" not in part and specs:
             specs[-1] += "," + part
         else:
             specs.append(part)

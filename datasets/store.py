@@ -91,26 +91,37 @@ class Splits:
     class_list: str | None = None  # SHA-256 of the names in the order of the labels, one a line, where they are known
 
 
-def in_memory(raw: Mapping[str, Raw]) -> Splits:
-    """Splits of an embedded track, straight from what it read."""
+def in_memory(raw: Mapping[str, Raw], dev: bool = False) -> Splits:
+    """Splits of an embedded track, straight from what it read; of a ``dev`` form train alone, and no test image is made."""
     digest = hashlib.sha256()
     stores, classes = [], 0
-    for split in SPLITS:
+    for split in SPLITS[:1] if dev else SPLITS:
         images = np.concatenate(list(raw[split].chunks))
         labels = raw[split].labels
         digest.update(images.tobytes() + labels.tobytes())
         classes = max(classes, int(labels.max()) + 1)
         stores.append(Store(torch.from_numpy(images), torch.from_numpy(labels)))
-    return Splits(stores[0], stores[1], classes, digest.hexdigest())
+    return Splits(stores[0], none_of(stores[0]) if dev else stores[1], classes, digest.hexdigest())
 
 
-def load(folder: Path) -> Splits:
-    """Memory-map a prepared track; `DataError` names the file that is missing or has the wrong length."""
+def none_of(store: Store) -> Store:
+    """No image of ``store``."""
+    return store.select(torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64))
+
+
+def load(folder: Path, dev: bool = False) -> Splits:
+    """Memory-map a prepared track, of a ``dev`` form train alone; no test file is opened then.
+
+    `DataError` names the file that is missing or has the wrong length.
+    """
     meta = read_meta(folder)
     if meta is None:
         raise DataError(f"no prepared dataset in {folder}")
-    stores = [_load_split(folder, split, meta["splits"][split], meta["classes"]) for split in SPLITS]
-    return Splits(stores[0], stores[1], meta["classes"], meta["fingerprint"], meta.get("class_list"))
+    wanted = SPLITS[:1] if dev else SPLITS
+    stores = [_load_split(folder, split, meta["splits"][split], meta["classes"]) for split in wanted]
+    return Splits(
+        stores[0], none_of(stores[0]) if dev else stores[1], meta["classes"], meta["fingerprint"], meta.get("class_list")
+    )
 
 
 def _load_split(folder: Path, split: str, expected: dict, classes: int) -> Store:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from lightly.loss import BarlowTwinsLoss
 from lightly.models.modules.heads import BarlowTwinsProjectionHead
 from torch import Tensor
 
 from . import base
-from .base import Encoder, Fraction, Method, NonNegative, Policy, Positive, TrainData, View, Width
+from .base import Encoder, Fraction, Log, Method, NonNegative, Policy, Positive, TrainData, View, Width
 from .parts.crops import second_solarized
 from .parts.single import single
 
@@ -17,7 +18,7 @@ from .parts.single import single
 @dataclass(frozen=True)
 class Config(base.Config):
     dimension: Width = 2048  # of every layer of the projector; lightly's and solo-learn's for CIFAR. The paper: 8192
-    off_diagonal: NonNegative = 5e-3  # weight of the redundancy term; section 2.2
+    off_diagonal: Annotated[NonNegative, Log(5e-4, 5e-2)] = 5e-3  # weight of the redundancy term; section 2.2
     scale: Positive = 1.0  # of the loss, which is a sum over units: under SGD it acts as a learning rate. solo-learn: 0.1
     solarize: Fraction = 0.0  # of the second view; the paper: 0.2. 0: both views are the track's
 

@@ -10,6 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ..datasets.policy import Policy, View
+from .spaces import Choice as Choice
+from .spaces import Linear as Linear
+from .spaces import Log as Log
 
 
 class Bounds(NamedTuple):

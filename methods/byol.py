@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from lightly.models.modules.heads import BYOLPredictionHead, BYOLProjectionHead
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from . import base
-from .base import Encoder, Fraction, Method, Policy, TrainData, View, Width
+from .base import Choice, Encoder, Fraction, Method, Policy, TrainData, View, Width
 from .parts.crops import second_solarized
 from .parts.momentum import follow, rising, target_of
 from .parts.single import single
@@ -20,7 +21,8 @@ from .parts.single import single
 class Config(base.Config):
     hidden: Width = 1024  # lightly's CIFAR-10 benchmark; the paper, at 224 pixels: 4096
     dimension: Width = 256  # section 3.3
-    momentum: Fraction = 0.99  # at the start, 1 at the end; solo-learn's CIFAR recipe. The paper: 0.996
+    # at the start, 1 at the end; solo-learn's CIFAR recipe. The paper: 0.996
+    momentum: Annotated[Fraction, Choice((0.9, 0.97, 0.99, 0.996))] = 0.99
     solarize: Fraction = 0.0  # of the second view; the paper: 0.2. 0: both views are the track's
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from torch import Tensor
 
-from .base import Bounds, Positive
+from .base import Bounds, Log, Positive
 from .parts import in_batch_base
 from .parts.debiased import debiased
 from .parts.in_batch_base import InBatchBase
@@ -17,7 +17,7 @@ ClassPrior = Annotated[float, Bounds(0, 0.99)]  # the correction divides by 1 - 
 
 @dataclass(frozen=True)
 class Config(in_batch_base.Config):
-    temperature: Positive = 0.5  # the authors' code, for STL-10
+    temperature: Annotated[Positive, Log(0.05, 1)] = 0.5  # the authors' code, for STL-10
     tau: ClassPrior = 0.1  # chance that a negative is of the anchor's class; the authors' code, best of 0, 0.05, 0.1 on STL-10
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor
 
-from .base import Positive
+from .base import Log, Positive
 from .parts import in_batch_base
 from .parts.in_batch_base import InBatchBase
 from .parts.pairs import Pairs
@@ -14,7 +15,7 @@ from .parts.pairs import Pairs
 
 @dataclass(frozen=True)
 class Config(in_batch_base.Config):
-    temperature: Positive = 0.1  # lightly's default; Yeh's own on CIFAR is not known here
+    temperature: Annotated[Positive, Log(0.05, 1)] = 0.1  # lightly's default; Yeh's own on CIFAR is not known here
     weighted: bool = False  # True: DCLW, positives that are near already weigh less
     sigma: Positive = 0.5  # of the weights; lightly's default
 

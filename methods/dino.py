@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from lightly.models.modules.heads import ProjectionHead
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, normalize
 
 from . import base
-from .base import Encoder, Fraction, Group, Method, Number, Policy, Positive, TrainData, View, Width
+from .base import Encoder, Fraction, Group, Log, Method, Number, Policy, Positive, TrainData, View, Width
 from .parts.crops import multi_crop
 from .parts.momentum import follow, rising, target_of
 from .parts.single import single
@@ -22,7 +23,7 @@ class Config(base.Config):
     bottleneck: Width = 256  # the authors' code
     outputs: Width = 2048  # lightly's CIFAR-10 benchmark; the authors: 65,536
     temperature: Positive = 0.1  # of the student; the authors' code
-    teacher_temperature: Positive = 0.04  # the authors' code
+    teacher_temperature: Annotated[Positive, Log(0.02, 0.1)] = 0.04  # the authors' code
     teacher_start: Positive = 0.04  # where the teacher's temperature begins; the authors' code
     teacher_warmup: Fraction = 0.1  # share of the budget in which it gets from there to its value: 30 of 300 epochs, as theirs
     center_momentum: Fraction = 0.9  # the authors' code

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor
 
 from . import debiased
-from .base import NonNegative
+from .base import Linear, NonNegative
 from .parts.debiased import debiased as debiased_loss
 from .parts.in_batch_base import InBatchBase
 
 
 @dataclass(frozen=True)
 class Config(debiased.Config):
-    beta: NonNegative = 1.0  # concentration of the weights e^{beta s / t}; the authors' code, best of 0, 0.5, 1, 2 on STL-10
+    # concentration of the weights e^{beta s / t}; the authors' code, best of 0, 0.5, 1, 2 on STL-10
+    beta: Annotated[NonNegative, Linear(0, 2)] = 1.0
 
 
 class HardNegatives(InBatchBase[Config]):

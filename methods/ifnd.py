@@ -22,12 +22,12 @@ With the bank, an image that training has not seen yet is in no cluster and is n
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
 
-from .base import AUTO, Counts, Embed, Encoder, Fraction, Interval, Positive, PseudoLabelView, TrainData
+from .base import AUTO, Counts, Embed, Encoder, Fraction, Interval, Linear, Positive, PseudoLabelView, TrainData
 from .parts import either_base
 from .parts.bank import Bank
 from .parts.either_base import EitherBase
@@ -47,7 +47,7 @@ class Config(either_base.Config):
     confidence_temperature: Positive = 0.1  # our choice: MoCo's of the loss
     schedule: Schedule = "linear"  # our reading
     warmup: Fraction = 0.0  # share of the budget before the first acceptance; our choice
-    accept_end: Fraction = 1.0  # accepted share at the end of the budget; our reading
+    accept_end: Annotated[Fraction, Linear(0.25, 1)] = 1.0  # accepted share at the end of the budget; our reading
     detect_every: Interval = OFTEN  # share of the budget, or epochs as in 2ep; our choice
     features: Literal["pass", "bank"] = "pass"  # a pass over the train images: our reading; bank: ours
 

@@ -11,7 +11,7 @@ from lightly.models.modules.heads import LeJEPAProjectionHead
 from torch import Tensor
 
 from . import base
-from .base import Bounds, Encoder, Fraction, Method, Policy, TrainData, View, Width
+from .base import Bounds, Encoder, Fraction, Log, Method, Policy, TrainData, View, Width
 from .parts.single import single
 
 Several = Annotated[int, Bounds(2)]
@@ -19,7 +19,8 @@ Several = Annotated[int, Bounds(2)]
 
 @dataclass(frozen=True)
 class Config(base.Config):
-    regularization: Fraction = 0.05  # weight of SIGReg against invariance; the authors' code. Its size grows with the batch
+    # weight of SIGReg against invariance; the authors' code. Its size grows with the batch
+    regularization: Annotated[Fraction, Log(5e-3, 0.5)] = 0.05
     hidden: Width = 2048  # the authors' code
     dimension: Width = 64  # lightly's default; the authors' example for small images: 16
     directions: Width = 1024  # random ones onto which embeddings are projected, anew each step; lightly's default

@@ -11,7 +11,7 @@ from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
 from . import base
-from .base import Bounds, Count, Encoder, Method, OwnRecipe, Policy, TrainData, View, Width
+from .base import Bounds, Count, Encoder, Linear, Method, OwnRecipe, Policy, TrainData, View, Width
 from .parts.crops import crop_and_flip
 from .parts.single import single
 
@@ -20,7 +20,7 @@ Masked = Annotated[float, Bounds(0.01, 0.99)]
 
 @dataclass(frozen=True)
 class Config(base.Config):
-    masked: Masked = 0.75  # share of patches; section 4.1
+    masked: Annotated[Masked, Linear(0.5, 0.9)] = 0.75  # share of patches; section 4.1
     width: Width = 192  # of the decoder, a multiple of 64 or one head; our choice for vit_tiny. The authors, for ViT-L: 512
     depth: Count = 4  # of the decoder; our choice for vit_tiny. The authors: 8
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from lightly.models.modules.heads import BYOLPredictionHead, MoCoProjectionHead
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from . import base
-from .base import Encoder, Fraction, Method, Policy, Positive, TrainData, View, Width
+from .base import Encoder, Fraction, Log, Method, Policy, Positive, TrainData, View, Width
 from .parts.crops import second_solarized
 from .parts.info_nce import paired
 from .parts.momentum import follow, rising, target_of
@@ -19,7 +20,8 @@ from .parts.single import single
 
 @dataclass(frozen=True)
 class Config(base.Config):
-    temperature: Positive = 0.2  # the authors' code for a ViT, solo-learn's for CIFAR; the authors' for a ResNet: 1
+    # the authors' code for a ViT, solo-learn's for CIFAR; the authors' for a ResNet: 1
+    temperature: Annotated[Positive, Log(0.05, 1)] = 0.2
     hidden: Width = 1024  # as BYOL's on small images; the authors' code: 4096
     dimension: Width = 256  # the authors' code
     momentum: Fraction = 0.99  # at the start, 1 at the end; the authors' code

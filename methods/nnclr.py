@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Self
 
 from lightly.models.modules.heads import NNCLRPredictionHead, NNCLRProjectionHead
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from . import base
-from .base import AUTO, LARGE, Count, Encoder, Method, Positive, TrainData, Width, chosen
+from .base import AUTO, LARGE, Count, Encoder, Log, Method, Positive, TrainData, Width, chosen
 from .parts.fifo import SupportSet
 from .parts.info_nce import paired
 from .parts.single import single
@@ -18,7 +18,7 @@ from .parts.single import single
 
 @dataclass(frozen=True)
 class Config(base.Config):
-    temperature: Positive = 0.1  # section 4.1
+    temperature: Annotated[Positive, Log(0.05, 1)] = 0.1  # section 4.1
     hidden: Width = 2048  # of the projector; section 4.1
     predictor: Width = 4096  # hidden units of the predictor; section 4.1
     dimension: Width = 256  # section 4.1

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor
 
-from .base import Encoder, Positive, TrainData
+from .base import Encoder, Log, Positive, TrainData
 from .parts import in_batch_base
 from .parts.in_batch_base import InBatchBase
 from .parts.info_nce import attract
@@ -15,7 +16,7 @@ from .parts.truth import Truth
 
 @dataclass(frozen=True)
 class Config(in_batch_base.Config):
-    temperature: Positive = 0.1  # SupCon, section 4
+    temperature: Annotated[Positive, Log(0.05, 1)] = 0.1  # SupCon, section 4
 
 
 class SupCon(InBatchBase[Config]):

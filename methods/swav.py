@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from lightly.loss import SwaVLoss
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from . import base
-from .base import Encoder, Fraction, Group, Method, Number, Policy, Positive, TrainData, View, Width
+from .base import Encoder, Fraction, Group, Log, Method, Number, Policy, Positive, TrainData, View, Width
 from .parts.crops import multi_crop
 from .parts.single import single
 
@@ -21,7 +22,7 @@ class Config(base.Config):
     hidden: Width = 512  # of the projector; lightly's CIFAR-10 benchmark. The authors: 2048
     dimension: Width = 128  # the authors' code
     prototypes: Width = 512  # lightly's CIFAR-10 benchmark; the authors: 3000 for 1000 classes
-    temperature: Positive = 0.1  # the authors' code
+    temperature: Annotated[Positive, Log(0.05, 1)] = 0.1  # the authors' code
     epsilon: Positive = 0.05  # of Sinkhorn's three iterations; the authors' code
     frozen: Fraction = 0.005  # share of the budget with fixed prototypes: the first of 200 epochs, the authors' code
     local_crops: Number = 0  # small views beside the two; solo-learn's CIFAR recipe has none, the authors 6

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from lightly.models.modules.heads import VICRegProjectionHead
 from torch import Tensor
 from torch.nn.functional import mse_loss, relu
 
 from . import base
-from .base import Encoder, Fraction, Method, NonNegative, Policy, Positive, TrainData, View, Width
+from .base import Encoder, Fraction, Log, Method, NonNegative, Policy, Positive, TrainData, View, Width
 from .parts.crops import second_solarized
 from .parts.single import single
 
@@ -19,7 +20,7 @@ class Config(base.Config):
     dimension: Width = 2048  # of every layer of the projector; solo-learn's for CIFAR. The paper: 8192
     invariance: NonNegative = 25.0  # section 4.2
     variance: NonNegative = 25.0  # of the mean over both views, as the authors' code; solo-learn adds them up
-    covariance: NonNegative = 1.0  # section 4.2
+    covariance: Annotated[NonNegative, Log(0.1, 10)] = 1.0  # section 4.2
     scale: Positive = 0.04  # of the whole: under SGD it acts as a learning rate; our choice, 1 / 25. The paper, with LARS: 1
     solarize: Fraction = 0.0  # of the second view; the paper: 0.2. 0: both views are the track's
 

@@ -10,10 +10,11 @@ from sklearn.linear_model import LogisticRegression
 
 from bench.backbone import build_backbone
 from bench.cells import Cell
+from bench.datasets import held_out
 from bench.datasets.registry import open_splits
 from bench.datasets.spec import parse_spec
 from bench.errors import Diverged
-from bench.evaluation import held_out, knn, linear, protocol
+from bench.evaluation import knn, linear, protocol
 from bench.evaluation.features import extract
 from bench.evaluation.knn import Setting, knn_predict
 from bench.evaluation.linear import Standardizer, eigenbasis, solve, top_k_accuracy

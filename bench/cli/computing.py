@@ -1,4 +1,4 @@
-"""Commands that compute: run, experiment, check, throughput."""
+"""Commands that compute: run, tune, experiment, check, throughput."""
 
 from __future__ import annotations
 
@@ -70,6 +70,52 @@ def run(
         transfer_to=transfer_to,
     )
     raise typer.Exit(session.run(options, console, dry_run, timed))
+
+
+@app.command()
+def tune(
+    methods: Annotated[str, typer.Option(help="all, or method specs with commas; settings that a spec gives are not searched.")],
+    datasets: Annotated[str, typer.Option(help="auto, or specs with commas; trials run on their dev form: cifar100:dev.")],
+    trials: Annotated[int, typer.Option(min=2, max=1000, help="Of each method; the first is its default.")] = 8,
+    budget: Annotated[str, typer.Option(help="Of a trial.")] = "20ep",
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="Of a trial.")] = 1,
+    final_budget: Annotated[str | None, typer.Option(help="Of default and winner on the track; else a trial's.")] = None,
+    final_seeds: Annotated[int, typer.Option(min=1, max=1000, help="Of default and winner, none of them a trial's.")] = 3,
+    backbone: Annotated[str | None, typer.Option(help="A timm name; else the dataset's default.")] = None,
+    device: TrainOn = Device.auto,
+    out: Out = Path("results"),
+    runs: Runs = None,
+    on_existing: Annotated[
+        OnExisting, typer.Option(help="Cells that have a record: skip, rerun, or rerun those that failed or are stale.")
+    ] = OnExisting.skip,
+    sets: Annotated[list[str] | None, typer.Option("--set", help="As of run: a setting for all, which is not searched.")] = None,
+    cell_timeout: Annotated[str | None, typer.Option(help="A cell that runs longer than this (90s, 2h) has failed.")] = None,
+    data_dir: DataDir = None,
+    dry_run: DryRun = False,
+    timed: Timed = False,
+) -> None:
+    """Give every method the same number of trials on held-out train images, then compare the winners on the test split."""
+    from ..budget import parse_budget
+    from ..running import session
+    from ..running import tune as tune_module
+
+    options = session.read_options(
+        methods=methods,
+        datasets=datasets,
+        budget=budget,
+        seeds=seeds,
+        backbone=backbone,
+        device=device.value,
+        out=out,
+        runs=runs_root(runs, out),
+        on_existing=on_existing.value,
+        sets=sets or (),
+        data_root=data_root(data_dir),
+        cell_timeout=cell_timeout,
+    )
+    final = parse_budget(final_budget or budget, "--final-budget")
+    tuning = tune_module.Tuning(options, trials, final, final_seeds)
+    raise typer.Exit(tune_module.run(tuning, console, dry_run, timed))
 
 
 @app.command()

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..datasets.held_out import HELD_OUT, SPLIT_SEED, Held, by_class, halves, held_out
 from ..errors import UserError
 from ..metrics import on_a_share as named
 from ..metrics import on_few_labels
 from .evaluator import Evaluator
 from .frozen import Features, Frozen, Scores
-from .held_out import HELD_OUT, SPLIT_SEED, Held, by_class, halves, held_out
 from .linear import linear_metrics
 
 LABEL_SEED = 20200617  # one subset for everybody, whatever the seed of a run: who gets luckier images wins nothing

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ..datasets.held_out import Held, held_out
 from ..metrics import LINEAR_TOP1, LINEAR_TOP5
 from .evaluator import Evaluator
 from .frozen import Features, Frozen, Scores
-from .held_out import Held, held_out
 from .logistic import Heads, Standardizer, eigenbasis, in_top_k, solve, top_k_accuracy
 
 __all__ = ["Heads", "Linear", "Standardizer", "eigenbasis", "fit_linear", "in_top_k", "solve", "top_k_accuracy"]

@@ -6,9 +6,9 @@ records carry it, and others become stale.
 
 from __future__ import annotations
 
+from ..datasets.held_out import HELD_OUT, SPLIT_SEED, Held, by_class, halves, held_out, shown
 from .evaluator import judge
 from .frozen import Features, Frozen, Scores, check_finite
-from .held_out import HELD_OUT, SPLIT_SEED, Held, by_class, halves, held_out, shown
 from .knn import HEADLINE, SECONDARY, Knn, knn_metrics, knn_predict
 from .linear import STRENGTHS, Linear, fit_linear, linear_metrics
 from .logistic import Heads

@@ -11,7 +11,7 @@ from statistics import fmean, median
 from .. import outcomes, recorded
 from ..metrics import COMPARED, COSTS, HEADLINE, METRICS, Metric, columns, counts_test_images
 from ..records import Record, is_of_before
-from . import paired, stale, stats
+from . import paired, searches, stale, stats
 from .paired import Judged, Pair, Sample, Standing
 from .published import Published, of_board
 from .stats import Bounds, Interval
@@ -29,6 +29,7 @@ class Row:
     uses_labels: bool
     records: list[Record]
     stale: list[str] = field(default_factory=list)  # why its records are kept out of ranks
+    tuned: int = 0  # of how many trials of a search it is the best
 
     @cached_property
     def good(self) -> list[Record]:
@@ -57,6 +58,7 @@ class Row:
     def marks(self) -> list[str]:
         """What a reader must know of the row at its name."""
         found = {
+            f"tuned, T = {self.tuned}": bool(self.tuned),
             "uses labels": self.uses_labels,
             "own recipe": bool(self.own_recipe),
             self._collapse: bool(self._collapse),
@@ -225,7 +227,9 @@ def build(records: Sequence[Record], published: Sequence[Published] = ()) -> lis
         if is_of_before(record):
             record.contender = recorded.contender(record)
         groups[record.track, record.backbone, record.budget].append((record, why))
-    return [_board(*key, group, published) for key, group in sorted(groups.items(), key=lambda item: item[0])]
+    boards = [_board(*key, group, published) for key, group in sorted(groups.items(), key=lambda item: item[0])]
+    searches.mark(boards)
+    return boards
 
 
 def _board(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-SECTION = r"(<!-- leaderboard {folder}/(?P<track>\S+) -->\n).*?(<!-- end leaderboard -->)"
-SPEED = r"(<!-- throughput {folder}/(?P<file>\S+) -->\n).*?(<!-- end throughput -->)"
-MARKERS = (b"<!-- leaderboard ", b"<!-- throughput ")
+KINDS = ("leaderboard", "sweep", "throughput", "tuning")
+SECTION = r"(<!-- {kind} {folder}/(?P<name>\S+) -->\n).*?(<!-- end {kind} -->)"
+MARKERS = tuple(f"<!-- {kind} ".encode() for kind in KINDS)
 
 
 def read(out: Path) -> tuple[dict[Path, str], list[str]]:
@@ -32,12 +33,14 @@ def read(out: Path) -> tuple[dict[Path, str], list[str]]:
     return texts, problems
 
 
-def filled(text: str, out: Path, board: Callable[[str], str], speed: Callable[[str], str | None]) -> str:
-    """``text`` with the sections of the folder ``out`` made anew, by track and by file; None leaves one as it is."""
+def filled(text: str, out: Path, made: Callable[[str, str], str | None]) -> str:
+    """``text`` with the sections of the folder ``out`` made anew, by kind and name; None leaves one as it is."""
 
-    def section(match: re.Match[str], content: str | None) -> str:
+    def section(match: re.Match[str], kind: str) -> str:
+        content = made(kind, match["name"])
         return match[0] if content is None else f"{match[1]}\n{content}\n\n{match[3]}"
 
-    of_boards, of_speed = (re.compile(p.format(folder=re.escape(out.absolute().name)), re.DOTALL) for p in (SECTION, SPEED))
-    text = of_boards.sub(lambda match: section(match, board(match["track"])), text)
-    return of_speed.sub(lambda match: section(match, speed(match["file"])), text)
+    for kind in KINDS:
+        pattern = re.compile(SECTION.format(kind=kind, folder=re.escape(out.absolute().name)), re.DOTALL)
+        text = pattern.sub(partial(section, kind=kind), text)
+    return text

@@ -25,6 +25,7 @@ from . import (
     sweep_plots,
     sweeps,
     tables,
+    tuning,
     watch,
 )
 from .leaderboard import Leaderboard
@@ -46,7 +47,7 @@ TITLES = {  # of the figures of a leaderboard
     "curves": "learning curves",
     "detection": "quality of detected false negatives",
 }
-OURS = (*(f"*-{name}" for name in TITLES), "*-sweep-*", "*-grid-*")
+OURS = (*(f"*-{name}" for name in TITLES), "*-sweep-*", "*-grid-*", "*-tuning")
 TEST = "Test split: Wilson's 95% interval for a test split of this size, which no number of seeds narrows. "
 
 
@@ -113,6 +114,7 @@ def render(out: Path, following: bool = False, png: bool = False, only: Sequence
                 files[out / "figures" / f"{_slug(board)}-{name}.{suffix}"] = Drawing(figure)
     for one in judged:
         files |= _experiment_files(out, one, png)
+    files |= _tuning_files(out, tuning.of_leaderboards(boards), png)
     old = [path for name in OURS for path in sorted((out / "figures").glob(f"{name}.svg"))]
     files |= {path: Gone() for path in old if path not in files and plots.is_ours(path)}
     files[out / PAGE] = Text(page.html(boards, judged, watch.running(out) or {} if following else None))
@@ -125,6 +127,27 @@ def _experiment_files(out: Path, judged: experiments.Judged, png: bool) -> Files
     return {out / f"{name}.md": Text(experiments.markdown(judged))} | {
         path: Drawing(figure) if figure else Gone() for path in drawn
     }
+
+
+def _tuning_files(out: Path, tuned: Sequence[tuning.Tuned], png: bool) -> Files:
+    """Of all searches one text, which goes with the last of them, and a figure each."""
+    if not tuned:
+        return {}
+    lines = [
+        "# Tuning",
+        "",
+        "Made by `python -m bench report` from the records beside this file; do not edit.",
+        "",
+        tuning.LEGEND,
+        "",
+    ]
+    files: Files = {}
+    for one in tuned:
+        name = f"{_plain(one.title)}-tuning"
+        lines += [f"## {one.title}", "", tuning.markdown(one), "", f"![{one.title}](figures/{name}.svg)", "", tuning.CURVE, ""]
+        for suffix in ("svg", "png") if png else ("svg",):
+            files[out / "figures" / f"{name}.{suffix}"] = Drawing(tuning.figure(one))
+    return files | {out / "tuning.md": Text("\n".join(lines).rstrip() + "\n")}
 
 
 def _csv(frame: pd.DataFrame) -> str:
@@ -149,11 +172,15 @@ def _markdown_files(
         whole += [f"## {board.title}", "", texts[board.title], "", *_details(board), *_images(board, list(figures[board.title]))]
     files: Files = {out / "leaderboard.md": Text("\n".join(whole).rstrip() + "\n")}
 
-    def of_track(track: str) -> str:
-        body = "\n\n".join(f"**{b.title}**\n\n{texts[b.title]}" for b in boards if b.track == track)
-        return f"{body}\n\n{legend}"
-
-    def of_speed(name: str) -> str | None:
+    def made(kind: str, name: str) -> str | None:
+        ours = [board for board in boards if f"{'/'.join((board.track, board.backbone, board.budget))}/".startswith(f"{name}/")]
+        if kind == "leaderboard":
+            return "\n\n".join([*(f"**{board.title}**\n\n{texts[board.title]}" for board in ours), legend])
+        if kind == "sweep":
+            return "\n".join(line for board in ours for line in _sweeps(board, out.name)).rstrip()
+        if kind == "tuning":
+            tuned = [tuning.markdown(one) for one in tuning.of_leaderboards(boards) if one.track == name]
+            return "\n\n".join([*tuned, tuning.LEGEND])
         try:
             return throughput.markdown(out / name)
         except UserError as error:
@@ -164,8 +191,8 @@ def _markdown_files(
     for problem in problems:
         warn(problem)
     for path, text in found.items():
-        if (made := marked.filled(text, out, of_track, of_speed)) != text:
-            files[path] = Text(made)
+        if (new := marked.filled(text, out, made)) != text:
+            files[path] = Text(new)
     return files
 
 
@@ -187,14 +214,26 @@ def _details(board: Leaderboard) -> list[str]:
     lines: list[str] = []
     if (frame := tables.to_best(board)) is not None:
         lines += ["**Against the best, by linear accuracy**", "", _table(frame), ""]
+    lines += _sweep_tables(board)
+    for row in board.stale:
+        lines += [f"{row.contender} is stale: {'; '.join(row.stale)}", ""]
+    return lines
+
+
+def _sweep_tables(board: Leaderboard) -> list[str]:
+    lines: list[str] = []
     for sweep in sweeps.sweeps(board):
         lines += [f"**Sweep over {sweep.key}**", "", _table(sweeps.table(sweep)), ""]
     for grid in sweeps.grids(board):
         title = f"**{metrics.METRICS[metrics.HEADLINE]} of {grid.contender} over {' and '.join(grid.keys)}**"
         lines += [title, "", _table(sweeps.grid_table(grid)), ""]
-    for row in board.stale:
-        lines += [f"{row.contender} is stale: {'; '.join(row.stale)}", ""]
     return lines
+
+
+def _sweeps(board: Leaderboard, folder: str) -> list[str]:
+    """Tables and figures of the sweeps of a leaderboard, for a document beside the ``folder`` of the records."""
+    images = [line.replace("](figures/", f"]({folder}/figures/") for line in _images(board, list(sweep_plots.of_board(board)))]
+    return [f"**{board.title}**", "", *_sweep_tables(board), *images]
 
 
 def _images(board: Leaderboard, names: Sequence[str]) -> list[str]:
@@ -203,7 +242,12 @@ def _images(board: Leaderboard, names: Sequence[str]) -> list[str]:
 
 
 def _slug(board: Leaderboard) -> str:
-    return re.sub(r"[^A-Za-z0-9.=-]+", "-", f"{board.track}-{board.backbone}-{board.budget}")
+    return _plain(f"{board.track}-{board.backbone}-{board.budget}")
+
+
+def _plain(text: str) -> str:
+    """``text`` as part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9.=-]+", "-", text)
 
 
 def _table(frame: pd.DataFrame) -> str:

@@ -31,6 +31,7 @@ from ..training.trainer import Trainer
 from . import curve
 
 COUNTED = ("images", "steps", "views_per_image", "flops_per_image", "forward_passes", "detect_flops", "flops")
+DEV_TEST = "the held-out tenth of train; the test split was not opened"
 Tell = Callable[[dict[str, Any]], None]
 
 
@@ -95,7 +96,7 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
         cost=spent.cost,
         evaluation=dict(found.chosen),
         evaluators=description(job.evaluators),
-        data=_data(splits),
+        data=_data(splits) | ({"judged_on": DEV_TEST} if recipe.spec.dev else {}),
         collapsed=bool(spent.curve) and collapse.collapsed(spent.curve[-1]),
         outcomes={metric: outcomes.pack(right.cpu().numpy()) for metric, right in found.right.items()},
         curve=spent.curve,

@@ -36,7 +36,7 @@ class Cost(NamedTuple):
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of several cells; ``unknown`` are the contenders of those of which nothing is known."""
+    """Of several cells; ``unknown`` are the methods of those of which nothing is known."""
 
     costs: Sequence[Cost]
     unknown: Sequence[str]
@@ -58,7 +58,7 @@ def estimate(due: Sequence[Task], found: Sequence[Record], timed: bool) -> Estim
     timings = cache(lambda recipe: of_steps(tasks[recipe]))  # seeds take alike
     tasks = {_key(task): task for task in due}
     costs = [(task, of_records(task, found) or (timings(_key(task)) if timed else None)) for task in due]
-    unknown = [str(task.cell.recipe.contender) for task, cost in costs if cost is None]
+    unknown = [task.cell.recipe.method.name for task, cost in costs if cost is None]
     return Estimate([cost for _, cost in costs if cost], unknown, _disk(due, found))
 
 

@@ -55,6 +55,7 @@ class Options:
     cell_timeout: float | None = None  # seconds
     asked_for: Container[str] = ()  # methods that are refused rather than left out where they do not fit the backbone
     said: Sequence[str] = ()  # what to tell of the choice
+    first_seed: int = 0
 
 
 def read_options(
@@ -180,7 +181,7 @@ def plan(options: Options) -> tuple[list[Task], list[str]]:
         suited, left_out = _tried(_recipes(options, spec, splits), splits, options.asked_for)
         recipes |= {(str(spec), str(recipe.contender)): recipe for recipe in suited}
         said += left_out
-    cells = order(list(recipes.values()), options.seeds)
+    cells = order(list(recipes.values()), range(options.first_seed, options.first_seed + options.seeds))
     return [_task(options, cell, fingerprints[str(cell.recipe.spec)]) for cell in cells], said
 
 
@@ -243,7 +244,8 @@ def check_writable(folder: Path) -> None:
 def _show_plan(console: Console, tasks: list[Task], due: list[Task], options: Options) -> None:
     boards = {" / ".join(task.cell.board) for task in tasks}
     contenders = dict.fromkeys(str(t.cell.recipe.contender) for t in tasks)
-    seeds = f"seeds 0 to {options.seeds - 1}" if options.seeds > 1 else "seed 0"
+    first, last = options.first_seed, options.first_seed + options.seeds - 1
+    seeds = f"seeds {first} to {last}" if last > first else f"seed {first}"
     console.print(f"{counted(len(tasks), 'cell')}: {', '.join(sorted(boards))}", markup=False, soft_wrap=True)
     console.print(f"methods: {', '.join(contenders)}; {seeds}", markup=False, soft_wrap=True)
     only = [t for t in due if t.job.completes is not None]

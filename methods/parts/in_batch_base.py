@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from .. import base
-from ..base import Encoder, Method, Positive, TrainData, Width
+from ..base import Encoder, Log, Method, Positive, TrainData, Width
 from .pairs import InBatch
 
 SIMCLR_TEMPERATURE = 0.2  # solo-learn's CIFAR recipe; 0.2 to 0.5 in use on small images
@@ -14,7 +14,7 @@ SIMCLR_TEMPERATURE = 0.2  # solo-learn's CIFAR recipe; 0.2 to 0.5 in use on smal
 
 @dataclass(frozen=True)
 class Config(base.Config):
-    temperature: Positive = SIMCLR_TEMPERATURE
+    temperature: Annotated[Positive, Log(0.05, 1)] = SIMCLR_TEMPERATURE
     dimension: Width = 128  # SimCLR, section 4.2
 
 

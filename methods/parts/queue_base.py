@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Annotated, Self, TypeVar
 
 from .. import base
-from ..base import AUTO, LARGE, Count, Encoder, Fraction, Method, Positive, TrainData, Width, chosen
+from ..base import AUTO, LARGE, Count, Encoder, Fraction, Log, Method, Positive, TrainData, Width, chosen
 from .pairs import Queue
 
 
 @dataclass(frozen=True)
 class Config(base.Config):
     # auto: as MoCo's CIFAR demo, and from 64 pixels on as MoCo v2 on ImageNet
-    temperature: Positive = AUTO  # 0.1, or 0.2
+    temperature: Annotated[Positive, Log(0.05, 1)] = AUTO  # 0.1, or 0.2
     dimension: Width = 128  # MoCo, section 3.3
     queue_size: Count = AUTO  # 4096, or 65,536; at most half of the train images
     momentum: Fraction = AUTO  # 0.99, or 0.999

@@ -1,0 +1,165 @@
+"""Searches in the report: default and tuned side by side, what tuning cost, and what more of it would have brought."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+from typing import Any
+
+import pandas as pd
+
+from ..contenders import parse_contender
+from ..metrics import HEADLINE, METRICS
+from . import tables
+from .leaderboard import Leaderboard, Row, find_row
+from .plots import COLOURS, DASHES, MARKERS, Figure, label, legend, rounded
+from .searches import Search, of_boards
+from .spent import PARTS
+
+LEGEND = (
+    "T trials a method: its default settings, then points of one Halton sequence over its search space (`python -m bench list "
+    "methods NAME` shows it). A trial trains on train less its held-out tenth and is judged by linear accuracy on that tenth; the "
+    "test split is not opened. A trial that failed or collapsed counts as 0. Default and tuned: linear accuracy on the test split "
+    "after training on all of train, with seeds that no trial had, mean and 95% interval. Gain: tuned minus default, paired by "
+    "seed and test image. Images, operations and time: of all trials of the method together."
+)
+CURVE = (
+    "Expected accuracy on the held-out tenth of the best of t trials that are drawn at random from those of the search (Dodge et "
+    "al. 2019). Where two curves cross, the ranking depends on how much was tuned."
+)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The searches of one track and budget of trials, and the leaderboards on which their winners compete."""
+
+    searches: Sequence[Search]
+    boards: Sequence[Leaderboard]
+
+    @property
+    def title(self) -> str:
+        one = self.searches[0]
+        return f"{one.track}, {one.backbone}, trials of {one.budget}"
+
+
+def of_leaderboards(boards: Sequence[Leaderboard]) -> list[Tuned]:
+    """One for each track, backbone and budget of trials."""
+    groups: dict[tuple[str, str, str], list[Search]] = defaultdict(list)
+    for search in of_boards(boards):
+        groups[search.track, search.backbone, search.budget].append(search)
+    return [
+        Tuned(sorted(found, key=lambda search: search.base), [b for b in boards if (b.track, b.backbone) == key[:2]])
+        for key, found in sorted(groups.items())
+    ]
+
+
+def markdown(tuned: Tuned) -> str:
+    """The tables of one group."""
+    lines: list[str] = []
+    for board in tuned.boards:
+        if (frame := finals(tuned, board)) is not None:
+            lines += [f"**{board.title}**", "", _text(frame), "", verdict(tuned, board), ""]
+    lines += ["**Trials**", "", _text(trials(tuned)), "", "**Expected best of t trials**", "", _text(expected(tuned)), ""]
+    return "\n".join(lines).rstrip()
+
+
+def _text(frame: pd.DataFrame) -> str:
+    return frame.to_markdown(index=False, disable_numparse=True)
+
+
+def finals(tuned: Tuned, board: Leaderboard) -> pd.DataFrame | None:
+    """Default and tuned side by side on the usual board; None where no winner has been run there."""
+    lines = [line for search in tuned.searches if (line := _final(search, board))]
+    return pd.DataFrame(lines) if lines else None
+
+
+def _rows(search: Search, board: Leaderboard) -> tuple[Row | None, Row | None]:
+    return find_row(board, search.base), find_row(board, search.winner)
+
+
+def _final(search: Search, board: Leaderboard) -> dict[str, str] | None:
+    default, won = _rows(search, board)
+    if default is None or won is None:
+        return None
+    judged = board.judged(HEADLINE, won.contender, default.contender) if won is not default else None
+    return {
+        "method": search.base,
+        "default": tables.percent(default.interval(HEADLINE)),
+        f"tuned, T = {len(search.trials)}": tables.percent(won.interval(HEADLINE)),
+        "gain": tables.difference(judged.pair) if judged else "the default won" if won is default else tables.NONE,
+        "n": str(len(won.values[HEADLINE])),
+        "the winner's settings": ", ".join(f"{k} = {v}" for k, v in sorted(parse_contender(won.contender).settings.items())),
+    }
+
+
+def verdict(tuned: Tuned, board: Leaderboard) -> str:
+    """Whether tuning changes the ranking on ``board``, in a sentence."""
+    pairs = [(search, *_rows(search, board)) for search in tuned.searches]
+    means = {
+        search.base: (fmean(default.values[HEADLINE].values()), fmean(won.values[HEADLINE].values()))
+        for search, default, won in pairs
+        if default and won and default.values[HEADLINE] and won.values[HEADLINE]
+    }
+    by_default, by_tuned = (sorted(means, key=lambda name: -means[name][side]) for side in (0, 1))
+    if by_default == by_tuned:
+        return f"Tuning does not change the ranking: {' > '.join(by_tuned)}."
+    ways = f"{' > '.join(by_default)} by default, {' > '.join(by_tuned)} tuned"
+    return f"Tuning changes the ranking: {ways}.{_proven(tuned, board)}"
+
+
+def _proven(tuned: Tuned, board: Leaderboard) -> str:
+    """Of which of the changed places the tests of the board are sure."""
+    winners = {row.contender for search in tuned.searches if (row := _rows(search, board)[1])}
+    sure = [pair for pair, one in board.pairs[HEADLINE].items() if set(pair) <= winners and one.p is not None and one.p < 0.05]
+    return " No difference between tuned methods is significant (5%, Holm)." if not sure else ""
+
+
+def trials(tuned: Tuned) -> pd.DataFrame:
+    """How the trials of each method spread, and what they cost."""
+    return pd.DataFrame([_spread(search) for search in tuned.searches])
+
+
+def _spread(search: Search) -> dict[str, str]:
+    values = [trial.accuracy for trial in search.trials]
+    costs = [record.cost for trial in search.trials for record in trial.records]
+    flops = [cost.get("flops") for cost in costs]
+    return {
+        "method": search.base,
+        "T": str(len(values)),
+        "default": f"{100 * values[0]:.2f}",
+        "worst": f"{100 * min(values):.2f}",
+        "median": f"{100 * median(values):.2f}",
+        "best": f"{100 * max(values):.2f}",
+        "failed": str(sum(trial.failed for trial in search.trials)),
+        "images": f"{sum(cost.get('images') or 0 for cost in costs):,}",
+        "operations": tables.operations(sum(f for f in flops if f is not None) if None not in flops else None),
+        "time": tables.duration(sum(cost.get(part) or 0.0 for cost in costs for part in PARTS)),
+    }
+
+
+def expected(tuned: Tuned) -> pd.DataFrame:
+    """The expected best of 1, 2, ... trials of each method."""
+    lines = [
+        {"method": search.base, **{str(t): f"{100 * value:.2f}" for t, value in enumerate(search.expected_best(), 1)}}
+        for search in tuned.searches
+    ]
+    return pd.DataFrame(lines).fillna(tables.NONE)
+
+
+def figure(tuned: Tuned) -> Figure:
+    """The same as curves."""
+    lines = [{"method": s.base, "percent": [rounded(100 * value) for value in s.expected_best()]} for s in tuned.searches]
+    return Figure({"title": tuned.title, "lines": lines}, against_trials)
+
+
+def against_trials(axes: Any, shows: dict[str, Any]) -> None:
+    """The expected best accuracy against the number of trials: a line a method."""
+    for i, line in enumerate(shows["lines"]):
+        style = MARKERS[i % len(MARKERS)] + DASHES[i // len(COLOURS) % len(DASHES)]
+        numbers = range(1, len(line["percent"]) + 1)
+        axes.plot(numbers, line["percent"], style, color=COLOURS[i % len(COLOURS)], label=line["method"])
+    axes.set_xticks(range(1, 1 + max(len(line["percent"]) for line in shows["lines"])))
+    label(axes, shows["title"], "trials", f"expected best {METRICS[HEADLINE]} top-1 [%]")
+    legend(axes, len(shows["lines"]))

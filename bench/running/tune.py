@@ -1,0 +1,108 @@
+"""One `tune` command: the same number of trials for every method on the dev form of a track, then the winners on the track.
+
+A trial is an ordinary cell of an ordinary contender: it is skipped where it has a record, shared among workers, resumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rich.console import Console
+
+from .. import records, search
+from ..budget import Budget
+from ..cells import counted
+from ..contenders import Contender
+from ..datasets.registry import open_splits, track_of
+from ..datasets.spec import Spec
+from ..errors import UserError
+from ..recipe import Recipe, resolve
+from ..reporting import leaderboard, searches
+from . import session
+from .selection import find_method
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What is tuned and how long: ``options`` have the contenders, tracks, budget and seeds of a trial."""
+
+    options: session.Options
+    trials: int
+    final_budget: Budget
+    final_seeds: int
+
+
+def run(tuning: Tuning, console: Console, dry_run: bool, timed: bool = False) -> int:
+    """Search on every track, then run default and winner there; returns the exit code of the winners' cells.
+
+    A trial that fails counts as the worst. `UserError` before anything is written.
+    """
+    if tuning.trials < 2:
+        raise UserError("--trials must be at least 2: the first is the method as it is")
+    if any(spec.dev for spec in tuning.options.specs):
+        raise UserError("--datasets takes the tracks themselves: the trials run on their dev form")
+    bases = {spec: _bases(tuning.options, spec, console) for spec in tuning.options.specs}
+    return max(_tune(tuning, spec, found, console, dry_run, timed) for spec, found in bases.items())
+
+
+def _tune(tuning: Tuning, spec: Spec, bases: Sequence[Recipe], console: Console, dry_run: bool, timed: bool) -> int:
+    lists = [search.trials(recipe, tuning.trials) for recipe in bases]
+    contenders = [lists[i][number] for number in range(tuning.trials) for i in range(len(lists))]  # the methods in turn
+    trials = replace(
+        tuning.options, specs=[replace(spec, dev=True)], contenders=contenders, first_seed=searches.SEEDS, asked_for=(), said=()
+    )
+    session.run(trials, console, dry_run, timed)
+    last = f"{tuning.final_budget}, {counted(tuning.final_seeds, 'seed')}"
+    if dry_run or timed:
+        console.print(f"then the default and the winner of each on {spec}: {last}", markup=False, soft_wrap=True)
+        return 0
+    winners = [_winner(tuning, recipe, console) for recipe in bases]
+    compared = [one for recipe, winner in zip(bases, winners, strict=True) for one in (recipe.contender, winner)]
+    final = replace(tuning.options, specs=[spec], contenders=compared, budget=tuning.final_budget, seeds=tuning.final_seeds)
+    code = session.run(replace(final, said=()), console, dry_run=False)
+    console.print(f"default and tuned side by side: {tuning.options.out / 'tuning.md'}", markup=False, soft_wrap=True)
+    return code
+
+
+def _bases(options: session.Options, spec: Spec, console: Console) -> list[Recipe]:
+    """The chosen contenders on the dev form of ``spec``; says what is searched of each."""
+    dev = replace(spec, dev=True)
+    images, track = len(open_splits(dev, options.conditions.data_root).train), track_of(dev, options.conditions.data_root)
+    found: dict[str, Recipe] = {}
+    for one in options.contenders:
+        method = find_method(one.method)
+        if not method.trains and one.method not in options.asked_for:
+            continue  # of `all`, or of a wildcard
+        recipe = resolve(dev, track, images, method, options.budget, options.backbone, one.settings)
+        search.trials(recipe, 1)  # refuses what cannot be searched
+        found[str(recipe.contender)] = recipe
+    if not found:
+        raise UserError("none of the chosen methods trains: there is nothing to tune")
+    for name, recipe in found.items():
+        console.print(f"{name}: {describe(recipe)}", markup=False, soft_wrap=True)
+    return list(found.values())
+
+
+def describe(recipe: Recipe) -> str:
+    """What is searched, in words; aloud where the method has no settings of its own for it."""
+    where = search.space(recipe)
+    own = [key for key in where if key not in search.SHARED]
+    alone = "" if own else f"{recipe.method.name} declares no settings of its own; "
+    return alone + "; ".join(f"{key} {space}" for key, space in where.items())
+
+
+def _winner(tuning: Tuning, recipe: Recipe, console: Console) -> Contender:
+    """The best of the trials, by their records."""
+    boards = leaderboard.build(records.read_all(tuning.options.out)[0])
+    place = (str(replace(recipe.spec, dev=False)), recipe.backbone, str(recipe.budget), str(recipe.contender))
+    found = [one for one in searches.of_boards(boards) if (one.track, one.backbone, one.budget, one.base) == place]
+    if not found:
+        raise UserError(f"the records of the trials of {recipe.contender} are gone or stale; `list results --stale` says why")
+    of = found[0].first(tuning.trials)
+    number = [trial.contender for trial in of.trials].index(of.winner)
+    best = f"{100 * of.trials[number].accuracy:.2f}"
+    console.print(
+        f"{of.base}: trial {number} of 0 to {len(of.trials) - 1} won with {best}: {of.winner}", markup=False, soft_wrap=True
+    )
+    return search.trial(recipe, number)
