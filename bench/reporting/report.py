@@ -179,7 +179,7 @@ def _markdown_files(
         if kind == "sweep":
             return "\n".join(line for board in ours for line in _sweeps(board, out.name)).rstrip()
         if kind == "tuning":
-            tuned = [tuning.markdown(one) for one in tuning.of_leaderboards(boards) if one.track == name]
+            tuned = [tuning.markdown(one) for one in tuning.of_leaderboards(boards) if one.searches[0].track == name]
             return "\n\n".join([*tuned, tuning.LEGEND])
         try:
             return throughput.markdown(out / name)

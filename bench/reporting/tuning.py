@@ -20,10 +20,10 @@ from .spent import PARTS
 
 LEGEND = (
     "T trials a method: its default settings, then points of one Halton sequence over its search space (`python -m bench list "
-    "methods NAME` shows it). A trial trains on train less its held-out tenth and is judged by linear accuracy on that tenth; the "
-    "test split is not opened. A trial that failed or collapsed counts as 0. Default and tuned: linear accuracy on the test split "
-    "after training on all of train, with seeds that no trial had, mean and 95% interval. Gain: tuned minus default, paired by "
-    "seed and test image. Images, operations and time: of all trials of the method together."
+    "methods NAME` shows it). A trial trains on train less its held-out tenth and is judged by linear accuracy on that tenth; "
+    "the test split is not opened. A trial that failed or collapsed counts as 0. Default and tuned: linear accuracy on the test "
+    "split after training on all of train, with seeds that no trial had, mean and 95% interval. Gain: tuned minus default, "
+    "paired by seed and test image. Images, operations and time: of all trials of the method together."
 )
 CURVE = (
     "Expected accuracy on the held-out tenth of the best of t trials that are drawn at random from those of the search (Dodge et "

@@ -39,6 +39,9 @@ from .trackers import Guarded, open_sinks
 Hear = Callable[[Task, dict[str, Any]], None]
 
 
+SHOWN = 12  # contenders that a plan names
+
+
 @dataclass(frozen=True)
 class Options:
     """What a run consists of, how it is computed, and where it is written."""
@@ -241,13 +244,19 @@ def check_writable(folder: Path) -> None:
         raise UserError(f"cannot write to {folder}: {existing} takes no files ({error.strerror or error})") from None
 
 
+def _few(names: Sequence[str]) -> str:
+    """All of them, or so many that they can still be read."""
+    more = len(names) - SHOWN
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:SHOWN])} and {more} more"
+
+
 def _show_plan(console: Console, tasks: list[Task], due: list[Task], options: Options) -> None:
     boards = {" / ".join(task.cell.board) for task in tasks}
     contenders = dict.fromkeys(str(t.cell.recipe.contender) for t in tasks)
     first, last = options.first_seed, options.first_seed + options.seeds - 1
     seeds = f"seeds {first} to {last}" if last > first else f"seed {first}"
     console.print(f"{counted(len(tasks), 'cell')}: {', '.join(sorted(boards))}", markup=False, soft_wrap=True)
-    console.print(f"methods: {', '.join(contenders)}; {seeds}", markup=False, soft_wrap=True)
+    console.print(f"methods: {_few(list(contenders))}; {seeds}", markup=False, soft_wrap=True)
     only = [t for t in due if t.job.completes is not None]
     to_run = len(due) - len(only)
     if to_run < len(tasks):

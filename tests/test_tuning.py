@@ -1,0 +1,133 @@
+"""Equal tuning: the trials of a search, who wins it, and what the report says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from math import log
+from statistics import fmean
+from typing import Annotated
+
+import pytest
+
+from bench import records, search
+from bench.budget import parse_budget
+from bench.datasets.registry import tracks
+from bench.datasets.spec import Spec
+from bench.errors import UserError
+from bench.methods import Config, registry
+from bench.methods.base import Choice, Log, Positive
+from bench.recipe import resolve
+from bench.reporting import leaderboard, report, searches
+from bench.reporting.searches import Search, Trial
+from bench.settings import spaces
+
+SMALL = ("--datasets", "digits:classes=5,fraction=0.2", "--budget", "2steps", "--set", "batch_size=16", "--device", "cpu")
+
+
+def recipe(method="simclr", **settings):
+    return resolve(Spec("digits", dev=True), tracks()["digits"], 1000, registry()[method], parse_budget("1ep"), settings=settings)
+
+
+def radical_inverse(number: int, base: int) -> float:
+    """Of van der Corput: the digits of ``number`` mirrored at the point."""
+    found, share = 0.0, 1.0
+    while number:
+        share /= base
+        number, digit = divmod(number, base)
+        found += share * digit
+    return found
+
+
+def test_a_trial_is_a_point_of_a_halton_sequence():
+    found = search.trials(recipe(), 20)
+    assert str(found[0]) == "simclr"
+    for number, one in enumerate(found[1:], 1):
+        lr, decay, temperature = (float(one.settings[key]) for key in ("lr", "weight_decay", "temperature"))
+        shares = (log(lr / 0.006) / log(100), log(decay / 5e-5) / log(100), log(temperature / 0.05) / log(20))
+        assert shares == pytest.approx([radical_inverse(number, base) for base in (2, 3, 5)], abs=2e-3)
+
+
+def test_a_longer_search_goes_on_from_a_shorter_one():
+    assert search.trials(recipe(), 16)[:5] == search.trials(recipe(), 5)
+
+
+def test_what_the_contender_gives_is_not_searched():
+    assert all(one.settings["lr"] == "0.1" for one in search.trials(recipe(lr="0.1"), 4))
+    with pytest.raises(UserError, match="all that would be searched"):
+        search.trials(recipe(lr="0.1", weight_decay="0.1", temperature="0.3"), 4)
+
+
+def test_every_space_is_within_its_bounds_and_small():
+    for method in registry().values():
+        assert len(spaces(method.config_type)) <= search.OWN, method.name
+
+
+def test_a_space_outside_the_bounds_is_refused():
+    @dataclass(frozen=True)
+    class Wrong(Config):
+        sharpness: Annotated[Positive, Log(-1, 1)] = 0.5
+
+    with pytest.raises(UserError, match=r"sharpness.*leaves its bounds"):
+        spaces(Wrong)
+
+
+def test_choices_are_taken_alike():
+    taken = [Choice(("a", "b", "c")).at(i / 30) for i in range(30)]
+    assert {value: taken.count(value) for value in "abc"} == {"a": 10, "b": 10, "c": 10}
+
+
+def trial(name: str, accuracy: float, status: str = "ok", collapsed: bool = False) -> Trial:
+    metrics = {"linear_top1": accuracy} if status == "ok" else {}
+    return Trial(name, [records.Record("t", "b", "1ep", name, 1000, status, metrics=metrics, collapsed=collapsed)])
+
+
+def test_failures_and_collapses_are_the_worst_and_of_equal_ones_the_first_wins():
+    found = [trial("lost", 0, "diverged"), trial("good", 0.6), trial("alike", 0.6), trial("collapsed", 0.9, collapsed=True)]
+    assert Search("t", "b", "1ep", "lost", found).winner == "good"
+
+
+def test_the_expected_best_is_that_of_all_draws():
+    values = [0.5, 0.9, 0.7, 0.7]
+    found = Search("t", "b", "1ep", "x", [trial(str(i), value) for i, value in enumerate(values)]).expected_best()
+    for drawn in (1, 2, 3, 4):
+        assert found[drawn - 1] == pytest.approx(fmean(max(one) for one in product(values, repeat=drawn)))
+
+
+def test_a_search_is_the_same_after_a_kill(tmp_path, bench_command):
+    out = tmp_path / "results"
+    command = ("tune", *SMALL, "--methods", "simclr", "--trials", "2", "--final-seeds", "1", "--out", str(out))
+    assert bench_command(*command)[0] == 0
+    (found,) = searches.of_boards(leaderboard.build(records.read_all(out)[0]))
+    lost = next(path for path in out.rglob("seed1000.json") if "temperature" in str(path))  # as if killed within trial 1
+    before = records.read(lost)
+    lost.unlink()
+    code, said, _ = bench_command(*command)
+    (again,) = searches.of_boards(leaderboard.build(records.read_all(out)[0]))
+    assert code == 0 and "1 to run" in said and records.read(lost).metrics == before.metrics
+    assert [one.contender for one in again.trials] == [one.contender for one in found.trials]
+    assert again.winner == found.winner and again.base == "simclr:batch_size=16"
+    files, problems = report.render(out)
+    board = files[out / "leaderboard.md"].content
+    assert not problems and "tuned, T = 2" in board and "not opened" in files[out / "tuning.md"].content
+    assert {record.seed for record in records.read_all(out)[0] if ":dev" not in record.track} == {0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--methods", "simclr", "--trials", "0"), "'--trials'"),
+        (("--methods", "random_init"), "random_init does not train"),
+        (("--methods", "simclr", "--datasets", "digits:dev"), "the tracks themselves"),
+        (("--methods", "simclr", "--datasets", "digits:fraction=0.001"), "two train images of every class"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(tmp_path, bench_command, arguments, said):
+    given = ("--datasets", "digits") if "--datasets" not in arguments else ()
+    code, _, error = bench_command("tune", *given, *arguments, "--out", str(tmp_path / "results"))
+    assert code == 2 and said in error and error.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+def test_a_method_without_a_space_is_said_aloud(tmp_path, bench_command):
+    _, said, _ = bench_command("tune", *SMALL, "--methods", "simsiam", "--out", str(tmp_path / "results"), "--dry-run")
+    assert "simsiam declares no settings of its own; lr 0.0" in said and not list(tmp_path.iterdir())
