@@ -47,6 +47,9 @@ def list_(
     console.print(
         listing.columns(chosen) if chosen else f"no {what.value} {'are stale' if stale else 'yet'}", markup=False, soft_wrap=True
     )
+    if what is Listed.methods and len(chosen) == 1 and chosen[0][1] != "broken":
+        for line in listing.searched(chosen[0][0]):
+            console.print(f"  tune searches {line}", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -119,6 +119,11 @@ class Leaderboard:
         return f"{self.track}, {self.backbone}, {self.budget}"
 
     @property
+    def judged_on(self) -> str | None:
+        """What its accuracies are of, where that is not the test split."""
+        return next((found for row in self.rows for r in row.good if (found := r.data.get("judged_on"))), None)
+
+    @property
     def rows(self) -> list[Row]:
         return self.ranked + self.unranked + self.stale
 

@@ -12,6 +12,7 @@ from ..datasets.registry import is_ready, known, tracks
 from ..errors import UserError
 from ..methods import registry
 from ..metrics import HEADLINE
+from ..remembered import remembered
 
 Row = tuple[str, ...]
 
@@ -29,6 +30,20 @@ def _method(name: str) -> Row:
     role, labels = says.get("role", "contestant"), bool(says.get("uses_labels"))
     kind = "oracle" if labels and role == "contestant" else role  # as on leaderboards
     return name, kind + (", uses labels" if labels else ""), says["summary"]
+
+
+def searched(name: str) -> list[str]:
+    """What `tune` searches of the method ``name``, a line each setting; nothing where it does not train."""
+
+    def make() -> list[str]:
+        from ..search import AROUND, SHARED
+        from ..settings import spaces
+
+        method = registry()[name]
+        shared = [f"{key}: 1/{AROUND:g} to {AROUND:g} times the recipe's, logarithmic" for key in SHARED]
+        return [*shared, *(f"{key}: {space}" for key, space in spaces(method.config_type).items())] if method.trains else []
+
+    return make() if registry().package(name) else remembered(f"search space of {name}", make)
 
 
 def datasets(root: Path) -> list[Row]:

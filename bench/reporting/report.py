@@ -198,6 +198,7 @@ def _markdown_files(
 
 def _markdown(board: Leaderboard, only: Sequence[str]) -> str:
     notes = [f"[{number}] published, not ranked: {note}" for number, note in enumerate(tables.published_notes(board), 1)]
+    notes += [f"Judged on {board.judged_on}."] if board.judged_on else []
     if (seen := board.resolution) is not None:
         pairs = len(board.contests[metrics.HEADLINE])
         notes.append(

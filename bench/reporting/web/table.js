@@ -88,7 +88,7 @@ function drawTable() {
   at("board-table").replaceChildren(make("thead", {}, head), body);
   at("board-table").setAttribute("aria-label", board().title);
   tellOfScrolling();
-  at("status").textContent = `${rows.length} of ${board().rows.length} methods, sorted by ${sort.title}`;
+  at("status").textContent = `${rows.length} of ${board().rows.length} methods, sorted by ${sort.title}${board().judged_on ? `; judged on ${board().judged_on}` : ""}`;
   at("notes").replaceChildren(...notes().map((note, i) => make("p", { class: "note" }, `[${i + 1}] published: ${note}`)));
 }
 
