@@ -16,6 +16,8 @@ from .store import Splits, Store
 from .trees import lines_hash
 
 CUT_SEED = 20220501  # one choice for everybody, whatever the seed of a run: the data is part of the track
+TRAIN_SEED, TEST_SEED = CUT_SEED + 1, CUT_SEED + 10**6  # of the orders of images, with the class added
+DRAWS = 10**7  # between the seeds of two draws of classes
 
 
 def regroup(splits: Splits, grouping: Grouping) -> Splits:
@@ -29,21 +31,19 @@ def regroup(splits: Splits, grouping: Grouping) -> Splits:
 def cut(splits: Splits, spec: Spec) -> Splits:
     """The part of ``splits`` that ``spec`` asks for.
 
-    Classes: the first of one seeded order of all classes, in both splits, renumbered by their old order.
-    Fraction: of every class, the first of one seeded order of its train images. Smaller cuts lie inside
-    larger ones. `DataError` where there are not that many classes.
+    Classes: the first of one seeded order of all classes, in both splits, renumbered by their old order; ``draw``
+    picks another order. Fraction, images, test: of every class, the first of one seeded order of its images. Smaller
+    cuts lie inside larger ones. `DataError` where there are not that many classes or images.
     """
-    if spec.classes is None and spec.fraction is None:
+    if all(part is None for part in (spec.classes, spec.fraction, spec.images, spec.test)):
         return splits
     if spec.classes is not None and spec.classes > splits.classes:
         raise DataError(f"classes in '{spec}' must be at most {splits.classes}")
-    generator = torch.Generator().manual_seed(CUT_SEED)
-    order = torch.randperm(splits.classes, generator=generator)
-    chosen = order[: spec.classes].sort().values if spec.classes is not None else torch.arange(splits.classes)
+    chosen = _classes(splits.classes, spec)
     renumber = torch.full((splits.classes,), -1, dtype=torch.int64)
     renumber[chosen] = torch.arange(len(chosen))
-    train_rows = _train_rows(splits.train.labels, chosen, spec.fraction or 1.0)
-    test_rows = (renumber[splits.test.labels] >= 0).nonzero().squeeze(1)
+    train_rows = _first(splits.train.labels, chosen, TRAIN_SEED, _sizes(splits.train.labels, chosen, spec.images, spec, "images"))
+    test_rows = _first(splits.test.labels, chosen, TEST_SEED, _sizes(splits.test.labels, chosen, spec.test, spec, "test"))
     digest = hashlib.sha256(splits.fingerprint.encode() + train_rows.numpy().tobytes() + test_rows.numpy().tobytes())
 
     def part(store: Store, rows: Tensor) -> Store:
@@ -65,11 +65,31 @@ def develop(splits: Splits, spec: Spec) -> Splits:
     return replace(splits, train=train, test=held, fingerprint=digest)
 
 
-def _train_rows(labels: Tensor, classes: Tensor, fraction: float) -> Tensor:
+def _classes(count: int, spec: Spec) -> Tensor:
+    """The classes that are kept, in their old order."""
+    if spec.classes is None:
+        return torch.arange(count)
+    generator = torch.Generator().manual_seed(CUT_SEED + DRAWS * (spec.draw or 0))
+    return torch.randperm(count, generator=generator)[: spec.classes].sort().values
+
+
+def _sizes(labels: Tensor, classes: Tensor, total: int | None, spec: Spec, key: str) -> list[int]:
+    """How many images of each class are kept: all, the fraction of train, or an equal share of ``total``."""
+    have = labels.bincount(minlength=int(classes.max()) + 1)[classes].tolist()
+    if total is None:
+        fraction = spec.fraction if key == "images" and spec.fraction is not None else 1.0
+        return [math.ceil(fraction * count - 1e-9) for count in have]
+    share = [total // len(have) + (i < total % len(have)) for i in range(len(have))]
+    if min(share) < 1 or any(wanted > count for wanted, count in zip(share, have, strict=True)):
+        raise DataError(f"{key} in '{spec}' must be from {len(have)} to {len(have) * min(have)}: an equal share of each class")
+    return share
+
+
+def _first(labels: Tensor, classes: Tensor, seed: int, sizes: list[int]) -> Tensor:
+    """The rows of the first so many images of each class, in one seeded order of its images; ascending."""
     kept = []
-    for c in classes.tolist():
+    for c, size in zip(classes.tolist(), sizes, strict=True):
         rows = (labels == c).nonzero().squeeze(1)
-        generator = torch.Generator().manual_seed(CUT_SEED + 1 + c)
-        shuffled = rows[torch.randperm(len(rows), generator=generator)]
-        kept.append(shuffled[: math.ceil(fraction * len(rows) - 1e-9)])
+        shuffled = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed + c))]
+        kept.append(shuffled[:size])
     return torch.cat(kept).sort().values

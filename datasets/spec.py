@@ -8,7 +8,8 @@ from .base import DataError
 
 SIDES = (8, 1024)  # pixels a network's input may have a side
 DEV = "dev"  # an option without a value
-MAKES = "a spec is NAME or NAME:dev,labels=coarse,classes=20,fraction=0.1,px=64, with any of the five"
+OPTIONS_BY_EXAMPLE = "dev,labels=coarse,classes=20,draw=1,fraction=0.1,images=5000,test=1000,px=64"
+MAKES = f"a spec is NAME or NAME:KEY=VALUE,..., with any of {OPTIONS_BY_EXAMPLE}"
 
 
 @dataclass(frozen=True)
@@ -19,18 +20,22 @@ class Spec:
     classes: int | None = None
     fraction: float | None = None
     px: int | None = None  # side of the network's input; None: the track's own
+    draw: int | None = None  # which seeded choice of ``classes`` it is; None: the first one
+    images: int | None = None  # of train in all, an equal share of each class
+    test: int | None = None  # images of the test split in all, an equal share of each class
     labels: str | None = None  # one of the track's groupings; None: its classes
     dev: bool = False  # trained on train less its held-out tenth and judged on that; the test split is not opened
 
     def __str__(self) -> str:
         fraction = self.fraction and f"{self.fraction:g}"
-        written = {"labels": self.labels, "classes": self.classes, "fraction": fraction, "px": self.px}
+        written = {"labels": self.labels, "classes": self.classes, "draw": self.draw, "fraction": fraction}
+        written |= {"images": self.images, "test": self.test, "px": self.px}
         chosen = [f"{key}={value}" for key, value in written.items() if value is not None]
         options = ",".join([DEV, *chosen] if self.dev else chosen)
         return f"{self.name}:{options}" if options else self.name
 
 
-OPTIONS = {"labels": str, "classes": int, "fraction": float, "px": int}
+OPTIONS = {"labels": str, "classes": int, "draw": int, "fraction": float, "images": int, "test": int, "px": int}
 
 
 def parse_spec(text: str) -> Spec:
@@ -47,6 +52,10 @@ def parse_spec(text: str) -> Spec:
     dev = options.pop(DEV, None) is not None
     if not name or set(options) - set(OPTIONS):
         raise DataError(f"cannot read {text!r}: {MAKES}")
+    if "draw" in options and "classes" not in options:
+        raise DataError(f"draw in {text!r} says which classes are drawn, and needs classes")
+    if "fraction" in options and "images" in options:
+        raise DataError(f"fraction and images in {text!r} both say how much of train is used: one will do")
     return Spec(name, dev=dev, **{key: _value(text, key, value) for key, value in options.items()})
 
 
@@ -63,6 +72,8 @@ def _value(text: str, key: str, written: str):
         raise DataError(f"cannot read {text!r}: {MAKES}")
     if key == "classes" and value < 2:
         raise DataError(f"classes in {text!r} must be at least 2")
+    if key in ("draw", "images", "test") and value < 1:
+        raise DataError(f"{key} in {text!r} must be 1 or more")
     if key == "px" and not SIDES[0] <= value <= SIDES[1]:
         raise DataError(f"px in {text!r} must be from {SIDES[0]} to {SIDES[1]}")
     return value

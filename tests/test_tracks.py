@@ -182,9 +182,30 @@ def test_a_fraction_of_a_cut_is_a_cut_of_the_fraction(hundred):
     assert content(tenth.test) == content(whole.test)
 
 
+@pytest.mark.parametrize("classes", [10, 20, 50])
+def test_cuts_of_any_class_count_have_equally_many_images(hundred, classes):
+    part = cut(hundred, Spec("x", classes=classes, images=130, test=50))
+    assert (len(part.train), len(part.test)) == (130, 50)
+    sizes = Counter(part.train.labels.tolist()).values()
+    assert len(sizes) == classes and max(sizes) - min(sizes) <= 1
+    assert content(part.train) < content(cut(hundred, Spec("x", classes=classes, images=200)).train)
+
+
+def test_draws_are_other_classes(hundred):
+    drawn = [content(cut(hundred, Spec("x", classes=10, draw=draw)).test) for draw in (None, 1, 2, 2)]
+    assert drawn[2] == drawn[3] and len({frozenset(one) for one in drawn}) == 3
+
+
+@pytest.mark.parametrize("spec", [Spec("x", images=99), Spec("x", classes=10, images=201), Spec("x", classes=10, test=51)])
+def test_a_cut_that_is_too_small_or_too_large_says_what_is_possible(hundred, spec):
+    with pytest.raises(DataError, match=r"must be from 10.? to .*: an equal share of each class"):
+        cut(hundred, spec)
+
+
 @pytest.mark.parametrize(
     ("text", "spec"),
     [
+        ("cifar100:draw=2,classes=5,test=1000,images=500", Spec("cifar100", 5, draw=2, images=500, test=1000)),
         ("cifar100", Spec("cifar100")),
         ("cifar100:classes=20", Spec("cifar100", 20)),
         ("cifar100:fraction=0.1", Spec("cifar100", None, 0.1)),
