@@ -91,7 +91,7 @@ def test_specs_bear_it_first(tmp_path):
     assert str(parse_spec("digits:classes=5,dev")) == "digits:dev,classes=5" and parse_spec("digits:dev").dev
     assert split_specs("digits:classes=5,dev,shapes:dev") == ["digits:classes=5,dev", "shapes:dev"]
     for wrong in ("digits:dev=1", "digits:dev,dev", "digits:deve"):
-        with pytest.raises(DataError, match="a spec is NAME or NAME:dev"):
+        with pytest.raises(DataError, match="a spec is NAME or NAME:KEY"):
             parse_spec(wrong)
 
 
