@@ -63,8 +63,3 @@ def escaped(part: str) -> str:
 def order(recipes: Sequence[Recipe], seeds: range) -> list[Cell]:
     """All cells, seed-major: a run that is cut short has treated all methods alike."""
     return [Cell(recipe, seed) for seed in seeds for recipe in recipes]
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 cell``, ``2 cells``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""What goes wrong in ways that the user can mend."""
+"""What goes wrong in ways that the user can mend, and how messages count."""
 
 import signal
 
@@ -25,3 +25,8 @@ class Stopped(Exception):
     def __init__(self, number: int):
         super().__init__(f"stopped by {signal.Signals(number).name}")
         self.number = number
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 cell``, ``2 cells``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

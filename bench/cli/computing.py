@@ -75,7 +75,7 @@ def run(
 @app.command()
 def tune(
     methods: Annotated[str, typer.Option(help="all, or method specs with commas; settings that a spec gives are not searched.")],
-    datasets: Annotated[str, typer.Option(help="auto, or specs with commas; trials run on their dev form: cifar100:dev.")],
+    datasets: Annotated[str, typer.Option(help="auto, or specs with commas; trials run on their dev form.")] = "auto",
     trials: Annotated[int, typer.Option(min=2, max=1000, help="Of each method; the first is its default.")] = 8,
     budget: Annotated[str, typer.Option(help="Of a trial.")] = "20ep",
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Of a trial.")] = 1,

@@ -9,7 +9,7 @@ from .. import experiment as files
 from .. import records
 from ..datasets.errors import DataError
 from ..datasets.registry import is_ready, known, tracks
-from ..errors import UserError
+from ..errors import UserError, counted
 from ..methods import registry
 from ..metrics import HEADLINE
 from ..remembered import remembered
@@ -79,7 +79,7 @@ def experiments(out: Path) -> list[Row]:
             rows.append((name, "broken", str(error)))
             continue
         cells = len(one.contenders) * len(one.tracks) * len(one.budgets) * one.seeds
-        rows.append((name, f"{cells} cells, {len(one.claims)} claims", one.title))
+        rows.append((name, f"{counted(cells, 'cell')}, {counted(len(one.claims), 'claim')}", one.title))
     return rows
 
 

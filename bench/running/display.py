@@ -20,6 +20,11 @@ from ..reporting.tables import table
 from .scheduler import Task
 
 KEPT = ("rank", "method", "linear", "kNN (k = 20)", "n", "train")  # longest, where a terminal has no room for all columns
+SIGNS = {  # of the table, and what they mean
+    "±": "half of the 95% interval over the n seeds",
+    "~": "the times of the seeds differ by more than a fifth",
+    "| – ": "not measured or not applicable; a rank needs 3 seeds",
+}
 PLAIN_EVERY = 10.0  # seconds between two lines about the same cell where there is no terminal
 
 
@@ -165,9 +170,11 @@ def show_boards(console: Console, boards: Sequence[Leaderboard], out: Path) -> N
         whole, width = table(board), console.width if console.is_terminal else None
         shown = _fitting(whole, width)
         narrow = narrow or len(shown.columns) < len(whole.columns)
-        console.print(_markdown(shown), markup=False, highlight=False, soft_wrap=True)
-        if "~" in _markdown(shown):
-            console.print("~: the times of the seeds differ by more than a fifth", markup=False)
+        text = _markdown(shown)
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        for sign, meaning in SIGNS.items():
+            if sign in text:
+                console.print(f"{sign.strip(' |')}: {meaning}", markup=False, highlight=False, soft_wrap=True)
     if narrow:
         console.print(f"all columns: {out / 'leaderboard.md'}; the page: {out / 'index.html'}", markup=False, soft_wrap=True)
 

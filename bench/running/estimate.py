@@ -14,8 +14,8 @@ import torch
 from .. import environment, records, standstill
 from ..backbone import build_backbone
 from ..budget import Budget, parse_budget
-from ..cells import counted
 from ..datasets.loader import place
+from ..errors import counted
 from ..recipe import Recipe
 from ..records import Record
 from ..reporting import tables

@@ -13,13 +13,13 @@ from rich.console import Console
 
 from .. import records
 from ..budget import Budget, parse_budget
-from ..cells import Cell, OnExisting, counted, order
+from ..cells import Cell, OnExisting, order
 from ..contenders import Contender
 from ..datasets.registry import open_splits, track_of
 from ..datasets.spec import Spec
 from ..datasets.store import Splits
 from ..environment import choose_device, device_name
-from ..errors import UserError
+from ..errors import UserError, counted
 from ..evaluation import default
 from ..evaluation.choice import choose
 from ..evaluation.evaluator import lacking

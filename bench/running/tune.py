@@ -12,11 +12,10 @@ from rich.console import Console
 
 from .. import records, search
 from ..budget import Budget
-from ..cells import counted
 from ..contenders import Contender
 from ..datasets.registry import open_splits, track_of
 from ..datasets.spec import Spec
-from ..errors import UserError
+from ..errors import UserError, counted
 from ..recipe import Recipe, resolve
 from ..reporting import leaderboard, searches
 from . import session

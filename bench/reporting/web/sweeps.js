@@ -20,7 +20,9 @@ function drawSweep(id, sweep, metric, row) {
   });
   const values = sweep.lines.flatMap((line) => line.value);
   draw(id, traces, sweep.title, `${metric} top-1 [%]`, `${metric} against ${sweep.title}; the leaderboard has the numbers.`);
-  if (Math.min(...values) > 0 && Math.max(...values) >= 10 * Math.min(...values)) Plotly.relayout(at(id), { "xaxis.type": "log" });
+  const wide = Math.min(...values) > 0 && Math.max(...values) >= 10 * Math.min(...values), places = [...new Set(values)];
+  const ticks = places.length > 8 ? {} : { "xaxis.tickvals": places, "xaxis.ticktext": places.map(String) };
+  Plotly.relayout(at(id), { ...(wide ? { "xaxis.type": "log" } : {}), ...ticks });
 }
 
 function drawGrid(id, grid, metric, row) {

@@ -66,8 +66,8 @@ const noteOf = (found) => `${found.metric} at ${found.budget}; ${found.protocol}
 const notes = () => [...new Set(board().rows.flatMap(published).map(noteOf))];
 const noteNumber = (found) => notes().indexOf(noteOf(found)) + 1;
 
-// A long name may break after an underscore.
-const breakable = (text) => text.split(/(?<=_)/).flatMap((part, i) => (i ? [make("wbr"), part] : [part]));
+// A long name may break after an underscore, and a method spec at its signs.
+const breakable = (text) => text.split(/(?<=[_:,=])/).flatMap((part, i) => (i ? [make("wbr"), part] : [part]));
 
 function name(row) {
   const tags = row.marks.join(", ");
