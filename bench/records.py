@@ -17,6 +17,7 @@ from .storage import write_atomically
 from .validation import Count, Fraction, Natural, NonNegative, check_of
 
 SCHEMA_VERSION = 1
+Status = Literal["ok", "failed", "diverged", "out_of_memory", "timeout", "killed"]
 
 
 class Cost(TypedDict, total=False):
@@ -88,7 +89,7 @@ class Record:
     budget: str
     method: str  # the name of the method alone
     seed: Natural
-    status: Literal["ok", "failed", "diverged", "out_of_memory", "timeout", "killed"]
+    status: Status
     contender: str = ""  # the method with its settings: what has a row
     role: Literal["contestant", "oracle", "anchor"] = "contestant"
     uses_labels: bool = False

@@ -17,52 +17,47 @@ from bench.methods import registry
 from bench.running import check, claims, cleanup, session
 from bench.running.cell import blank
 from bench.training import checkpoint, checkpointer
+from bench.training.trainer import Callbacks
 from tests.small_cells import options
 
 CPU = torch.device("cpu")
 
 
-def trained(folder: Path, every: str | None = "1steps") -> tuple[checkpointer.Keeper, list[float]]:
-    """A trainer whose checkpoints are counted, with the progress at each."""
-    trainer = check.trainer(registry()["moco"], "5ep")
+def trained(folder: Path, every: str | None = "1steps") -> list[float]:
+    """The progress at each checkpoint of five epochs."""
+    saved: list[float] = []
     budget = None if every is None else parse_budget(every)
-    kept, saved = checkpointer.Keeper(trainer, folder / "checkpoint", "cell", budget, lambda: 0), []
-    kept.resume(lambda line: None)
-    save = trainer.save
-    trainer.save = lambda t: (saved.append(t.progress), save(t))
-    return kept, saved
+    keeper = checkpointer.Keeper(folder / "checkpoint", "cell", budget, lambda: 0)
+    callbacks = Callbacks(save_due=keeper.due, save=lambda t: (saved.append(t.progress), keeper.save(t)))
+    trainer = check.trainer(registry()["moco"], "5ep", callbacks=callbacks)
+    keeper.resume(trainer, lambda line: None)
+    trainer.fit()
+    return saved
 
 
 def test_by_default_twenty_checkpoints_at_most_lie_in_a_budget(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpointer, "DEAREST", 1e9)
-    kept, saved = trained(tmp_path, None)
-    kept.trainer.fit()
-    assert saved == [step / 20 for step in range(1, 21)]
+    assert trained(tmp_path, None) == [step / 20 for step in range(1, 21)]
 
 
 def test_an_interval_in_epochs(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpointer, "DEAREST", 1e9)
-    kept, saved = trained(tmp_path, "2ep")
-    kept.trainer.fit()
-    assert saved == [0.4, 0.8, 1.0]
+    assert trained(tmp_path, "2ep") == [0.4, 0.8, 1.0]
 
 
 def test_dear_checkpoints_are_rare(tmp_path, monkeypatch):
-    kept, saved = trained(tmp_path)
     slow = checkpoint.save
     monkeypatch.setattr(checkpoint, "save", lambda *args: (time.sleep(0.2), slow(*args)))
-    kept.trainer.fit()
-    assert len(saved) == 1
+    assert len(trained(tmp_path)) == 1
 
 
 def test_of_two_checkpoints_the_one_before_stands_in(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpointer, "DEAREST", 1e9)
-    kept, _ = trained(tmp_path)
-    kept.trainer.fit()
+    trained(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint", "checkpoint.previous"]
     (tmp_path / "checkpoint").write_bytes(b"damaged")
     said: list[str] = []
-    assert checkpoint.load(tmp_path / "checkpoint", kept.identity, CPU, said.append)["step"] == 19
+    assert checkpoint.load(tmp_path / "checkpoint", "cell", CPU, said.append)["step"] == 19
     assert len(said) == 1 and "is damaged" in said[0]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -137,18 +137,15 @@ def test_the_figure_has_a_line_for_each_detecting_method_and_measure():
 def test_a_curve_keeps_the_quality_of_every_detection_and_a_resume_loses_none():
     kind = registry()["ifnd_elim"]
 
-    def trainer():
-        run = check.trainer(kind, "6ep")
-        run.judge = Judge(run.method, torch.arange(check.IMAGES) % check.CLASSES)
+    def trainer(callbacks=None):
+        run = check.trainer(kind, "6ep", callbacks=callbacks)
+        run.callbacks = replace(run.callbacks, judge=Judge(run.method, torch.arange(check.IMAGES) % check.CLASSES))
         return run
 
     states: list = []
     whole = trainer()
     whole.fit()
-    half = trainer()  # only now: all draw from the global generator
-    half.save_due = lambda t: t.step == 10  # in the middle of an epoch that began with a detection
-    half.save = lambda t: states.append(copy.deepcopy(t.state()))
-    half.fit()
+    trainer(check.keeping(states, 10)).fit()  # in the middle of an epoch that began with a detection
     resumed = trainer()
     resumed.restore(states[0])
     resumed.fit()

@@ -8,6 +8,7 @@ import pytest
 
 from bench import records
 from bench.errors import Stopped
+from bench.events import Phase, Resumed
 from bench.running import scheduler, session
 from bench.running.signals import Stop
 from tests.small_cells import ROOT, environment, options
@@ -28,9 +29,11 @@ def test_a_stopped_cell_ends_as_if_it_had_not_been(tmp_path):
         stop, resumed = Stop(), []
 
         def hear(_, event, name=name, stop=stop, resumed=resumed):
-            resumed += [event["resumed"]] if "resumed" in event else []
-            if event.get("phase") == "train" and not resumed and name == "stopped":
-                stop.number = signal.SIGTERM
+            match event:
+                case Resumed():
+                    resumed.append(event)
+                case Phase("train") if not resumed and name == "stopped":
+                    stop.number = signal.SIGTERM
 
         if name == "stopped":
             with pytest.raises(Stopped):

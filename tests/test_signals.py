@@ -10,6 +10,7 @@ import pytest
 
 from bench import records
 from bench.errors import Stopped
+from bench.events import Progress, Warned
 from bench.running import scheduler, session
 from bench.running.signals import Stop
 from tests.small_cells import ROOT, command, environment, options, wait_for
@@ -90,8 +91,8 @@ def test_a_step_that_does_not_end_after_sigterm_is_not_waited_for(tmp_path, monk
     stop, said = Stop(), []
 
     def hear(_, event):
-        said.extend([event["warning"]] if "warning" in event else [])
-        if event.get("progress") and not stop.number:
+        said.extend([event.line] if isinstance(event, Warned) else [])
+        if isinstance(event, Progress) and not stop.number:
             (child,) = multiprocessing.active_children()
             os.kill(child.pid, signal.SIGSTOP)  # as a step that takes for ever
             stop.number = signal.SIGTERM

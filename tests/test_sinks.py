@@ -11,6 +11,7 @@ from bench.cells import Cell
 from bench.datasets.registry import tracks
 from bench.datasets.spec import Spec
 from bench.errors import UserError
+from bench.events import Computed, Phase, Progress, Recorded, Started
 from bench.methods import registry
 from bench.recipe import resolve
 from bench.running import trackers
@@ -27,12 +28,12 @@ def task(monkeypatch):
 
 
 def tell(sink, task):
-    sink.hear(task, {"phase": "start"})
-    sink.hear(task, {"phase": "set up"})
-    sink.hear(task, {"progress": 0.5, "step": 75, "seconds": 1.0, "loss": 3.0})
+    sink.hear(task, Started())
+    sink.hear(task, Phase("set up"))
+    sink.hear(task, Progress(0.5, step=75, seconds=1.0, loss=3.0))
     record = made_up.record(made_up.FEW[0], 0)
-    sink.hear(task, {"record": record, "seconds": 2.0})
-    sink.hear(task, {"phase": "done", "record": record})
+    sink.hear(task, Computed(record))
+    sink.hear(task, Recorded(record))
     sink.close()
 
 
@@ -78,13 +79,13 @@ FAILURES = [
 
 
 @pytest.mark.parametrize("error", FAILURES, ids=repr)
-@pytest.mark.parametrize("when", ["start", "progress", "done", "close"])
+@pytest.mark.parametrize("when", [Started, Progress, Recorded, "close"])
 def test_a_sink_that_fails_warns_once_and_harms_nothing(task, when, error):
     said, heard = [], []
 
     def hear(task, event):
         heard.append(event)
-        if when in (event.get("phase"), *event):
+        if type(event) is when:
             raise error
 
     def close():

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from .. import records
+from ..events import Event, Phase, Progress
 from ..validation import Fraction, NonNegative, check_of
 from . import published
 
@@ -41,12 +42,20 @@ class Running:
     def __init__(self, out: Path):
         self.path, self._written = out / FILE, 0.0
 
-    def hear(self, task: Task, event: dict[str, Any]) -> None:
-        if "progress" not in event or time.monotonic() - self._written < WRITE_EVERY:
-            return
-        self._written = time.monotonic()
-        told = {key: event[key] for key in ("progress", "loss", "phase", "seconds") if event.get(key) is not None}
-        records.write_atomically(self.path, json.dumps({"cell": str(task.cell), **told}))
+    def hear(self, task: Task, event: Event) -> None:
+        told: Told
+        match event:
+            case Progress(progress=progress, loss=loss, seconds=seconds):
+                told = {"progress": progress, "seconds": seconds}
+                if loss is not None:
+                    told["loss"] = loss
+            case Phase(name, float(progress)):
+                told = {"progress": progress, "phase": name}
+            case _:
+                return
+        if time.monotonic() - self._written >= WRITE_EVERY:
+            self._written = time.monotonic()
+            records.write_atomically(self.path, json.dumps({"cell": str(task.cell), **told}))
 
     def close(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -21,18 +21,19 @@ from ..evaluation import registry as evaluators
 from ..evaluation.detection import Judge
 from ..evaluation.evaluator import Evaluator, description, judge
 from ..evaluation.features import freeze
+from ..events import Event, Phase, Resumed, Warned
 from ..methods import Method, TrainData
 from ..methods import registry as methods
 from ..records import Record
 from ..training import collapse, resources
-from ..training.checkpointer import Keeper
+from ..training.checkpointer import Keeper, shape_of
 from ..training.loss_call import precision
-from ..training.trainer import Trainer
+from ..training.trainer import Callbacks, Trainer
 from . import curve
 
 COUNTED = ("images", "steps", "views_per_image", "flops_per_image", "forward_passes", "detect_flops", "flops")
 DEV_TEST = "the held-out tenth of train; the test split was not opened"
-Tell = Callable[[dict[str, Any]], None]
+Tell = Callable[[Event], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +75,12 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
     """
     splits, cell, recipe = job.splits(), job.cell, job.cell.recipe
     device = torch.device(job.device)
-    tell({"phase": "set up"})
+    tell(Phase("set up"))
     method = build_method(cell, splits).to(device).to(memory_format=torch.channels_last)
     splits = replace(splits, train=place(splits.train, device))
     spent = _train(method, splits, device, job, tell, stop) if method.trains else Spent()
 
-    tell({"phase": "evaluate", "progress": 1.0})
+    tell(Phase("evaluate", 1.0))
     begun = standstill.now()
     frozen = freeze(method.encoder, splits, recipe.track, device, job.data_root)
     found = judge(frozen, job.evaluators, lambda name: tell({"phase": f"evaluate, {name}", "progress": 1.0}))
@@ -127,27 +128,33 @@ def build_method(cell: Cell, splits: Splits) -> Method:
     return recipe.method(encoder, recipe.config, TrainData(len(splits.train), splits.classes, known))
 
 
-def make_trainer(method: Method, splits: Splits, cell: Cell, device: torch.device) -> Trainer:
-    """A trainer of the cell's ``method`` on train images that are placed already; nobody follows it yet."""
+def make_trainer(
+    method: Method, splits: Splits, cell: Cell, device: torch.device, callbacks: Callbacks | None = None
+) -> Trainer:
+    """A trainer of the cell's ``method`` on train images that are on the device already."""
     recipe, track = cell.recipe, cell.recipe.track
     batch_size = recipe.training.batch_size
     loader = Loader(splits.train, track.policy, track.size, batch_size, cell.seed, device, recipe.views)
-    return Trainer(method, loader, recipe.training, recipe.budget, device)
+    return Trainer(method, loader, recipe.training, recipe.budget, device, callbacks)
 
 
 def _train(method: Method, splits: Splits, device: torch.device, job: Job, tell: Tell, stop: Callable[[], int]) -> Spent:
     """Train to the end of the budget, from a checkpoint where there is one."""
     cell, track, training = job.cell, job.cell.recipe.track, job.cell.recipe.training
-    trainer = make_trainer(method, splits, cell, device)
-    trainer.tell = tell
-    trainer.measure = curve.measure(trainer, splits, track)
-    if method.pseudo_labels() is not None:
-        trainer.judge = Judge(method, splits.train.labels)
-    keeper = Keeper(trainer, job.runs / cell.checkpoint_path, cell.identity(splits.fingerprint), job.checkpoint_every, stop)
-    resumed = keeper.resume(lambda line: tell({"warning": line}))
+    identity = f"{cell.identity(splits.fingerprint)}-{device.type}-{shape_of(method)}"
+    keeper = Keeper(job.runs / cell.checkpoint_path, identity, job.checkpoint_every, stop)
+    callbacks = Callbacks(
+        tell=tell,
+        measure=curve.measure(splits, track),
+        save_due=keeper.due,
+        save=keeper.save,
+        judge=Judge(method, splits.train.labels) if method.pseudo_labels() is not None else None,
+    )
+    trainer = make_trainer(method, splits, cell, device, callbacks)
+    resumed = keeper.resume(trainer, lambda line: tell(Warned(line)))
     if resumed:
-        tell({"resumed": trainer.progress})
-    tell({"phase": "train", "progress": trainer.progress})
+        tell(Resumed(trainer.progress))
+    tell(Phase("train", trainer.progress))
     before = resources.energy_joules(device)
     trainer.fit()
     after = resources.energy_joules(device)

@@ -25,7 +25,7 @@ from ..methods import Method, TrainData
 from ..methods.base import C, Encoder, Units
 from ..recipe import Training
 from ..training import checkpoint
-from ..training.trainer import Trainer
+from ..training.trainer import Callbacks, Trainer
 
 IMAGES, CLASSES, SIDE, BATCH, NARROW = 64, 4, 8, 16, 32
 POLICY = Policy(mean=(0.5,) * 3, std=(0.25,) * 3, crop_scale=(0.6, 1.0), jitter=(0.4, 0.4, 0.0, 0.0))
@@ -87,7 +87,20 @@ def random_views(method: Method, device: str = "cpu") -> list[torch.Tensor]:
     return [torch.randn(BATCH, 3, view.size, view.size, device=device) for view in views for _ in range(view.count)]
 
 
-def trainer(kind: type[Method], budget: str, device: torch.device = CPU, training: Training = TRAINING) -> Trainer:
+def keeping(states: list, step: int) -> Callbacks:
+    """Callbacks that append the trainer's state after ``step`` steps to ``states``."""
+    return Callbacks(
+        save_due=lambda trainer: trainer.step == step, save=lambda trainer: states.append(copy.deepcopy(trainer.state()))
+    )
+
+
+def trainer(
+    kind: type[Method],
+    budget: str,
+    device: torch.device = CPU,
+    training: Training = TRAINING,
+    callbacks: Callbacks | None = None,
+) -> Trainer:
     """A trainer on images whose class shows in their colour."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(IMAGES) % CLASSES
@@ -99,7 +112,7 @@ def trainer(kind: type[Method], budget: str, device: torch.device = CPU, trainin
     loader = Loader(
         Store(images, labels), POLICY, SIDE, BATCH, seed=0, device=device, views=method.views(method.config, POLICY, SIDE)
     )
-    return Trainer(method, loader, training, parse_budget(budget), device)
+    return Trainer(method, loader, training, parse_budget(budget), device, callbacks)
 
 
 def _require(holds: bool, what: str) -> None:
@@ -168,11 +181,8 @@ def _hurry(method: Method) -> None:
 def resumes(kind: type[Method], training: Training = TRAINING) -> str:
     whole = trainer(kind, "4ep", training=training)
     whole.fit()
-    half = trainer(kind, "4ep", training=training)
     states: list = []
-    half.save_due = lambda t: t.step == 6  # in the middle of an epoch
-    half.save = lambda t: states.append(copy.deepcopy(t.state()))
-    half.fit()
+    trainer(kind, "4ep", training=training, callbacks=keeping(states, 6)).fit()  # in the middle of an epoch
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         path = Path(folder) / "checkpoint"
         checkpoint.save(path, "check", states[0])

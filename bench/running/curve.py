@@ -20,10 +20,10 @@ IMAGES = 10_000  # of train at most, evenly over it: ten looks at all 50,000 ima
 ACCURACY = "held_out_knn_top1"
 
 
-def measure(trainer: Trainer, splits: Splits, track: Track) -> Callable[[float], dict[str, float]]:
-    """What the trainer asks at each point of its curve: `of_embeddings` where the next tenth of progress is reached."""
+def measure(splits: Splits, track: Track) -> Callable[[Trainer, float], dict[str, float]]:
+    """The trainer's callback at each point of its curve: `of_embeddings` where the next tenth of progress is reached."""
 
-    def at(progress: float) -> dict[str, float]:
+    def at(trainer: Trainer, progress: float) -> dict[str, float]:
         done = sum(ACCURACY in point for point in trainer.curve)
         if progress >= 1 or progress < (done + 1) / TIMES:
             return {}

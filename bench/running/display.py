@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from .. import events
 from ..cells import Cell
+from ..events import Event, Interrupted, Phase, Recorded, Resumed, Started, Waiting, Warned
 from ..metrics import COMPARED, METRICS, Metric, columns
 from ..records import Record
 from ..reporting.leaderboard import Leaderboard
@@ -61,21 +63,24 @@ class Display(Bar):
         self.begun = self.cell_begun = self.said = time.monotonic()
         self.finished: list[float] = []
 
-    def hear(self, task: Task, event: dict[str, Any]) -> None:
-        if event.get("phase") == "start":
-            self._start(task.cell)
-        elif event.get("phase") == "done":
-            self._done(task.cell, event["record"])
-        elif "warning" in event:
-            self.warn(event["warning"])
-        elif "waiting" in event:
-            self.console.print(f"waiting for another run on this folder, which computes {event['waiting']} of the cells")
-        elif "stopped" in event:
-            self.console.print(f"  {event['stopped']}; a checkpoint is written")
-        elif "resumed" in event:
-            self.console.print(f"  going on at {event['resumed']:.0%} of the budget")
-        elif "progress" in event:
-            self._advance(event)
+    def hear(self, task: Task, event: Event) -> None:
+        match event:
+            case Started():
+                self._start(task.cell)
+            case Recorded(record):
+                self._done(task.cell, record)
+            case Warned(line):
+                self.warn(line)
+            case Waiting(cells):
+                self.console.print(f"waiting for another run on this folder, which computes {cells} of the cells")
+            case Interrupted(why):
+                self.console.print(f"  {why}; a checkpoint is written")
+            case Resumed(progress):
+                self.console.print(f"  going on at {progress:.0%} of the budget")
+            case Phase(name, float(progress)):
+                self._advance(progress, name)
+            case events.Progress():
+                self._advance(event.progress, self._facts(event))
 
     def warn(self, line: str) -> None:
         self.console.print(f"  warning: {line}", markup=False, soft_wrap=True)
@@ -89,21 +94,18 @@ class Display(Bar):
         if not self.console.is_terminal:
             self.console.print(name, soft_wrap=True)
 
-    def _advance(self, event: dict[str, Any]) -> None:
-        facts = self._facts(event)
-        self.progress.update(self.bar, completed=event["progress"], facts=facts)
+    def _advance(self, progress: float, facts: str) -> None:
+        self.progress.update(self.bar, completed=progress, facts=facts)
         if not self.console.is_terminal and time.monotonic() - self.said > PLAIN_EVERY:
             self.said = time.monotonic()
-            self.console.print(f"  {event['progress']:.0%}  {facts}", soft_wrap=True)
+            self.console.print(f"  {progress:.0%}  {facts}", soft_wrap=True)
 
-    def _facts(self, event: dict[str, Any]) -> str:
-        facts = [event["phase"]] if "phase" in event else []
-        if event.get("images_per_second"):
-            facts.append(f"{event['images_per_second']:,.0f} images/s")
-        if event.get("loss") is not None:
-            facts.append(f"loss {event['loss']:.3f}")
-        if 0 < event["progress"] < 1 and event.get("seconds"):
-            facts.append(f"{_clock(self._left(event['progress']))} left of the run")
+    def _facts(self, event: events.Progress) -> str:
+        facts = [f"{event.images_per_second:,.0f} images/s"] if event.images_per_second else []
+        if event.loss is not None:
+            facts.append(f"loss {event.loss:.3f}")
+        if 0 < event.progress < 1 and event.seconds:
+            facts.append(f"{_clock(self._left(event.progress))} left of the run")
         return ", ".join(facts)
 
     def _left(self, progress: float) -> float:

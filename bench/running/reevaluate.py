@@ -17,6 +17,7 @@ from ..errors import UserError
 from ..evaluation.evaluator import description, judge, merged
 from ..evaluation.features import freeze
 from ..evaluation.knn import Knn
+from ..events import Phase
 from ..records import Record
 from .cell import Job, Tell, build_method
 
@@ -32,7 +33,7 @@ def run(job: Job, tell: Tell = lambda event: None) -> Record:
     assert record is not None
     splits, cell = job.splits(), job.cell
     device = torch.device(job.device)
-    tell({"phase": "evaluate", "progress": 0.0})
+    tell(Phase("evaluate", 0.0))
     encoder = _encoder(job, cell, splits).to(device).to(memory_format=torch.channels_last)
     frozen = freeze(encoder, replace(splits, train=place(splits.train, device)), cell.recipe.track, device, job.data_root)
     _check_same(record, judge(frozen, [Knn()]).metrics)

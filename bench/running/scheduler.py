@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -18,6 +17,7 @@ from .. import environment, records, standstill
 from ..cells import Cell, OnExisting
 from ..errors import StorageError
 from ..evaluation.evaluator import Evaluator
+from ..events import Computed, Ending, Event, Failed, Interrupted, Phase, Recorded, Started, StorageFailed, Waiting, Warned
 from ..records import Record
 from ..storage import sweep
 from ..training import checkpoint
@@ -30,7 +30,7 @@ LOOK = 0.2  # seconds between two looks at signals, time limits and claims
 WAIT = 1.0  # seconds between two looks at cells that another run computes
 GRACE = 5.0  # seconds that a cell has to end when it is asked to
 PATIENCE = 20.0  # seconds that a step of training and a checkpoint have after SIGTERM: SLURM kills after 30
-Hear = Callable[["Task", dict[str, Any]], None]
+Hear = Callable[["Task", Event], None]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def run_all(tasks: Sequence[Task], out: Path, hear: Hear, stop: Stop, timeout: f
         tasks = [task for task in elsewhere if task.open(out)]
         if tasks:
             if not waiting:
-                hear(tasks[0], {"waiting": len(tasks)})
+                hear(tasks[0], Waiting(len(tasks)))
             waiting = True
             time.sleep(WAIT)
 
@@ -94,18 +94,18 @@ def _compute(task: Task, out: Path, hear: Hear, stop: Stop, timeout: float | Non
     path = out / task.cell.record_path
     sweep(path)
     sweep(task.job.runs / task.cell.encoder_path)
-    hear(task, {"phase": "start"})
+    hear(task, Started())
     record = _Process(task, hear, stop, timeout, claim).result()
     if not claim.held():
-        hear(task, {"warning": "another run took this cell over, as this machine gave no sign of life; its record counts"})
+        hear(task, Warned("another run took this cell over, as this machine gave no sign of life; its record counts"))
         return
     if task.job.completes is not None and record.status != "ok":
-        hear(task, {"warning": f"the record stays as it is: {(record.error or {}).get('exception')}"})
+        hear(task, Warned(f"the record stays as it is: {(record.error or {}).get('exception')}"))
         return
     records.write(record, path)
     if record.status == "ok":
         checkpoint.discard(task.job.runs / task.cell.checkpoint_path)
-    hear(task, {"phase": "done", "record": record})
+    hear(task, Recorded(record))
 
 
 class _Process:
@@ -113,7 +113,7 @@ class _Process:
 
     def __init__(self, task: Task, hear: Hear, stop: Stop, timeout: float | None, claim: Claim):
         self.task, self.hear, self.stop, self.timeout, self.claim = task, hear, stop, timeout, claim
-        self.last: dict[str, Any] = {}
+        self.ending: Ending | None = None
         self.training = self.late = self.given_up = False
         standstill.watch()
         self.begun, self.asked = standstill.now(), 0.0  # when the process was asked to end, if it was
@@ -148,11 +148,12 @@ class _Process:
         self._take(event)
         return False
 
-    def _take(self, event: dict[str, Any]) -> None:
-        if "phase" in event:
-            self.training = event["phase"] == "train"
-        if {"record", "failure", "storage", "stopped"} & set(event):
-            self.last = event
+    def _take(self, event: Event) -> None:
+        match event:
+            case Phase():
+                self.training = event.name == "train"
+            case Computed() | Failed() | StorageFailed() | Interrupted():
+                self.ending = event
         self.hear(self.task, event)
 
     def _look(self) -> None:
@@ -169,7 +170,7 @@ class _Process:
         if self.asked and now - self.asked > self._patience(patient):
             if patient and not self.given_up:
                 self.given_up = True
-                self.hear(self.task, {"warning": f"no end of the step after {PATIENCE:.0f} s: the last checkpoint is relied on"})
+                self.hear(self.task, Warned(f"no end of the step after {PATIENCE:.0f} s: the last checkpoint is relied on"))
             self.process.kill()
 
     def _patience(self, training: bool) -> float:
@@ -179,18 +180,20 @@ class _Process:
         return PATIENCE if self.stop.number == signal.SIGTERM else math.inf
 
     def _record(self) -> Record:
-        if "record" in self.last:
-            return self.last["record"]
-        if "storage" in self.last:
-            raise StorageError(self.last["storage"])
+        match self.ending:
+            case Computed(record):
+                return record
+            case StorageFailed(why):
+                raise StorageError(why)
         if not self.late:
             self.stop.check()  # before any failure: what ends a whole group of processes makes some of them stumble
         failed = replace(blank(self.task.cell), environment=environment.describe(torch.device(self.task.job.device)))
-        if "failure" in self.last:
-            return replace(failed, status=self.last["status"], error=self.last["failure"])
+        if isinstance(self.ending, Failed):
+            return replace(failed, status=self.ending.status, error=dict(self.ending.error))
         if self.late:
             return replace(failed, status="timeout", error=_plain(f"the cell ran longer than --cell-timeout {self.timeout:g}s"))
-        return replace(failed, status="killed", error=_plain(self.last.get("stopped") or _fate(self.process.exitcode)))
+        why = self.ending.why if isinstance(self.ending, Interrupted) else _fate(self.process.exitcode)
+        return replace(failed, status="killed", error=_plain(why))
 
 
 def _plain(why: str) -> dict[str, str]:

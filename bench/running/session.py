@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -23,6 +22,7 @@ from ..errors import UserError, counted
 from ..evaluation import default
 from ..evaluation.choice import choose
 from ..evaluation.evaluator import lacking
+from ..events import Event
 from ..recipe import Recipe, resolve
 from ..records import Record
 from ..reporting import leaderboard, published, report, stale
@@ -31,12 +31,10 @@ from ..settings import parse_assignments
 from . import cleanup, estimate, places, trial
 from .cell import Conditions, Job
 from .display import Display, show_boards
-from .scheduler import Task, run_all
+from .scheduler import Hear, Task, run_all
 from .selection import choose_contenders, choose_datasets, find_method, named
 from .signals import Stop
 from .trackers import Guarded, open_sinks
-
-Hear = Callable[[Task, dict[str, Any]], None]
 
 
 SHOWN = 12  # contenders that a plan names
@@ -166,7 +164,7 @@ def _done(task: Task, good: dict[tuple[str, str, str, str, int], Record]) -> boo
 
 
 def _all(followers: Sequence[Hear]) -> Hear:
-    def hear(task: Task, event: dict[str, Any]) -> None:
+    def hear(task: Task, event: Event) -> None:
         for follower in followers:
             follower(task, event)
 

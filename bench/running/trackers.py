@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import UserError
+from ..events import Event, Progress, Recorded, Started
 from ..records import Record
 from ..reporting.curves import AXES
 from ..settings import nearest
@@ -27,7 +28,7 @@ PATIENCE = 30.0  # seconds that a sink has to finish when the run ends
 class Sink(Protocol):
     """Follows the cells of a run."""
 
-    def hear(self, task: Task, event: dict[str, Any]) -> None: ...
+    def hear(self, task: Task, event: Event) -> None: ...
 
     def close(self) -> None: ...
 
@@ -73,11 +74,11 @@ class Guarded:
     def __init__(self, sink: Sink, name: str, warn: Callable[[str], None]):
         self.sink, self.name, self.warn = sink, name, warn
         self.failed = False
-        self.events: SimpleQueue[tuple[Task, dict[str, Any]] | None] = SimpleQueue()
+        self.events: SimpleQueue[tuple[Task, Event] | None] = SimpleQueue()
         self.thread = threading.Thread(target=self._follow, daemon=True)
         self.thread.start()
 
-    def hear(self, task: Task, event: dict[str, Any]) -> None:
+    def hear(self, task: Task, event: Event) -> None:
         if not self.failed:
             self.events.put((task, event))
 
@@ -112,16 +113,17 @@ class TensorBoard:
         self.module, self.folder = module, folder / "tensorboard"
         self.writer: Any = None
 
-    def hear(self, task: Task, event: dict[str, Any]) -> None:
-        if event.get("phase") == "start":
-            self.close()
-            self.writer = self.module.SummaryWriter(str(self.folder / task.cell.folder / f"seed{task.cell.seed}"))
-        elif "record" in event and event.get("phase") == "done":
-            for step, values in scalars(event["record"]):
-                self._add(values, step)
-            self.close()
-        elif event.get("loss") is not None and "step" in event:
-            self._add({"live/loss": event["loss"]}, event["step"])
+    def hear(self, task: Task, event: Event) -> None:
+        match event:
+            case Started():
+                self.close()
+                self.writer = self.module.SummaryWriter(str(self.folder / task.cell.folder / f"seed{task.cell.seed}"))
+            case Recorded(record):
+                for step, values in scalars(record):
+                    self._add(values, step)
+                self.close()
+            case Progress(step=step, loss=float(loss)):
+                self._add({"live/loss": loss}, step)
 
     def _add(self, values: dict[str, float], step: int) -> None:
         for key, value in values.items():
@@ -140,17 +142,18 @@ class WeightsAndBiases:
         self.module, self.folder = module, folder
         self.run: Any = None
 
-    def hear(self, task: Task, event: dict[str, Any]) -> None:
-        if event.get("phase") == "start":
-            self.close()
-            self._start(task)
-        elif "record" in event and event.get("phase") == "done":
-            for step, values in scalars(event["record"]):
-                self.run.log(values | {"step": step})
-            self.run.summary["status"] = event["record"].status
-            self.close()
-        elif event.get("loss") is not None and "step" in event:
-            self.run.log({"live/loss": event["loss"], "step": event["step"]})
+    def hear(self, task: Task, event: Event) -> None:
+        match event:
+            case Started():
+                self.close()
+                self._start(task)
+            case Recorded(record):
+                for step, values in scalars(record):
+                    self.run.log(values | {"step": step})
+                self.run.summary["status"] = record.status
+                self.close()
+            case Progress(step=step, loss=float(loss)):
+                self.run.log({"live/loss": loss, "step": step})
 
     def _start(self, task: Task) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

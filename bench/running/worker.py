@@ -8,12 +8,12 @@ import signal
 import threading
 import traceback
 from multiprocessing.connection import Connection
-from typing import Any
 
 import torch
 
 from .. import records, standstill
 from ..errors import Diverged, Stopped, StorageError
+from ..events import Computed, Failed, Interrupted, StorageFailed
 from . import reevaluate
 from .cell import Job, run
 
@@ -21,7 +21,7 @@ TRACEBACK = 4000  # characters of its end that a record keeps
 
 
 def main(job: Job, pipe: Connection) -> None:
-    """Send events, then one with ``record``, ``failure``, ``storage`` or ``stopped``.
+    """Send events, the last of which is an `Ending`.
 
     SIGTERM asks for a checkpoint and an end. SIGINT is left to the parent, which decides what it means.
     """
@@ -30,19 +30,18 @@ def main(job: Job, pipe: Connection) -> None:
     signal.signal(signal.SIGTERM, lambda number, _: asked.__setitem__(0, number))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     standstill.watch()
-    begun = standstill.now()
     try:
         record = reevaluate.run(job, pipe.send) if job.completes else run(job, pipe.send, lambda: asked[0])
         records.dumps(record)  # where it cannot be written, that is the cell's failure and not the run's
-        pipe.send({"record": record, "seconds": standstill.now() - begun})
+        pipe.send(Computed(record))
     except BrokenPipeError:  # the parent is gone
         os._exit(1)
     except Stopped as stopped:
-        pipe.send({"stopped": str(stopped)})
+        pipe.send(Interrupted(str(stopped)))
     except StorageError as error:
-        pipe.send({"storage": str(error)})
+        pipe.send(StorageFailed(str(error)))
     except Exception as error:
-        pipe.send({"failure": _described(error), "status": _status(error)})
+        pipe.send(Failed(_status(error), _described(error)))
 
 
 def _end_with_parent() -> None:
@@ -53,11 +52,11 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _described(error: Exception) -> dict[str, Any]:
+def _described(error: Exception) -> dict[str, str]:
     return {"exception": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()[-TRACEBACK:]}
 
 
-def _status(error: Exception) -> str:
+def _status(error: Exception) -> records.Status:
     if isinstance(error, Diverged):
         return "diverged"
     no_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,37 +17,35 @@ from . import checkpoint
 from .trainer import Trainer
 
 SHARE, SECONDS = 0.05, 600.0  # of the budget, and of time: by default the smaller of the two lies between checkpoints
+INFINITE = math.inf
 DEAREST = 0.02  # the share of a run's time that checkpoints may take
 Say = Callable[[str], None]
 
 
 class Keeper:
-    """Saves ``trainer`` to ``path`` at an interval, at the end of training, and when ``stop()`` gives a signal's number.
+    """Saves a trainer to ``path`` at an interval, at the end of training, and when ``stop()`` gives a signal's number.
 
     The interval is ``every``, else the smaller of 5% of the budget and 10 minutes; it widens where writing took more
     than 2% of it. After a save that a signal asked for, `Stopped` is raised.
     """
 
-    def __init__(self, trainer: Trainer, path: Path, identity: str, every: Budget | None, stop: Callable[[], int]):
-        self.trainer, self.path, self.stop = trainer, path, stop
-        self.identity = f"{identity}-{trainer.device.type}-{shape_of(trainer.method)}"
-        self.share, self.seconds, self.steps = SHARE, SECONDS, float("inf")
-        if every is not None:
-            self.share, self.seconds = float("inf"), every.seconds or float("inf")
-            work = trainer.spending.work if every.flops else None
-            steps = every.steps(trainer.loader.steps_per_epoch, trainer.training.batch_size, work.step if work else 0)
-            self.steps = steps if steps > 0 else float("inf")
-        self.cost = 0.0
-        self._mark()
+    def __init__(self, path: Path, identity: str, every: Budget | None, stop: Callable[[], int]):
+        self.path, self.identity, self.every, self.stop = path, identity, every, stop
+        self.share, self.seconds = (SHARE, SECONDS) if every is None else (INFINITE, every.seconds or INFINITE)
+        self.steps = INFINITE
+        self.cost, self.at, self.step, self.progress = 0.0, time.perf_counter(), 0, 0.0
 
-    def resume(self, say: Say) -> bool:
-        """Attach to the trainer; whether it goes on from a checkpoint."""
+    def resume(self, trainer: Trainer, say: Say) -> bool:
+        """Restore ``trainer`` from a checkpoint where there is one, and begin the first interval; whether there was one."""
         sweep(self.path)
-        state = checkpoint.load(self.path, self.identity, self.trainer.device, say)
+        state = checkpoint.load(self.path, self.identity, trainer.device, say)
         if state is not None:
-            self.trainer.restore(state)
-        self.trainer.save_due, self.trainer.save = self.due, self.save
-        self._mark()
+            trainer.restore(state)
+        if self.every is not None:
+            work = trainer.spending.work if self.every.flops else None
+            steps = self.every.steps(trainer.loader.steps_per_epoch, trainer.training.batch_size, work.step if work else 0)
+            self.steps = steps if steps > 0 else INFINITE
+        self._mark(trainer)
         return state is not None
 
     def due(self, trainer: Trainer) -> bool:
@@ -63,12 +62,12 @@ class Keeper:
         begun = time.perf_counter()
         checkpoint.save(self.path, self.identity, trainer.state())
         self.cost = time.perf_counter() - begun
-        self._mark()
+        self._mark(trainer)
         if number := self.stop():
             raise Stopped(number)
 
-    def _mark(self) -> None:
-        self.at, self.step, self.progress = time.perf_counter(), self.trainer.step, self.trainer.progress
+    def _mark(self, trainer: Trainer) -> None:
+        self.at, self.step, self.progress = time.perf_counter(), trainer.step, trainer.progress
 
 
 def shape_of(module: torch.nn.Module) -> str:

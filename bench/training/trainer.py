@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..datasets.loader import Loader, evaluation_batches
 from ..errors import BudgetSpent
 from ..evaluation.detection import Detection, Judge
 from ..evaluation.features import extract
+from ..events import Progress
 from ..methods import Method
 from ..recipe import Training
 from . import optimizer
@@ -26,19 +28,38 @@ from .loss_meter import LossMeter
 from .spending import UNKNOWN, Spending
 
 POINTS = 100  # of the learning curve, at most one an epoch
-TELL_EVERY = 0.5  # seconds between two messages to whoever watches
+TELL_EVERY = 0.5  # seconds between two `Progress` events
 AHEAD = 2  # steps that the host may run ahead of a GPU under a budget of time
 
 
-class Trainer:
-    """Trains ``method`` until the budget is spent.
+@dataclass(frozen=True)
+class Callbacks:
+    """What a `Trainer` calls while it trains; the clock runs during ``tell`` only.
 
-    ``tell(event)`` hears of progress; ``measure(method)`` gives further values for some points of the curve, off
-    the clock; ``save(trainer)`` is called at the end of a step whenever ``save_due(trainer)``. ``judge``, where there
-    is one, rates the method's detections, off the clock too; the epoch that follows ends with a point that keeps it.
+    ``measure(trainer, progress)`` gives further values for a point of the curve. ``save`` is called after a step for which
+    ``save_due`` holds. ``judge`` rates the method's detections; the epoch after a detection ends with a point that keeps it.
     """
 
-    def __init__(self, method: Method, loader: Loader, training: Training, budget: Budget, device: torch.device):
+    tell: Callable[[Progress], None] = lambda event: None
+    measure: Callable[[Trainer, float], dict[str, float]] = lambda trainer, progress: {}
+    save_due: Callable[[Trainer], bool] = lambda trainer: False
+    save: Callable[[Trainer], None] = lambda trainer: None
+    judge: Judge | None = None
+
+
+class Trainer:
+    """Trains ``method`` until the budget is spent."""
+
+    def __init__(
+        self,
+        method: Method,
+        loader: Loader,
+        training: Training,
+        budget: Budget,
+        device: torch.device,
+        callbacks: Callbacks | None = None,
+    ):
+        self.callbacks = callbacks or Callbacks()
         self.method, self.loader, self.training, self.budget, self.device = method, loader, training, budget, device
         self.total_steps = budget.steps(loader.steps_per_epoch, training.batch_size)
         self.groups = optimizer.groups_of(method, training)
@@ -48,11 +69,6 @@ class Trainer:
         self.step = 0
         self.curve: list[dict[str, Any]] = []
         self.way = Way(method.loss)
-        self.tell: Callable[[dict[str, Any]], None] = lambda event: None
-        self.measure: Callable[[float], dict[str, float]] = lambda progress: {}
-        self.save: Callable[[Trainer], None] = lambda trainer: None
-        self.save_due: Callable[[Trainer], bool] = lambda trainer: False
-        self.judge: Judge | None = None
         self._verdict: Detection = {}
         self._told = 0.0
         self._last_detection = 0.0
@@ -111,15 +127,15 @@ class Trainer:
     def _after_step(self) -> None:
         if self._point_due():
             self._point()
-        if self.save_due(self):
+        if self.callbacks.save_due(self):
             with self.clock.paused("checkpoint"):
-                self.save(self)
+                self.callbacks.save(self)
         if time.perf_counter() - self._told > TELL_EVERY:
             self._told = time.perf_counter()
-            seconds = self.clock.seconds()
             latest = {key: self._last(key) for key in ("loss", "images_per_second")}
+            event = Progress(self.progress, self.step, self.clock.seconds(), **latest)
             told = standstill.now()
-            self.tell({"progress": self.progress, "step": self.step, "seconds": seconds, **latest})
+            self.callbacks.tell(event)
             self.clock.excuse(standstill.now() - told)  # a parent that was stopped takes no messages
 
     def _before_epoch(self) -> None:
@@ -128,17 +144,18 @@ class Trainer:
             return
         if not self.spending.fits():
             return
-        if self.judge is not None:
+        judge = self.callbacks.judge
+        if judge is not None:
             with self.clock.paused("eval"):
-                self.judge.look()
+                judge.look()
         progress, begun = self.progress, self.clock.apart.get("detect", 0.0)
         with self.clock.part("detect"), self.spending.detecting():
             self.method.before_epoch(progress, self.embed)
         spent = self.clock.apart["detect"] - begun
         self._last_detection = max(self._last_detection, spent)
-        if self.judge is not None:
+        if judge is not None:
             with self.clock.paused("eval"):
-                verdict = self.judge.verdict()
+                verdict = judge.verdict()
             if verdict is not None:
                 rated = {"progress": progress, "seconds": spent, **verdict}
                 self._verdict = {f"detect_{key}": value for key, value in rated.items()}
@@ -181,7 +198,7 @@ class Trainer:
         self._point_step, self._point_seconds = steps, seconds
         verdict, self._verdict = self._verdict, {}
         with self.clock.paused("eval"):
-            self.curve.append(point | verdict | self.method.extras() | self.measure(point["progress"]))
+            self.curve.append(point | verdict | self.method.extras() | self.callbacks.measure(self, point["progress"]))
 
     def _last(self, key: str) -> float | None:
         return self.curve[-1].get(key) if self.curve else None

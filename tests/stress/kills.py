@@ -17,6 +17,7 @@ from typing import Any
 
 from common import Tally, changed_since, essences, left_behind, reference, start, wait_for_checkpoint
 
+from bench.events import Event, Phase, Recorded, Resumed, Started
 from bench.methods import registry
 from bench.running import scheduler, session
 from bench.running.signals import Stop
@@ -40,10 +41,16 @@ def run_once(chosen: session.Options, kill: Kill | None = None) -> dict[str, Any
     seen: dict[str, Any] = {}
     ended = threading.Event()
 
-    def hear(_: scheduler.Task, event: dict[str, Any]) -> None:
-        seen.update(event)
-        if "phase" in event:
-            seen[event["phase"]] = time.monotonic()
+    def hear(_: scheduler.Task, event: Event) -> None:
+        match event:
+            case Started():
+                seen["start"] = time.monotonic()
+            case Phase(name):
+                seen[name] = time.monotonic()
+            case Resumed(progress):
+                seen["resumed"] = progress
+            case Recorded(record):
+                seen.update(done=time.monotonic(), record=record)
 
     killer = threading.Thread(target=kill_later, args=(kill, seen, chosen.conditions.runs / task.cell.checkpoint_path, ended))
     killer.start()
