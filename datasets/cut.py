@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -87,9 +88,16 @@ def _sizes(labels: Tensor, classes: Tensor, total: int | None, spec: Spec, key: 
 
 def _first(labels: Tensor, classes: Tensor, seed: int, sizes: list[int]) -> Tensor:
     """The rows of the first so many images of each class, in one seeded order of its images; ascending."""
-    kept = []
-    for c, size in zip(classes.tolist(), sizes, strict=True):
-        rows = (labels == c).nonzero().squeeze(1)
-        shuffled = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed + c))]
-        kept.append(shuffled[:size])
+    kept = [rows[:size] for rows, size in zip(by_class(labels, seed, classes), sizes, strict=True)]
     return torch.cat(kept).sort().values
+
+
+def by_class(labels: Tensor, seed: int, classes: Tensor | None = None) -> Iterator[Tensor]:
+    """The rows of each of the ``classes``, int64, in an order that depends on the seed, the class and its size alone.
+
+    ``labels`` int64 [N]; by default all classes that have a row.
+    """
+    labels = labels.cpu()
+    for c in (labels.unique() if classes is None else classes).tolist():
+        rows = (labels == c).nonzero().squeeze(1)
+        yield rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed + c))]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from ..datasets.cut import by_class
 
 HELD_OUT = 0.1  # of train, stratified
 SPLIT_SEED = 20210603  # one held-out part for every method and seed
@@ -17,14 +18,6 @@ class Held(NamedTuple):
 
     fit: Tensor
     held: Tensor
-
-
-def by_class(labels: Tensor, seed: int) -> Iterator[Tensor]:
-    """The rows of each class, int64, in an order that depends on the seed, the class and its size alone."""
-    labels = labels.cpu()
-    for c in labels.unique().tolist():
-        rows = (labels == c).nonzero().squeeze(1)
-        yield rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed + c))]
 
 
 def held_out(labels: Tensor) -> Held:

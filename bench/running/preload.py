@@ -4,10 +4,11 @@ Cells then start at once, and all cells of a run compute with the same code, eve
 """
 
 from ..datasets.registry import tracks
+from ..evaluation import detection_quality
 from ..methods import registry
 from . import worker
 
-__all__ = ["worker"]
+__all__ = ["detection_quality", "worker"]
 
 registry()
 tracks()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
-import threading
 import traceback
 from multiprocessing.connection import Connection
 
 import torch
 
 from .. import records, standstill
+from ..datasets.workers import end_with_parent
 from ..errors import Diverged, Stopped, StorageError
 from ..events import Computed, Failed, Interrupted, StorageFailed
 from . import reevaluate
@@ -28,7 +27,7 @@ def main(job: Job, pipe: Connection) -> None:
     asked = [0]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, _: asked.__setitem__(0, number))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     standstill.watch()
     try:
         record = reevaluate.run(job, pipe.send) if job.completes else run(job, pipe.send, lambda: asked[0])
@@ -42,14 +41,6 @@ def main(job: Job, pipe: Connection) -> None:
         pipe.send(StorageFailed(str(error)))
     except Exception as error:
         pipe.send(Failed(_status(error), _described(error)))
-
-
-def _end_with_parent() -> None:
-    """A killed parent cannot end its children, so they watch it."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _described(error: Exception) -> dict[str, str]:
