@@ -20,9 +20,18 @@ class Metric:
     better: Better = "higher"
     note: str = ""  # what the legend says of it
 
+    @property
+    def is_fraction(self) -> bool:
+        return self.unit == "fraction"
+
+    @property
+    def scale(self) -> float:
+        """What a value is multiplied by where it is shown."""
+        return 100.0 if self.is_fraction else 1.0
+
     def shown(self, value: float) -> str:
-        """The number as a line of text has it."""
-        return f"{100 * value:.2f}" if self.unit == "fraction" else f"{value:.4g}"
+        """A value as a line of text has it."""
+        return f"{self.scale * value:.2f}" if self.is_fraction else f"{value:.4g}"
 
 
 FEW_LABELS = "linear@x%: fitted on the labels of x% of every class alone, the same images for every method and seed. "
@@ -35,7 +44,8 @@ KNN200_TOP1 = Metric("knn200_top1", "kNN (k = 200)")
 
 HEADLINE = LINEAR_TOP1.key
 COMPARED = (LINEAR_TOP1.key, KNN_TOP1.key)  # metrics whose every pair is written out
-METRICS = {m.key: m.title for m in (LINEAR_TOP1, LINEAR_TOP5, KNN_TOP1, KNN200_TOP1)}  # of every record
+PROTOCOL = {m.key: m for m in (LINEAR_TOP1, LINEAR_TOP5, KNN_TOP1, KNN200_TOP1)}  # of every record
+METRICS = {key: m.title for key, m in PROTOCOL.items()}
 COSTS = {
     m.key: m
     for m in (

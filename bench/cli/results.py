@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UserError
+from ..metrics import COMPARED
 from .app import DataDir, Out, app, console, data_root, warn
 
 
@@ -125,6 +126,7 @@ def compare(
     track: Annotated[str, typer.Option(help="Only these tracks; * is a wildcard.")] = "*",
     backbone: Annotated[str, typer.Option(help="Only these backbones.")] = "*",
     budget: Annotated[str, typer.Option(help="Only these budgets.")] = "*",
+    metric: Annotated[str, typer.Option(help="Keys of metrics, with commas, as in leaderboard.csv.")] = ",".join(COMPARED),
 ) -> None:
     """Compare two methods or two result folders, paired by seed.
 
@@ -133,7 +135,8 @@ def compare(
     """
     from ..reporting import compare as compare_module
 
-    found = compare_module.compare(a, b, out, (track, backbone, budget))
+    chosen = [key.strip() for key in metric.split(",")]
+    found = compare_module.compare(a, b, out, (track, backbone, budget), chosen)
     text = compare_module.table(found).to_markdown(index=False, disable_numparse=True)
     console.print(f"A: {a}\nB: {b}\n\n{text}", markup=False, soft_wrap=True)
     if differ := compare_module.settings(a, b, out):

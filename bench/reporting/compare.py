@@ -11,7 +11,7 @@ import pandas as pd
 
 from .. import records
 from ..errors import UserError
-from ..metrics import COMPARED, METRICS
+from ..metrics import COMPARED
 from ..records import Record
 from . import confounds, leaderboard, paired, stats, tables
 from .leaderboard import Leaderboard, Row, find_row
@@ -50,7 +50,9 @@ def compare(a: str, b: str, out: Path, filters: Board, metrics: Sequence[str] = 
     found = _folders(Path(a), Path(b), filters, metrics) if folders else _methods(a, b, out, filters, metrics)
     found = [one for one in found if one.a.values and (one.b.values or one.gone)]
     if not found:
-        raise UserError(f"nothing to compare: {a} and {b} share no leaderboard with values that fits the filters")
+        raise UserError(
+            f"nothing to compare: {a} and {b} share no leaderboard with values of {', '.join(metrics)} that fits the filters"
+        )
     return found
 
 
@@ -74,7 +76,7 @@ def table(found: Sequence[Comparison]) -> pd.DataFrame:
             {
                 "leaderboard": ", ".join(one.board),
                 "method": one.subject,
-                "metric": METRICS[one.metric],
+                "metric": one.a.metric.title,
                 "A": _mean(one.a),
                 "B": _mean(one.b),
                 **_difference(one.judged),
@@ -96,7 +98,7 @@ def _difference(judged: Judged | None) -> dict[str, str]:
 
 
 def _mean(sample: Sample) -> str:
-    return tables.percent(stats.interval(list(sample.values.values())) if sample.values else None)
+    return tables.score(stats.interval(list(sample.values.values())) if sample.values else None, sample.metric)
 
 
 def _read(out: Path) -> list[Record]:

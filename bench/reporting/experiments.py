@@ -99,7 +99,9 @@ def accuracies(judged: Judged) -> pd.DataFrame | None:
     lines = []
     for board in judged.boards:
         rows = {name: find_row(board, name) for name in one.contenders}
-        cells = {name: tables.percent(row.interval(metric)) if row else tables.NONE for name, row in rows.items()}
+        cells = {
+            name: tables.score(row.interval(metric), row.declared(metric)) if row else tables.NONE for name, row in rows.items()
+        }
         if any(rows.values()):
             lines.append({"track": f"{board.track}, {board.budget}", **cells})
     return pd.DataFrame(lines) if lines else None
@@ -126,8 +128,8 @@ def _against(judged: Judged, claim: Claim) -> dict[str, Any]:
     return {
         "label": f"{claim.a} − {claim.b}",
         "value": [rounded(at) for at, _ in points],
-        "mean": [rounded(100 * pair.difference) for _, pair in points],
-        "half": [rounded(100 * (pair.half or 0)) for _, pair in points],
+        "mean": [rounded(pair.metric.scale * pair.difference) for _, pair in points],
+        "half": [rounded(pair.metric.scale * (pair.half or 0)) for _, pair in points],
     }
 
 

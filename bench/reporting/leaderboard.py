@@ -9,7 +9,7 @@ from functools import cached_property
 from statistics import fmean, median
 
 from .. import outcomes, recorded
-from ..metrics import COMPARED, COSTS, HEADLINE, METRICS, Metric, columns, counts_test_images
+from ..metrics import COMPARED, COSTS, HEADLINE, METRICS, PROTOCOL, Metric, columns, counts_test_images
 from ..records import Record, is_of_before
 from . import paired, searches, stale, stats
 from .paired import Judged, Pair, Sample, Standing
@@ -82,19 +82,30 @@ class Row:
         """How many cells ended otherwise than well, by their status."""
         return dict(sorted(Counter(r.status for r in self.records if r.status != "ok").items()))
 
+    @cached_property
+    def columns(self) -> dict[str, Metric]:
+        """Those that its records have beyond the protocol's, by key."""
+        return columns((key for r in self.good for key in r.metrics), (r.evaluators for r in self.good))
+
+    def declared(self, metric: str) -> Metric:
+        return PROTOCOL.get(metric) or self.columns.get(metric) or Metric(metric, metric)
+
     def sample(self, metric: str) -> Sample:
-        """What the tests of differences use of this row."""
+        """What the tests of differences use of this row: seeds, and in a share of the test images these too."""
+        declared = self.declared(metric)
+        if not counts_test_images(metric):
+            return Sample(self.values[metric], metric=declared)
         sizes = {r.data.get("test") for r in self.good}
         size = sizes.pop() if len(sizes) == 1 else None
         right = {r.seed: outcomes.unpack(r.outcomes[metric], size) for r in self.good if size and metric in r.outcomes}
-        return Sample(self.values[metric], right, size)
+        return Sample(self.values[metric], right, size, declared)
 
     def interval(self, metric: str) -> Interval | None:
         values = list(self.values[metric].values())
         return stats.interval(values) if values else None
 
     def test_interval(self, metric: str) -> Bounds | None:
-        """How far another test split of this size might move the mean; None where the split is large or unknown."""
+        """How far another test split of this size might move a mean accuracy; None where the split is large or unknown."""
         if not counts_test_images(metric):
             return None
         sizes = {r.data.get("test") for r in self.good}
@@ -160,23 +171,28 @@ class Leaderboard:
     def contests(self) -> dict[str, dict[tuple[str, str], Judged]]:
         """For each metric the board's family of tests: all pairs of contestants, the one listed first minus the other.
 
-        None in a metric that is no share of the board's own test images: the tests are about these and the seeds.
+        None where neither more nor less of the metric is better.
         """
-        return {key: paired.family(self._pairs(self.ranked, key)) if counts_test_images(key) else {} for key in self.metrics}
+        ranked = {key for key in self.metrics if key in PROTOCOL or self.columns[key].better}
+        return {key: paired.family(self._pairs(self.ranked, key)) if key in ranked else {} for key in self.metrics}
 
     @cached_property
     def pairs(self) -> dict[str, dict[tuple[str, str], Judged]]:
-        """For each of COMPARED the contests, and every pair with an anchor or an oracle: a family of their own."""
-        return {metric: self.contests[metric] | self._references(metric) for metric in COMPARED}
+        """For each of COMPARED all of its pairs."""
+        return {metric: self.all_pairs(metric) for metric in COMPARED}
+
+    def all_pairs(self, metric: str) -> dict[tuple[str, str], Judged]:
+        """The contests, and every pair with an anchor or an oracle: a family of their own."""
+        return self.contests.get(metric, {}) | self._references(metric)
 
     def judged(self, metric: str, a: str, b: str) -> Judged | None:
-        """``a`` against ``b`` in one of COMPARED, whichever of them is listed first; None where they share no seed."""
-        pairs = self.pairs[metric]
+        """``a`` against ``b``, whichever of them is listed first; None where they share no seed."""
+        pairs = self.pairs[metric] if metric in COMPARED else self.all_pairs(metric)
         return pairs.get((a, b)) or (pairs[b, a].turned if (b, a) in pairs else None)
 
     def _references(self, metric: str) -> dict[tuple[str, str], Judged]:
         found = self._pairs(self.ranked + self.unranked, metric)
-        return paired.family({key: pair for key, pair in found.items() if key not in self.contests[metric]})
+        return paired.family({key: pair for key, pair in found.items() if key not in self.contests.get(metric, {})})
 
     @staticmethod
     def _pairs(rows: Sequence[Row], metric: str) -> dict[tuple[str, str], Pair]:

@@ -11,7 +11,7 @@ from ..datasets.errors import DataError
 from ..datasets.registry import is_ready, known, tracks
 from ..errors import UserError, counted
 from ..methods import registry
-from ..metrics import HEADLINE
+from ..metrics import HEADLINE, LINEAR_TOP1
 from ..remembered import remembered
 
 Row = tuple[str, ...]
@@ -88,7 +88,7 @@ def results(out: Path, warn: Callable[[str], None]) -> list[Row]:
     found, problems = records.read_all(out)
     for problem in problems:
         warn(problem)
-    return [(_name(r), r.status, f"{100 * r.metrics[HEADLINE]:.2f}" if HEADLINE in r.metrics else "") for r in found]
+    return [(_name(r), r.status, LINEAR_TOP1.shown(r.metrics[HEADLINE]) if HEADLINE in r.metrics else "") for r in found]
 
 
 def stale_results(out: Path, warn: Callable[[str], None]) -> list[Row]:

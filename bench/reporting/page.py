@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..metrics import COMPARED, HEADLINE
+from ..metrics import COMPARED, HEADLINE, PROTOCOL
 from ..records import Record
 from . import curves, experiments, spent, stats, sweeps
 from .leaderboard import Leaderboard, Row
@@ -86,7 +86,7 @@ def _points_per_record(boards: Sequence[Leaderboard]) -> int:
 def _board(board: Leaderboard, shared: dict[str, Pool], most: int) -> dict[str, Any]:
     return {
         "title": board.title,
-        "metrics": board.metrics,
+        "metrics": {key: _declared(board, key) for key in board.metrics},
         "steady": board.steady,
         "judged_on": board.judged_on,
         "published": [vars(row) for row in board.published],
@@ -94,6 +94,11 @@ def _board(board: Leaderboard, shared: dict[str, Pool], most: int) -> dict[str, 
         "sweeps": [*map(_sweep, sweeps.sweeps(board)), *map(_grid, sweeps.grids(board))],
         "pairs": {metric: _pairs(pairs) for metric, pairs in board.pairs.items()},
     }
+
+
+def _declared(board: Leaderboard, key: str) -> dict[str, Any]:
+    metric = PROTOCOL.get(key) or board.columns[key]
+    return {"title": metric.title, "fraction": metric.is_fraction, "better": metric.better}
 
 
 def _sweep(sweep: sweeps.Sweep) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from scipy import special
 
+from ..metrics import LINEAR_TOP1, Metric
 from .stats import ENOUGH, LEVEL, holm, is_significant, probability_of_improvement
 
 Key = TypeVar("Key")
@@ -45,6 +46,7 @@ class Sample:
     values: Mapping[int, float]
     right: Mapping[int, np.ndarray] = field(default_factory=dict)
     images: int | None = None
+    metric: Metric = LINEAR_TOP1
 
 
 class Part(NamedTuple):
@@ -62,6 +64,12 @@ class Pair:
     n: int
     improvement: float | None = None  # probability that a run of a beats a run of b
     parts: tuple[Part, ...] = ()
+    metric: Metric = LINEAR_TOP1
+
+    @property
+    def gain(self) -> float:
+        """The difference, above zero where a is better."""
+        return -self.difference if self.metric.better == "lower" else self.difference
 
     @property
     def error(self) -> float:
@@ -130,9 +138,10 @@ def _compare(a: Sample, b: Sample) -> Pair | None:
     left, right = np.array([a.values[s] for s in seeds]), np.array([b.values[s] for s in seeds])
     mean, n = float(np.mean(left - right)), len(seeds)
     if n < ENOUGH:
-        return Pair(mean, n)
-    improvement = probability_of_improvement(left, right)
-    return Pair(mean, n, improvement, (_seeds(left - right, a, b), *_images(a, b, seeds)))
+        return Pair(mean, n, metric=a.metric)
+    ascending = (right, left) if a.metric.better == "lower" else (left, right)
+    improvement = probability_of_improvement(*ascending)
+    return Pair(mean, n, improvement, (_seeds(left - right, a, b), *_images(a, b, seeds)), a.metric)
 
 
 def _seeds(differences: np.ndarray, a: Sample, b: Sample) -> Part:
@@ -182,8 +191,8 @@ class Judged:
         if self.p is None or self.margin is None:
             return "too few seeds"
         if is_significant(self.p):
-            return "better" if self.pair.difference > 0 else "worse"
-        equal = abs(self.pair.difference) + self.margin <= EQUIVALENT
+            return "better" if self.pair.gain > 0 else "worse"
+        equal = self.pair.metric.is_fraction and abs(self.pair.difference) + self.margin <= EQUIVALENT
         return "equal within 1 point" if equal else "not distinguishable"
 
 
@@ -216,7 +225,7 @@ def standings(methods: Mapping[str, Sample], judged: Mapping[tuple[str, str], Ju
     significantly worse (after Al Mohamad, Goeman and van Zwet 2022).
     """
     claimed = [name for name, sample in methods.items() if len(sample.values) >= ENOUGH]
-    names = sorted(claimed, key=lambda name: (-float(np.mean(list(methods[name].values.values()))), name))
+    names = sorted(claimed, key=lambda name: (_to_sort(methods[name]), name))
     better = {_better_first(key, one) for key, one in judged.items() if one.verdict in ("better", "worse")}
     return {
         name: Standing(position, 1 + sum(b == name for _, b in better), len(names) - sum(a == name for a, _ in better))
@@ -224,8 +233,14 @@ def standings(methods: Mapping[str, Sample], judged: Mapping[tuple[str, str], Ju
     }
 
 
+def _to_sort(sample: Sample) -> float:
+    """The mean, negated where more is better."""
+    mean = float(np.mean(list(sample.values.values())))
+    return mean if sample.metric.better == "lower" else -mean
+
+
 def _better_first(key: tuple[str, str], judged: Judged) -> tuple[str, str]:
-    return key if judged.pair.difference > 0 else (key[1], key[0])
+    return key if judged.pair.gain > 0 else (key[1], key[0])
 
 
 def resolution(pairs: Sequence[Pair]) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ..errors import UserError
-from ..metrics import HEADLINE, METRICS
+from ..metrics import HEADLINE, METRICS, Metric
 from ..settings import nearest
 from . import stats
 from .leaderboard import Leaderboard, Row
@@ -83,10 +83,7 @@ def _rank(board: Leaderboard, row: Row) -> str:
 
 
 def _accuracy(board: Leaderboard, row: Row, metric: str) -> str:
-    column = board.columns.get(metric)
-    if column is not None and column.unit != "fraction":
-        return plain(row.interval(metric))
-    text = percent(row.interval(metric))
+    text = score(row.interval(metric), row.declared(metric))
     return f"**{text}**" if metric == HEADLINE and board.bold(row, metric) else text
 
 
@@ -182,6 +179,11 @@ def pair_numbers(boards: Sequence[Leaderboard]) -> pd.DataFrame:
     )
 
 
+def score(found: Interval | None, metric: Metric) -> str:
+    """A mean over seeds with its interval, in the unit in which the metric is shown."""
+    return percent(found) if metric.is_fraction else plain(found)
+
+
 def percent(found: Interval | None) -> str:
     if found is None:
         return NONE
@@ -206,7 +208,8 @@ def p_value(p: float | None) -> str:
 
 
 def difference(pair: Pair) -> str:
-    return f"{100 * pair.difference:+.2f}" + (f" ± {100 * pair.half:.2f}" if pair.half is not None else "")
+    scale, (mean, half) = pair.metric.scale, (".2f", ".2f") if pair.metric.is_fraction else (".4g", ".2g")
+    return f"{scale * pair.difference:+{mean}}" + (f" ± {scale * pair.half:{half}}" if pair.half is not None else "")
 
 
 def number(value: float | None, form: str, unit: float = 1) -> str:

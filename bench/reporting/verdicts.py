@@ -3,8 +3,8 @@
 Each claim is one test on each leaderboard that it is about, or one for all of them where it grows with a key. The tests of an
 experiment are one family (Holm, 5%), paired by seed and by test image as everywhere:
 
-* better: a - b is not zero, and above it;
-* equal_within: a - b lies within so many points; refuted where it surely lies beyond. The distance to the nearer end is
+* better: a - b is not zero, and on the side that is better in the metric;
+* equal_within: a - b lies within so many points (units of a metric that is no fraction); refuted where it surely lies beyond. The distance to the nearer end is
   tested two-sided, which is stricter than two one-sided tests;
 * grows_with: for each seed the slope of a - b, by least squares, against log2 of the key: points per doubling. The variance
   over test images is summed over the tracks as if their images were independent.
@@ -47,9 +47,11 @@ class Finding:
     @property
     def tested(self) -> Pair | None:
         """The pair whose difference from zero decides: for equal_within, the distance from the nearer end."""
-        if self.pair is None or self.claim.claim != "equal_within":
+        if self.pair is None or self.claim.claim == "grows_with":
             return self.pair
-        return replace(self.pair, difference=self.claim.points / 100 - abs(self.pair.difference))
+        if self.claim.claim == "better":
+            return replace(self.pair, difference=self.pair.gain)
+        return replace(self.pair, difference=self.claim.points / self.pair.metric.scale - abs(self.pair.difference))
 
     @property
     def verdict(self) -> str:
@@ -157,7 +159,7 @@ def slope(places: Sequence[float], sides: Sequence[tuple[Sample, Sample]]) -> Pa
     by_seed = np.array([[a.values[s] - b.values[s] for a, b in sides] for s in seeds]) @ weights
     n, mean = len(seeds), float(by_seed.mean())
     if n < ENOUGH:
-        return Pair(mean, n)
+        return Pair(mean, n, metric=sides[0][0].metric)
     pairs = [paired.compare(_only(a, seeds), _only(b, seeds)) for a, b in sides]
     images = [pair.parts[1] for pair in pairs if pair and len(pair.parts) > 1]
     least = sum(w**2 / (a.images or math.inf) ** 2 for w, (a, _) in zip(weights, sides, strict=True))
@@ -165,7 +167,7 @@ def slope(places: Sequence[float], sides: Sequence[tuple[Sample, Sample]]) -> Pa
     if len(images) == len(sides):
         variance = sum(w**2 * part.variance for w, part in zip(weights, images, strict=True))
         parts.append(Part(float(variance), min(part.freedom for part in images)))
-    return Pair(mean, n, float(np.mean(np.sign(by_seed) + 1) / 2), tuple(parts))
+    return Pair(mean, n, float(np.mean(np.sign(by_seed) + 1) / 2), tuple(parts), sides[0][0].metric)
 
 
 def _only(sample: Sample, seeds: Sequence[int]) -> Sample:

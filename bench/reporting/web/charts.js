@@ -51,21 +51,22 @@ function drawCost() {
   const key = at("cost-key").value, metric = at("cost-metric").value, [title, unit] = COSTS[key];
   const rows = shownRows().filter((row) => row.kind !== "stale" && row.metrics[metric] && row.cost[key]);
   const contestants = rows.filter((row) => row.kind === "contestant");
-  const place = (row) => [row.cost[key] / unit, 100 * row.metrics[metric].mean];
-  const comparable = board().steady || !TIMES.includes(key);  // a front of spoiled times would claim too much
+  const place = (row) => [row.cost[key] / unit, inUnit(metric, row.metrics[metric].mean)];
+  const { title: name, fraction, better } = declared(metric);
+  const comparable = better && (board().steady || !TIMES.includes(key));  // a front of spoiled times would claim too much
+  const dominates = (a, b) => a[0] <= b[0] && (better === "lower" ? a[1] <= b[1] : a[1] >= b[1]) && (a[0] < b[0] || a[1] !== b[1]);
   const front = contestants.filter((row) => comparable && !contestants.some((other) => dominates(place(other), place(row))));
   const points = rows.map((row) => {
     const [x, y] = place(row), half = row.metrics[metric].half, style = look(row);
     const symbol = style.symbol + (front.includes(row) ? "" : "-open");
-    return { x: [x], y: [y], name: row.method, mode: "markers", error_y: { array: [100 * (half ?? 0)], visible: half !== null, thickness: 1 }, marker: { color: style.color, size: 11, symbol, line: { width: 2, color: style.color } } };
+    return { x: [x], y: [y], name: row.method, mode: "markers", error_y: { array: [inUnit(metric, half ?? 0)], visible: half !== null, thickness: 1 }, marker: { color: style.color, size: 11, symbol, line: { width: 2, color: style.color } } };
   });
   const ends = front.map(place).sort((a, b) => a[0] - b[0]);
   const line = { x: ends.map((end) => end[0]), y: ends.map((end) => end[1]), name: "Pareto front", mode: "lines", line: { shape: "hv", color: resolved("--quiet"), width: 1 }, hoverinfo: "skip" };
-  const said = `${board().metrics[metric]} against ${title}. ${comparable ? `On the Pareto front: ${front.map((row) => row.method).join(", ") || "none"}.` : "Times vary by more than a fifth between seeds: no Pareto front."}`;
-  draw("cost", [line, ...points], title, `${board().metrics[metric]} top-1 [%]`, said);
+  const without = better ? "Times vary by more than a fifth between seeds: no Pareto front." : "Neither more nor less of it is better: no Pareto front.";
+  const said = `${name} against ${title}. ${comparable ? `On the Pareto front: ${front.map((row) => row.method).join(", ") || "none"}.` : without}`;
+  draw("cost", [line, ...points], title, fraction ? `${name} [%]` : name, said);
 }
-
-const dominates = (a, b) => a[0] <= b[0] && a[1] >= b[1] && (a[0] < b[0] || a[1] > b[1]);
 
 function curveKeys(detection) {
   const isDetection = (key) => key.startsWith("detect") || key.startsWith("accepted");

@@ -16,7 +16,7 @@ function drawAll() {
 function chooseBoard(index) {
   keep({ board: index });
   const costs = Object.entries(COSTS).filter(([key]) => board().rows.some((row) => row.cost[key]));
-  fill(at("cost-metric"), Object.entries(board().metrics), at("cost-metric").value || data.headline);
+  fill(at("cost-metric"), Object.entries(board().metrics).map(([key, { title }]) => [key, title]), at("cost-metric").value || data.headline);
   fill(at("cost-key"), costs.map(([key, [title]]) => [key, title]), "train_seconds");
   for (const detection of [false, true]) {
     const select = at(detection ? "detection-key" : "curve-key");
@@ -83,7 +83,7 @@ async function start() {
   }
   state.board = Math.min(Number(state.board) || 0, data.boards.length - 1);
   fill(at("board"), data.boards.map((found, i) => [i, found.title]), state.board);
-  fill(at("matrix-metric"), data.compared.map((key) => [key, board().metrics[key]]), data.headline);
+  fill(at("matrix-metric"), data.compared.map((key) => [key, declared(key).title]), data.headline);
   at("filter").value = state.filter;
   for (const id of ["anchors", "stale"]) at(id).checked = Boolean(state[id]);
   listen();

@@ -14,10 +14,10 @@ function openRecord(row, seed) {
 // The row's means with every interval there is, which the leaderboard has no room for.
 function meanTable(row) {
   const heads = ["metric", "mean ± half (Student)", "bootstrap (BCa)", "test split (Wilson)", "seeds"];
-  const ends = (pair) => (pair ? `${percent(pair[0])} to ${percent(pair[1])}` : NONE);
+  const ends = (key, pair) => (pair ? `${score(key, pair[0])} to ${score(key, pair[1])}` : NONE);
   const lines = Object.entries(row.metrics).map(([key, found]) =>
-    make("tr", {}, make("th", { scope: "row", class: "name" }, board().metrics[key]), make("td", {}, plusMinus(found.mean, found.half)),
-      make("td", {}, ends(found.bca)), make("td", {}, ends(row.test[key])), make("td", {}, found.n)));
+    make("tr", {}, make("th", { scope: "row", class: "name" }, declared(key).title), make("td", {}, plusMinus(key, found.mean, found.half)),
+      make("td", {}, ends(key, found.bca)), make("td", {}, ends(key, row.test[key])), make("td", {}, found.n)));
   const head = make("tr", {}, ...heads.map((name, i) => make("th", { scope: "col", class: i ? "" : "name" }, name)));
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Means" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...lines)));
 }
@@ -28,7 +28,7 @@ function closeRecord() {
 
 function seedTable(row, chosen) {
   const metrics = Object.entries(board().metrics);
-  const head = make("tr", {}, ...["seed", "status", ...metrics.map(([, title]) => title), "train"].map((name) => make("th", { scope: "col", class: name === "seed" ? "name" : "" }, name)));
+  const head = make("tr", {}, ...["seed", "status", ...metrics.map(([, { title }]) => title), "train"].map((name) => make("th", { scope: "col", class: name === "seed" ? "name" : "" }, name)));
   const lines = row.records.map((record) => {
     const press = () => {
       openRecord(row, record.seed);
@@ -36,7 +36,7 @@ function seedTable(row, chosen) {
     };
     const button = make("button", { type: "button", class: "link", "data-seed": record.seed, onclick: press }, `seed ${record.seed}`);
     return make("tr", { "aria-current": String(record === chosen) }, make("th", { scope: "row", class: "name" }, button), make("td", {}, record.status),
-      ...metrics.map(([key]) => make("td", {}, percent(record.metrics[key]))), make("td", {}, duration(record.cost.train_seconds)));
+      ...metrics.map(([key]) => make("td", {}, score(key, record.metrics[key]))), make("td", {}, duration(record.cost.train_seconds)));
   });
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Seeds" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...lines)));
 }

@@ -50,7 +50,15 @@ function shownRows() {
 
 const NONE = "–";
 const percent = (value, digits = 2) => (value === null || value === undefined ? NONE : (100 * value).toFixed(digits));
-const plusMinus = (mean, half) => percent(mean) + (half === null || half === undefined ? "" : ` ± ${percent(half)}`);
+const declared = (key) => board().metrics[key];  // title, fraction (shown in percent), better: higher, lower or neither
+const inUnit = (key, value) => (declared(key).fraction ? 100 : 1) * value;
+
+function score(key, value, digits = 4) {
+  if (value === null || value === undefined) return NONE;
+  return declared(key).fraction ? percent(value) : value.toLocaleString("en", { maximumSignificantDigits: digits });
+}
+
+const plusMinus = (key, mean, half) => score(key, mean) + (half === null || half === undefined ? "" : ` ± ${score(key, half, 2)}`);
 
 function duration(seconds) {
   if (!seconds) return NONE;

@@ -1,7 +1,7 @@
 // Sweeps over one number or two, and the verdicts on claims.
 
 function drawSweeps() {
-  const found = board().sweeps, metric = board().metrics[data.headline];
+  const found = board().sweeps, metric = declared(data.headline).title;
   at("sweeps-section").hidden = !found.length;
   at("sweeps").replaceChildren(...found.flatMap((sweep, i) => [
     make("h3", {}, `Over ${sweep.title}`), make("div", { id: `sweep-${i}`, class: "chart" }),

@@ -8,12 +8,12 @@ const GROUPS = [
 
 // Each column: key, head, the number to sort by, the text to show, whether larger is better.
 function columns() {
-  const metrics = Object.entries(board().metrics).map(([key, title]) => ({
+  const metrics = Object.entries(board().metrics).map(([key, { title, better }]) => ({
     key,
     title,
     number: (row) => row.metrics[key]?.mean,
-    text: (row) => accuracy(row.metrics[key]),
-    down: true,
+    text: (row) => meanText(key, row.metrics[key]),
+    down: better !== "lower",
   }));
   const cost = (key, title, text, down = false) => ({ key, title, number: (row) => row.cost[key], text, down });
   return [
@@ -44,10 +44,10 @@ const rank = (row) => {
   return found[1] === found[2] ? `${found[0]}` : `${found[0]} (${found[1]}–${found[2]})`;
 };
 
-function accuracy(found) {
+function meanText(key, found) {
   if (!found) return NONE;
-  const told = found.bca ? `bootstrap (BCa): ${percent(found.bca[0])} to ${percent(found.bca[1])}` : null;
-  const text = plusMinus(found.mean, found.half);
+  const told = found.bca ? `bootstrap (BCa): ${score(key, found.bca[0])} to ${score(key, found.bca[1])}` : null;
+  const text = plusMinus(key, found.mean, found.half);
   return make("span", { title: told }, found.top ? make("b", {}, text) : text);
 }
 

@@ -1,0 +1,95 @@
+"""Metrics of which less is better, and metrics that are no fractions: ranks, tables, comparisons, claims and the page."""
+
+import json
+
+import pytest
+
+from bench.cli import main
+from bench.evaluation.evaluator import Evaluator, description
+from bench.experiment import Claim, Experiment
+from bench.metrics import Metric
+from bench.reporting import leaderboard, page, tables
+from bench.reporting.verdicts import REFUTED, SUPPORTED, judge
+from tests import made_up
+
+DISTANCE = {"alpha": 40.0, "beta": 50.0, "gamma": 60.0, "supervised_made_up": 30.0}
+
+
+class Distances(Evaluator):
+    """Two numbers of which less is better."""
+
+    name = "distances"
+    columns = (Metric("distance", "distance [px]", unit="px", better="lower"), Metric("error", "error", better="lower"))
+
+
+@pytest.fixture
+def made(monkeypatch):
+    made_up.install(monkeypatch)
+    found = [record for record in made_up.few() if record.status == "ok"]
+    for record in found:
+        record.metrics["distance"] = DISTANCE[record.method] + 0.1 * record.seed
+        record.metrics["error"] = 1 - record.metrics["linear_top1"]
+        record.evaluators = description([Distances()])
+    return found
+
+
+@pytest.fixture
+def board(made):
+    return leaderboard.build(made)[0]
+
+
+@pytest.mark.parametrize("metric", ["distance", "error"])
+def test_the_least_ranks_first(board, metric):
+    standings = board.standings[metric]
+    assert sorted(standings, key=lambda name: standings[name].rank)[2] == "gamma"
+    assert standings["gamma"].best == 3 and standings["alpha"].top
+    judged = board.judged(metric, "alpha", "gamma")
+    assert judged.verdict == "better" and judged.pair.difference < 0 and judged.pair.improvement == 1
+    assert judged.turned.verdict == "worse" and judged.turned.pair.improvement == 0
+
+
+def test_tables_show_units_and_fractions_each_in_their_way(board):
+    lines = tables.table(board).set_index("method")
+    assert lines.loc["alpha", "distance [px]"].startswith("40.2 ± ")
+    assert float(lines.loc["gamma", "error"].split()[0]) == pytest.approx(40, abs=1)
+    assert tables.difference(board.judged("distance", "beta", "alpha").pair).startswith("+10 ± ")
+
+
+def test_differences_in_units_are_never_called_equal_within_a_point(made):
+    for record in made:
+        record.metrics["distance"] = 40 + 0.001 * (record.seed + len(record.method))
+    board = leaderboard.build(made)[0]
+    assert board.judged("distance", "alpha", "gamma").verdict == "not distinguishable"
+
+
+def test_the_page_knows_which_side_is_better(board):
+    (shown,) = page.content([board])["boards"]
+    assert shown["metrics"]["distance"] == {"title": "distance [px]", "fraction": False, "better": "lower"}
+    assert shown["metrics"]["linear_top1"] == {"title": "linear", "fraction": True, "better": "higher"}
+    assert all("distance" not in row["test"] for row in shown["rows"])
+    assert json.dumps(shown, allow_nan=False)
+
+
+@pytest.mark.parametrize(("a", "b", "code", "verdict"), [("gamma", "alpha", 0, "better"), ("alpha", "gamma", 1, "worse")])
+def test_compare_says_worse_where_b_has_more(made, tmp_path, capsys, a, b, code, verdict):
+    made_up.write(tmp_path, made)
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", a, b, "--out", str(tmp_path), "--metric", "distance"])
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "| distance [px]" in line]
+    assert ended.value.code == code and f"| {verdict} " in line and f"{DISTANCE[b] - DISTANCE[a]:+.0f}" in line
+
+
+@pytest.mark.parametrize(
+    ("kind", "a", "b", "points", "verdict"),
+    [
+        ("better", "alpha", "beta", 1.0, SUPPORTED),
+        ("better", "beta", "alpha", 1.0, REFUTED),
+        ("equal_within", "alpha", "beta", 12.0, SUPPORTED),
+        ("equal_within", "alpha", "beta", 2.0, REFUTED),
+    ],
+)
+def test_claims_count_in_the_metric_s_unit(board, kind, a, b, points, verdict):
+    claim = Claim(kind, a, b, metric="distance", points=points)
+    experiment = Experiment("made-up", "made up", ["alpha", "beta"], [made_up.TRACK], ["10ep"], 5, [claim])
+    (found,) = judge(experiment, [board])
+    assert found.verdict == verdict
