@@ -99,9 +99,7 @@ def accuracies(judged: Judged) -> pd.DataFrame | None:
     lines = []
     for board in judged.boards:
         rows = {name: find_row(board, name) for name in one.contenders}
-        cells = {
-            name: tables.score(row.interval(metric), row.declared(metric)) if row else tables.NONE for name, row in rows.items()
-        }
+        cells = {name: tables.mean(row, metric) if row else tables.NONE for name, row in rows.items()}
         if any(rows.values()):
             lines.append({"track": f"{board.track}, {board.budget}", **cells})
     return pd.DataFrame(lines) if lines else None

@@ -83,7 +83,7 @@ def _rank(board: Leaderboard, row: Row) -> str:
 
 
 def _accuracy(board: Leaderboard, row: Row, metric: str) -> str:
-    text = score(row.interval(metric), row.declared(metric))
+    text = mean(row, metric)
     return f"**{text}**" if metric == HEADLINE and board.bold(row, metric) else text
 
 
@@ -179,6 +179,10 @@ def pair_numbers(boards: Sequence[Leaderboard]) -> pd.DataFrame:
     )
 
 
+def mean(row: Row, metric: str) -> str:
+    return score(row.interval(metric), row.declared(metric))
+
+
 def score(found: Interval | None, metric: Metric) -> str:
     """A mean over seeds with its interval, in the unit in which the metric is shown."""
     return percent(found) if metric.is_fraction else plain(found)
@@ -208,8 +212,8 @@ def p_value(p: float | None) -> str:
 
 
 def difference(pair: Pair) -> str:
-    scale, (mean, half) = pair.metric.scale, (".2f", ".2f") if pair.metric.is_fraction else (".4g", ".2g")
-    return f"{scale * pair.difference:+{mean}}" + (f" ± {scale * pair.half:{half}}" if pair.half is not None else "")
+    scale, (value, half) = pair.metric.scale, (".2f", ".2f") if pair.metric.is_fraction else (".4g", ".2g")
+    return f"{scale * pair.difference:+{value}}" + (f" ± {scale * pair.half:{half}}" if pair.half is not None else "")
 
 
 def number(value: float | None, form: str, unit: float = 1) -> str:

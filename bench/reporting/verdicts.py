@@ -4,8 +4,8 @@ Each claim is one test on each leaderboard that it is about, or one for all of t
 experiment are one family (Holm, 5%), paired by seed and by test image as everywhere:
 
 * better: a - b is not zero, and on the side that is better in the metric;
-* equal_within: a - b lies within so many points (units of a metric that is no fraction); refuted where it surely lies beyond. The distance to the nearer end is
-  tested two-sided, which is stricter than two one-sided tests;
+* equal_within: a - b lies within so many points (in a metric that is no fraction, units); refuted where it surely lies
+  beyond. The distance to the nearer end is tested two-sided, which is stricter than two one-sided tests;
 * grows_with: for each seed the slope of a - b, by least squares, against log2 of the key: points per doubling. The variance
   over test images is summed over the tracks as if their images were independent.
 
