@@ -128,9 +128,7 @@ def build_method(cell: Cell, splits: Splits) -> Method:
     return recipe.method(encoder, recipe.config, TrainData(len(splits.train), splits.classes, known))
 
 
-def make_trainer(
-    method: Method, splits: Splits, cell: Cell, device: torch.device, callbacks: Callbacks | None = None
-) -> Trainer:
+def make_trainer(method: Method, splits: Splits, cell: Cell, device: torch.device, callbacks: Callbacks | None = None) -> Trainer:
     """A trainer of the cell's ``method`` on train images that are on the device already."""
     recipe, track = cell.recipe, cell.recipe.track
     batch_size = recipe.training.batch_size
