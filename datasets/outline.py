@@ -20,6 +20,7 @@ class Outline:
     names: frozenset[str] = frozenset()  # everything that it assigns or defines at its top level
     classes: dict[str, dict[str, Any]] = field(default_factory=dict)  # literals of each, with those of bases in this file
     own: dict[str, dict[str, Any]] = field(default_factory=dict)  # literals of each class alone
+    about: str = ""  # the docstring of the module
     plain: bool = True
     problem: str = ""  # why it cannot be imported, where that shows
 
@@ -38,6 +39,7 @@ def read(path: Path) -> Outline:
         names=frozenset(_names(tree.body)),
         classes={name: _inherited(name, nodes, own) for name in nodes},
         own=own,
+        about=ast.get_docstring(tree) or "",
         plain=all(isinstance(node, PLAIN) or _is_harmless(node) for node in tree.body),
         problem=f"{path} cannot be imported: it needs {missing}, which is not installed" if missing else "",
     )

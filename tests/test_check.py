@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from bench.cli import main
 from bench.errors import UserError
 from bench.methods import registry
 from bench.methods.simclr import SimCLR
@@ -46,3 +47,22 @@ class GivesVectors(SimCLR):
 def test_each_fault_is_found(method, fault):
     with pytest.raises(UserError, match=fault):
         list(check.check(method))
+
+
+def test_settings_are_those_of_the_method_and_of_its_training():
+    run = check.trainer(SimCLR, "1ep", settings={"temperature": "0.3", "batch_size": "32", "lr": "0.01"})
+    assert run.method.config.temperature == 0.3
+    assert run.loader.steps_per_epoch == 2 and run.training.lr == 0.01
+    with pytest.raises(UserError, match="batch_size=128 is more than the 64 images"):
+        check.trainer(SimCLR, "1ep", settings={"batch_size": "128"})
+
+
+def test_the_command_takes_settings_as_run_does(capsys):
+    for arguments in (["simclr", "--set", "temperature=-1"], ["simclr:temperature=-1"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["check", *arguments])
+        assert ended.value.code == 2 and "temperature=-1 does not fit" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "random_init,raw_pixels"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.split("\n")[::2] == ["random_init", "raw_pixels", ""]

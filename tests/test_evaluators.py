@@ -10,7 +10,7 @@ from bench.evaluation import default, registry
 from bench.evaluation.evaluator import Evaluator, description, judge, lacking, merged
 from bench.evaluation.frozen import Features, Frozen
 from bench.metrics import METRICS, Metric
-from bench.reporting import leaderboard
+from bench.reporting import leaderboard, listing
 from tests import made_up
 from tests.small_cells import ROOT, command, environment
 
@@ -85,6 +85,12 @@ def test_columns_are_those_that_records_describe(tmp_path, monkeypatch):
     made_up.write(tmp_path, made)
     (board,) = leaderboard.build(made_up.read(tmp_path))
     assert list(board.metrics.items())[-1] == ("fixed", "fixed") and board.standings["fixed"] == {}
+
+
+def test_they_are_listed_with_what_their_files_say():
+    rows = {row[0]: row for row in listing.evaluators()}
+    assert {"linear", "knn", "few_labels"} <= rows.keys()
+    assert rows["knn"][1] == "version 2" and rows["knn"][2].startswith("Weighted k-nearest-neighbour")
 
 
 def test_a_new_file_is_a_new_column_and_completes_old_records(tmp_path):

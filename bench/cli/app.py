@@ -13,8 +13,8 @@ from rich.console import Console
 from ..folders import data_root, runs_root
 
 __all__ = [
-    "DataDir", "Device", "DryRun", "OnExisting", "Out", "Runs", "Timed", "TrainOn", "app", "console", "data_app", "data_root",
-    "runs_root", "warn",
+    "DataDir", "Device", "DryRun", "OnExisting", "Out", "Runs", "Sets", "Timed", "TrainOn", "app", "console", "data_app",
+    "data_root", "runs_root", "warn",
 ]  # fmt: skip
 
 app = typer.Typer(
@@ -53,6 +53,10 @@ Runs = Annotated[
         callback=_home,
         help="Folder of checkpoints and encoders; else runs beside --out results, NAME-runs beside --out NAME.",
     ),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="key=value: of every method that has the key, this variant; method.key=value: of one."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, with what records say of its time and disk, and stop.")]
 Timed = Annotated[bool, typer.Option("--estimate", help="As --dry-run; where no records tell, a few steps are timed.")]

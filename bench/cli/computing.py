@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .app import DataDir, Device, DryRun, OnExisting, Out, Runs, Timed, TrainOn, app, console, data_root, runs_root
+from .app import DataDir, Device, DryRun, OnExisting, Out, Runs, Sets, Timed, TrainOn, app, console, data_root, runs_root
 from .evaluators import Evaluators, TransferTo
 
 
@@ -21,7 +21,7 @@ def run(
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Seeds 0 to N - 1 of every method.")] = 3,
     backbone: Annotated[str | None, typer.Option(help="A timm name; else the dataset's default.")] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Short for --set batch_size=N: images a step; the learning rate scales with it.")
+        int | None, typer.Option(help="As --set batch_size=N: images a step; scales the learning rate.")
     ] = None,
     device: TrainOn = Device.auto,
     out: Out = Path("results"),
@@ -29,10 +29,7 @@ def run(
     on_existing: Annotated[
         OnExisting, typer.Option(help="Cells that have a record: skip, rerun, or rerun those that failed or are stale.")
     ] = OnExisting.skip,
-    sets: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="key=value: of every method that has the key, this variant; method.key=value: of one."),
-    ] = None,
+    sets: Sets = None,
     checkpoint_every: Annotated[
         str | None, typer.Option(help="1ep, 500steps, 5min; else the smaller of 5% of the budget and 10 minutes.")
     ] = None,
@@ -146,12 +143,20 @@ def experiment(
 
 
 @app.command()
-def check(method: Annotated[str, typer.Argument(help="A method; see `list methods`.")]) -> None:
-    """Try a contestant's whole life on tiny made-up data, in about a minute on two cores."""
+def check(
+    method: Annotated[str, typer.Argument(help="A method, see `list methods`; its settings as in simclr:temperature=0.5.")],
+    sets: Sets = None,
+) -> None:
+    """Train a method on tiny made-up data and check its shapes, loss, resume, collapse and use of a GPU, in seconds."""
     from ..running import check, selection
+    from ..settings import parse_assignments
 
-    for line in check.check(selection.find_method(method)):
-        console.print(f"ok  {line}", markup=False, soft_wrap=True)
+    chosen = selection.choose_contenders(method, parse_assignments(sets or ()))
+    for one in chosen:
+        if len(chosen) > 1:
+            console.print(str(one), markup=False, soft_wrap=True)
+        for line in check.check(selection.find_method(one.method), one.settings):
+            console.print(f"ok  {line}", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -18,25 +18,27 @@ from .app import DataDir, Out, app, console, data_root, warn
 class Listed(str, Enum):
     methods = "methods"
     datasets = "datasets"
+    evaluators = "evaluators"
     results = "results"
     experiments = "experiments"
 
 
 @app.command("list")
 def list_(
-    what: Annotated[Listed, typer.Argument(help="methods, datasets, results or experiments.")],
+    what: Annotated[Listed, typer.Argument(help="methods, datasets, evaluators, results or experiments.")],
     pattern: Annotated[str, typer.Argument(help="Only these names, with commas; * is a wildcard.")] = "*",
     out: Out = Path("results"),
     stale: Annotated[bool, typer.Option("--stale", help="Of results, those that are stale, and why.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """List methods, datasets, results or experiments."""
+    """List methods, datasets, evaluators, results or experiments."""
     from ..reporting import listing
 
     if stale and what is not Listed.results:
         raise UserError(f"--stale goes with `list results`, not with {what.value}")
     rows = {
         Listed.methods: listing.methods,
+        Listed.evaluators: listing.evaluators,
         Listed.datasets: lambda: listing.datasets(data_root(data_dir)),
         Listed.experiments: lambda: listing.experiments(out),
         Listed.results: lambda: (listing.stale_results if stale else listing.results)(out, warn),

@@ -44,4 +44,9 @@ def _scan() -> Iterator[Member]:
             yield Member(path.stem, str(path), given(None), problem=found.problem)
         for kind, says in found.own.items():
             if isinstance(says.get("name"), str):
-                yield Member(says["name"], str(path), attribute(f"{__name__}.{path.stem}", kind), found.classes[kind])
+                yield Member(
+                    says["name"],
+                    str(path),
+                    attribute(f"{__name__}.{path.stem}", kind),
+                    {"__doc__": found.about} | found.classes[kind],
+                )

@@ -10,6 +10,7 @@ from .. import records
 from ..datasets.errors import DataError
 from ..datasets.registry import is_ready, known, tracks
 from ..errors import UserError, counted
+from ..evaluation import registry as judges
 from ..methods import registry
 from ..metrics import HEADLINE, LINEAR_TOP1
 from ..remembered import remembered
@@ -44,6 +45,19 @@ def searched(name: str) -> list[str]:
         return [*shared, *(f"{key}: {space}" for key, space in spaces(method.config_type).items())] if method.trains else []
 
     return make() if registry().package(name) else remembered(f"search space of {name}", make)
+
+
+def evaluators() -> list[Row]:
+    """Name, version and description of every evaluator."""
+    return [_evaluator(name) for name in sorted({*judges(), *judges().broken()})]
+
+
+def _evaluator(name: str) -> Row:
+    try:
+        says = judges().describe(name, ("version", "__doc__"))
+    except DataError as error:
+        return name, "broken", str(error)
+    return name, f"version {says.get('version', 1)}", (says.get("__doc__") or "").partition("\n")[0]
 
 
 def datasets(root: Path) -> list[Row]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast, get_args, get_type_hints
 
 import torch
@@ -23,7 +25,8 @@ from ..errors import UserError
 from ..evaluation.protocol import shown
 from ..methods import Method, TrainData
 from ..methods.base import C, Encoder, Units
-from ..recipe import Training
+from ..recipe import Training, config_keys, training_keys
+from ..settings import apply
 from ..training import checkpoint
 from ..training.trainer import Callbacks, Trainer
 
@@ -33,6 +36,7 @@ CATCH_UP = 30  # times that a momentum network moves a step where collapse is lo
 APART = 0.25  # least loss that mismatched views cost more, as a share of what the loss fell
 TRAINING = Training(batch_size=BATCH, lr=0.05, weight_decay=1e-4)
 CPU = torch.device("cpu")
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
 class TinyEncoder(Encoder):
@@ -56,20 +60,24 @@ def tiny_transformer() -> Encoder:
     return cast(Encoder, made)
 
 
-def check(kind: type[Method]) -> Iterator[str]:
-    """Yield a line for each thing that holds; `UserError` names the first that does not."""
-    yield _shapes(kind)
+def check(kind: type[Method], settings: Mapping[str, str] = NO_SETTINGS) -> Iterator[str]:
+    """Yield a line for each thing that holds of ``kind`` with these settings; `UserError` names the first that does not."""
+    yield _shapes(kind, settings)
     if kind.trains:
-        yield _learns(kind)
-        yield resumes(kind)
-        yield _tells_images_apart(kind)
-        yield _suits_a_gpu(kind)
+        yield _learns(kind, settings)
+        yield resumes(kind, settings=settings)
+        yield _tells_images_apart(kind, settings)
+        yield _suits_a_gpu(kind, settings)
 
 
-def make(kind: type[Method]) -> Method:
-    """The method with its default settings on a tiny encoder."""
+def make(kind: type[Method], settings: Mapping[str, str] = NO_SETTINGS) -> Method:
+    """The method on a tiny encoder, by default with narrow layers."""
     labels = shown(torch.arange(IMAGES) % CLASSES) if kind.uses_labels else None
-    config = narrow(kind.config_type()).resolved(IMAGES, SIDE)
+    own = {key: text for key, text in settings.items() if key in config_keys(kind)}
+    try:
+        config = apply(narrow(kind.config_type()), own).resolved(IMAGES, SIDE)
+    except ValueError as error:
+        raise UserError(f"{kind.name} on the {IMAGES} images of check: {error}") from None
     encoder = TinyEncoder() if kind.needs == "any" else tiny_transformer()
     return kind(encoder, config, TrainData(IMAGES, CLASSES, labels))
 
@@ -100,6 +108,7 @@ def trainer(
     device: torch.device = CPU,
     training: Training = TRAINING,
     callbacks: Callbacks | None = None,
+    settings: Mapping[str, str] = NO_SETTINGS,
 ) -> Trainer:
     """A trainer on images whose class shows in their colour."""
     generator = torch.Generator().manual_seed(0)
@@ -108,10 +117,12 @@ def trainer(
     noise = torch.rand(IMAGES, 3, SIDE, SIDE, generator=generator)
     images = (255 * (0.7 * colours + 0.3 * noise)).to(torch.uint8)
     torch.manual_seed(0)
-    method = make(kind).to(device)
-    loader = Loader(
-        Store(images, labels), POLICY, SIDE, BATCH, seed=0, device=device, views=method.views(method.config, POLICY, SIDE)
-    )
+    method = make(kind, settings).to(device)
+    training = apply(training, {key: text for key, text in settings.items() if key in training_keys()})
+    if training.batch_size > IMAGES:
+        raise UserError(f"batch_size={training.batch_size} is more than the {IMAGES} images of check")
+    views = method.views(method.config, POLICY, SIDE)
+    loader = Loader(Store(images, labels), POLICY, SIDE, training.batch_size, seed=0, device=device, views=views)
     return Trainer(method, loader, training, parse_budget(budget), device, callbacks)
 
 
@@ -120,8 +131,8 @@ def _require(holds: bool, what: str) -> None:
         raise UserError(f"check: {what}")
 
 
-def _shapes(kind: type[Method]) -> str:
-    method = make(kind)
+def _shapes(kind: type[Method], settings: Mapping[str, str]) -> str:
+    method = make(kind, settings)
     features = method.encoder.eval()(torch.randn(2, 3, SIDE, SIDE))
     _require(features.ndim == 2 and len(features) == 2, f"the encoder gives {tuple(features.shape)} for 2 images, not [2, D]")
     if kind.trains:
@@ -134,8 +145,8 @@ def _shapes(kind: type[Method]) -> str:
     return "shapes: features [B, D]" + (", loss a float32 scalar with a gradient" if kind.trains else "; spends no budget")
 
 
-def _learns(kind: type[Method]) -> str:
-    run = trainer(kind, "40ep")
+def _learns(kind: type[Method], settings: Mapping[str, str]) -> str:
+    run = trainer(kind, "40ep", settings=settings)
     run.fit()
     losses = [point["loss"] for point in run.curve]
     _require(all(map(math.isfinite, losses)), "the loss does not stay finite")
@@ -146,9 +157,9 @@ def _learns(kind: type[Method]) -> str:
     return f"loss: finite, falls from {first:.3f} to {last:.3f}"
 
 
-def _tells_images_apart(kind: type[Method]) -> str:
+def _tells_images_apart(kind: type[Method], settings: Mapping[str, str]) -> str:
     """A collapsed method's loss has fallen for views of different images as much as for views of one."""
-    run = trainer(kind, "20ep")
+    run = trainer(kind, "20ep", settings=settings)
     if sum(view.count for view in run.loader.views) < 2:
         return "collapse: not looked for, the loss takes one view"
     _hurry(run.method)
@@ -178,15 +189,16 @@ def _hurry(method: Method) -> None:
     method.after_step = hurried  # type: ignore[method-assign]
 
 
-def resumes(kind: type[Method], training: Training = TRAINING) -> str:
-    whole = trainer(kind, "4ep", training=training)
+def resumes(kind: type[Method], training: Training = TRAINING, settings: Mapping[str, str] = NO_SETTINGS) -> str:
+    started = partial(trainer, kind, "4ep", training=training, settings=settings)
+    whole = started()
     whole.fit()
     states: list = []
-    trainer(kind, "4ep", training=training, callbacks=keeping(states, 6)).fit()  # in the middle of an epoch
+    started(callbacks=keeping(states, whole.loader.steps_per_epoch + 2)).fit()  # in the middle of an epoch
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         path = Path(folder) / "checkpoint"
         checkpoint.save(path, "check", states[0])
-        resumed = trainer(kind, "4ep", training=training)
+        resumed = started()
         resumed.restore(checkpoint.load(path, "check", CPU) or {})
     resumed.fit()
     pairs = zip(whole.method.state_dict().items(), resumed.method.state_dict().values(), strict=True)
@@ -196,9 +208,9 @@ def resumes(kind: type[Method], training: Training = TRAINING) -> str:
     return "state: a run that is killed and resumed ends bit for bit as one that was not"
 
 
-def _suits_a_gpu(kind: type[Method]) -> str:
+def _suits_a_gpu(kind: type[Method], settings: Mapping[str, str]) -> str:
     """Fake tensors pretend to be on a GPU: they raise on mixed devices and on whatever waits for it."""
-    method = make(kind).train()
+    method = make(kind, settings).train()
     try:
         with FakeTensorMode():
             pretend_cuda(method)
