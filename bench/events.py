@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from .records import Record, Status
-
-PhaseName = Literal["set up", "train", "evaluate"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +17,7 @@ class Started:
 class Phase:
     """The worker begins a part of its work; ``progress`` is the share of the budget spent, where it is known."""
 
-    name: PhaseName
+    name: str  # set up, train, evaluate, or evaluate with an evaluator's name
     progress: float | None = None
 
 

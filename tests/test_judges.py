@@ -16,7 +16,6 @@ from bench.datasets.registry import open_splits, track_of
 from bench.datasets.spec import parse_spec
 from bench.errors import UserError
 from bench.evaluation import choice, clustering, default, robustness, spectrum, transfer
-from bench.evaluation.detection import Table
 from bench.evaluation.features import Channels, freeze
 from bench.evaluation.frozen import Features, Frozen
 from bench.evaluation.knn import Knn
@@ -59,8 +58,8 @@ def test_clustering_is_scikit_learns(flat):
 
 
 def test_matching_is_one_to_one():
-    assert clustering.matched(Table.of(np.array([0, 0, 1, 1, 2, 2]), np.array([1, 1, 0, 0, 0, 1]))) == pytest.approx(4 / 6)
-    assert clustering.matched(Table.of(np.zeros(6, np.int64), np.arange(6) % 3)) == pytest.approx(2 / 6)
+    assert clustering.matched(np.array([0, 0, 1, 1, 2, 2]), np.array([1, 1, 0, 0, 0, 1])) == pytest.approx(4 / 6)
+    assert clustering.matched(np.zeros(6, np.int64), np.arange(6) % 3) == pytest.approx(2 / 6)
 
 
 def test_spectrum_is_the_authors():

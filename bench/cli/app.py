@@ -13,8 +13,8 @@ from rich.console import Console
 from ..folders import data_root, runs_root
 
 __all__ = [
-    "DataDir", "Device", "DryRun", "OnExisting", "Out", "Runs", "Sets", "Timed", "TrainOn", "app", "console", "data_app",
-    "data_root", "runs_root", "warn",
+    "CheckpointEvery", "DataDir", "Device", "DryRun", "Existing", "OnExisting", "Out", "Runs", "Sets", "Timed", "TrainOn",
+    "app", "console", "data_app", "data_root", "runs_root", "warn",
 ]  # fmt: skip
 
 app = typer.Typer(
@@ -67,6 +67,14 @@ class OnExisting(str, Enum):
     rerun = "rerun"
     failed = "failed"
     stale = "stale"
+
+
+Existing = Annotated[
+    OnExisting, typer.Option(help="Cells that have a record: skip, rerun, or rerun those that failed or are stale.")
+]
+CheckpointEvery = Annotated[
+    str | None, typer.Option(help="1ep, 500steps, 5min; else the smaller of 5% of the budget and 10 minutes.")
+]
 
 
 class Device(str, Enum):

@@ -7,8 +7,24 @@ from typing import Annotated
 
 import typer
 
-from .app import DataDir, Device, DryRun, OnExisting, Out, Runs, Sets, Timed, TrainOn, app, console, data_root, runs_root
-from .evaluators import Evaluators, TransferTo
+from .app import (
+    CheckpointEvery,
+    DataDir,
+    Device,
+    DryRun,
+    Existing,
+    OnExisting,
+    Out,
+    Runs,
+    Sets,
+    Timed,
+    TrainOn,
+    app,
+    console,
+    data_root,
+    runs_root,
+)
+from .evaluators import Evaluators, Labels, TransferTo
 
 
 @app.command()
@@ -26,17 +42,11 @@ def run(
     device: TrainOn = Device.auto,
     out: Out = Path("results"),
     runs: Runs = None,
-    on_existing: Annotated[
-        OnExisting, typer.Option(help="Cells that have a record: skip, rerun, or rerun those that failed or are stale.")
-    ] = OnExisting.skip,
+    on_existing: Existing = OnExisting.skip,
     sets: Sets = None,
-    checkpoint_every: Annotated[
-        str | None, typer.Option(help="1ep, 500steps, 5min; else the smaller of 5% of the budget and 10 minutes.")
-    ] = None,
+    checkpoint_every: CheckpointEvery = None,
     cell_timeout: Annotated[str | None, typer.Option(help="A cell that runs longer than this (90s, 2h) has failed.")] = None,
-    labels: Annotated[
-        str | None, typer.Option(help="Also linear evaluation on these fractions of the train labels, such as 0.01,0.1.")
-    ] = None,
+    labels: Labels = None,
     evaluators: Evaluators = None,
     transfer_to: TransferTo = None,
     data_dir: DataDir = None,
@@ -121,9 +131,7 @@ def experiment(
     device: TrainOn = Device.auto,
     out: Out = Path("results"),
     runs: Runs = None,
-    on_existing: Annotated[
-        OnExisting, typer.Option(help="Cells that have a record: skip, rerun, or rerun the failed ones.")
-    ] = OnExisting.skip,
+    on_existing: Existing = OnExisting.skip,
     data_dir: DataDir = None,
     dry_run: DryRun = False,
     timed: Timed = False,

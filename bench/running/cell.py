@@ -83,7 +83,7 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
     tell(Phase("evaluate", 1.0))
     begun = standstill.now()
     frozen = freeze(method.encoder, splits, recipe.track, device, job.data_root)
-    found = judge(frozen, job.evaluators, lambda name: tell({"phase": f"evaluate, {name}", "progress": 1.0}))
+    found = judge(frozen, job.evaluators, lambda name: tell(Phase(f"evaluate, {name}", 1.0)))
     if spent.curve:
         spent.curve[-1] |= curve.of_embeddings(method.encoder, splits, recipe.track, device)
     spent.cost["eval_seconds"] += standstill.now() - begun

@@ -37,7 +37,7 @@ def run(job: Job, tell: Tell = lambda event: None) -> Record:
     encoder = _encoder(job, cell, splits).to(device).to(memory_format=torch.channels_last)
     frozen = freeze(encoder, replace(splits, train=place(splits.train, device)), cell.recipe.track, device, job.data_root)
     _check_same(record, judge(frozen, [Knn()]).metrics)
-    found = judge(frozen, job.evaluators, lambda name: tell({"phase": f"evaluate, {name}", "progress": 0.5}))
+    found = judge(frozen, job.evaluators, lambda name: tell(Phase(f"evaluate, {name}", 0.5)))
     return replace(
         record,
         metrics=merged(record.metrics, found.metrics),
