@@ -46,7 +46,7 @@ Counts = Annotated[tuple[int, ...], Bounds(2)]
 Embed = Callable[[nn.Module], Tensor]
 
 
-class Interval(str):
+class Every(str):
     """How often something recurs: a share of the budget such as ``0.02``, or whole epochs such as ``2ep``.
 
     It is the text itself, so that a recipe shows what was written. Raises ValueError on any other text.

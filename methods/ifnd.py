@@ -27,7 +27,7 @@ from typing import Annotated, ClassVar, Literal, Self
 import torch
 from torch import Tensor
 
-from .base import AUTO, Counts, Embed, Encoder, Fraction, Interval, Linear, Positive, PseudoLabelView, TrainData
+from .base import AUTO, Counts, Embed, Encoder, Every, Fraction, Linear, Positive, PseudoLabelView, TrainData
 from .parts import either_base
 from .parts.bank import Bank
 from .parts.either_base import EitherBase
@@ -37,7 +37,7 @@ from .parts.pairs import Pairs
 from .parts.pseudo_labels import Confidence, PseudoLabels, Schedule, acceptance, cluster_counts
 from .parts.timer import Timer
 
-OFTEN = Interval("0.02")
+OFTEN = Every("0.02")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Config(either_base.Config):
     schedule: Schedule = "linear"  # our reading
     warmup: Fraction = 0.0  # share of the budget before the first acceptance; our choice
     accept_end: Annotated[Fraction, Linear(0.25, 1)] = 1.0  # accepted share at the end of the budget; our reading
-    detect_every: Interval = OFTEN  # share of the budget, or epochs as in 2ep; our choice
+    detect_every: Every = OFTEN  # share of the budget, or epochs as in 2ep; our choice
     features: Literal["pass", "bank"] = "pass"  # a pass over the train images: our reading; bank: ours
 
     def resolved(self, images: int, side: int) -> Self:

@@ -14,7 +14,7 @@ from typing import Self
 
 from torch import Tensor
 
-from .base import AUTO, Counts, Embed, Encoder, Fraction, Interval, NonNegative, Positive, PseudoLabelView, TrainData
+from .base import AUTO, Counts, Embed, Encoder, Every, Fraction, NonNegative, Positive, PseudoLabelView, TrainData
 from .parts import queue_base
 from .parts.info_nce import info_nce
 from .parts.prototypes import Prototypes
@@ -22,13 +22,13 @@ from .parts.pseudo_labels import cluster_counts
 from .parts.queue_base import QueueBase
 from .parts.timer import Timer
 
-EVERY_EPOCH = Interval("1ep")
+EVERY_EPOCH = Every("1ep")
 
 
 @dataclass(frozen=True)
 class Config(queue_base.Config):
     clusters: Counts = AUTO  # auto: N/500, N/200, N/100, as IFND; an author guesses 100 to 1000 for CIFAR-10 (salesforce/PCL#4)
-    cluster_every: Interval = EVERY_EPOCH  # the authors' code
+    cluster_every: Every = EVERY_EPOCH  # the authors' code
     warmup: Fraction = 0.1  # share of the budget before the first clustering: 20 of 200 epochs, the authors' code
     prototype_temperature: Positive = 0.2  # mean of the clusters' own; the authors' code
     alpha: NonNegative = 10.0  # smooths the concentration of small clusters; the authors' code

@@ -96,7 +96,7 @@ def test_what_a_run_left_that_was_killed_after_the_record_is_removed_by_the_next
     for _ in range(2):
         checkpoint.save(kept, identity, {"step": 1})
     claim = chosen.out / kept.relative_to(chosen.conditions.runs).with_name(".seed0.json.claim-0")
-    claim.write_text(json.dumps({"place": claims.place(), "pid": 2**22 + 1, "started": "1", "token": "of the dead"}))
+    claim.write_text(json.dumps({"place": claims.machine(), "pid": 2**22 + 1, "started": "1", "token": "of the dead"}))
     assert session.run(chosen, Console(), dry_run=True) == 0 and kept.exists() and claim.exists()
     assert session.run(chosen, Console(), dry_run=False) == 0
     assert list(kept.parent.iterdir()) == [] and [p.name for p in claim.parent.iterdir()] == ["seed0.json"]

@@ -24,7 +24,7 @@ def test_a_claim_is_held_once_and_given_up(tmp_path):
 
 
 def owned_by(path: Path, **owner) -> None:
-    path.write_text(json.dumps({"place": claims.place(), "pid": 1, "started": "1", "token": "x"} | owner))
+    path.write_text(json.dumps({"place": claims.machine(), "pid": 1, "started": "1", "token": "x"} | owner))
 
 
 @pytest.mark.parametrize("pid", [2**22 + 1, 1], ids=["a process that is gone", "a later process of its number"])

@@ -45,7 +45,7 @@ def judged(folder: Path, monkeypatch, gains: list[float], *claims: str, seeds: i
                 record = made_up.record(Contestant(name, accuracy, spread), seed)
                 record.track = record.recipe["track"] = track
                 made.append(record)
-    return verdicts.judge(files.load(path), leaderboard.build(made))
+    return verdicts.findings(files.load(path), leaderboard.build(made))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_stale_records_test_nothing(tmp_path, monkeypatch):
     made = [made_up.record(Contestant(name), seed) for name in ("alpha", "beta") for seed in range(3)]
     for record in made:
         record.protocol = "v0"
-    (found,) = verdicts.judge(files.load(path), leaderboard.build(made))
+    (found,) = verdicts.findings(files.load(path), leaderboard.build(made))
     assert found.verdict == "undecided" and "stale" in found.why
 
 

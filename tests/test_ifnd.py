@@ -7,7 +7,7 @@ import torch
 
 from bench.errors import UserError
 from bench.methods import registry
-from bench.methods.base import Interval
+from bench.methods.base import Every
 from bench.methods.parts import kmeans as kmeans_module
 from bench.methods.parts.kmeans import kmeans
 from bench.methods.parts.pseudo_labels import PseudoLabels
@@ -19,7 +19,7 @@ CONFIG = registry()["ifnd_elim"].config_type
 
 
 def test_an_interval_is_a_share_or_whole_epochs():
-    assert Interval("2ep").epochs == 2 and Interval("0.02").share == 0.02
+    assert Every("2ep").epochs == 2 and Every("0.02").share == 0.02
     assert convert(CONFIG, "detect_every", "3ep") == "3ep"
     for wrong in ("0ep", "1.5ep", "2", "-0.1", "nan", "soon", ""):
         with pytest.raises(UserError, match=r"detect_every takes a share of the budget from 0 to 1, or whole epochs such as 2ep"):
@@ -27,11 +27,11 @@ def test_an_interval_is_a_share_or_whole_epochs():
 
 
 def test_a_timer_counts_epochs_or_progress_and_survives_a_resume():
-    by_epoch, by_share = Timer(Interval("3ep")), Timer(Interval("0.25"))
+    by_epoch, by_share = Timer(Every("3ep")), Timer(Every("0.25"))
     due = [(by_epoch.due(p), by_share.due(p)) for p in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)]
     assert [d[0] for d in due] == [True, False, False, True, False, False]
     assert [d[1] for d in due] == [True, False, False, True, False, False]
-    again = Timer(Interval("3ep"))
+    again = Timer(Every("3ep"))
     again.load_state_dict(by_epoch.state_dict())
     assert again.due(0.6) is True
 
@@ -50,7 +50,7 @@ def test_images_not_seen_are_never_accepted():
 @pytest.mark.parametrize("settings", [{"base": "simclr"}, {"features": "bank"}, {"features": "bank", "base": "simclr"}])
 def test_every_variant_lives_a_contestants_life(monkeypatch, name, settings):
     kind = registry()[name]
-    variant = type("Variant", (kind,), {"config_type": lambda: CONFIG(detect_every=Interval("1ep"), **settings)})
+    variant = type("Variant", (kind,), {"config_type": lambda: CONFIG(detect_every=Every("1ep"), **settings)})
     lines = list(check.check(variant))
     assert any("killed and resumed" in line for line in lines)
     run = check.trainer(variant, "4ep")

@@ -9,7 +9,7 @@ from bench.evaluation.evaluator import Evaluator, description
 from bench.experiment import Claim, Experiment
 from bench.metrics import Metric
 from bench.reporting import leaderboard, page, tables
-from bench.reporting.verdicts import REFUTED, SUPPORTED, judge
+from bench.reporting.verdicts import REFUTED, SUPPORTED, findings
 from tests import made_up
 
 DISTANCE = {"alpha": 40.0, "beta": 50.0, "gamma": 60.0, "supervised_made_up": 30.0}
@@ -91,5 +91,5 @@ def test_compare_says_worse_where_b_has_more(made, tmp_path, capsys, a, b, code,
 def test_claims_count_in_the_metric_s_unit(board, kind, a, b, points, verdict):
     claim = Claim(kind, a, b, metric="distance", points=points)
     experiment = Experiment("made-up", "made up", ["alpha", "beta"], [made_up.TRACK], ["10ep"], 5, [claim])
-    (found,) = judge(experiment, [board])
+    (found,) = findings(experiment, [board])
     assert found.verdict == verdict

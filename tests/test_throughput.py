@@ -45,7 +45,7 @@ def test_unknown_names(bench_command, arguments):
 
 def test_measurements_are_interleaved():
     order = []
-    row = timing.compare("x", "1/s", lambda: order.append("a") or 1.0, lambda: order.append("b") or 1.0, repeats=3)
+    row = timing.in_turn("x", "1/s", lambda: order.append("a") or 1.0, lambda: order.append("b") or 1.0, repeats=3)
     assert "".join(order) == "ab" + "ab" * 3
     assert row.low <= row.ratio <= row.high or row.low == row.high
 
@@ -57,13 +57,13 @@ def noisy(level, seed):
 
 @pytest.mark.parametrize(("speed", "worse"), [(1.0, False), (0.9, False), (0.7, True), (1.5, False)])
 def test_slower_counts_beyond_a_fifth(speed, worse):
-    (verdict,) = against.judge({"x": noisy(100 * speed, 1)}, {"x": noisy(100, 2)})
+    (verdict,) = against.verdicts({"x": noisy(100 * speed, 1)}, {"x": noisy(100, 2)})
     assert verdict.worse is worse
 
 
 def test_noise_is_no_regression():
     here = [100, 20, 90, 110, 15, 95, 105]
-    (verdict,) = against.judge({"x": here}, {"x": noisy(100, 2)})
+    (verdict,) = against.verdicts({"x": here}, {"x": noisy(100, 2)})
     assert not verdict.worse
 
 

@@ -21,7 +21,7 @@ from .verdicts import UNDECIDED, Finding
 
 
 @dataclass(frozen=True)
-class Judged:
+class Assessed:
     """An experiment of which there are records, what they say of its claims, and its leaderboards."""
 
     experiment: Experiment
@@ -29,7 +29,7 @@ class Judged:
     boards: list[Leaderboard]
 
 
-def of_folder(out: Path, boards: Sequence[Leaderboard]) -> tuple[list[Judged], list[str]]:
+def of_folder(out: Path, boards: Sequence[Leaderboard]) -> tuple[list[Assessed], list[str]]:
     """The experiments of which ``boards`` have records, and a line for each file that cannot be read."""
     found, problems = [], []
     for path in files.known(out.absolute().parent).values():
@@ -40,7 +40,7 @@ def of_folder(out: Path, boards: Sequence[Leaderboard]) -> tuple[list[Judged], l
             continue
         ours = [board for board in verdicts.boards_of(one, boards) if _has_any(one, board)]
         if ours:
-            found.append(Judged(one, verdicts.judge(one, ours), ours))
+            found.append(Assessed(one, verdicts.findings(one, ours), ours))
     return found, problems
 
 
@@ -48,7 +48,7 @@ def _has_any(one: Experiment, board: Leaderboard) -> bool:
     return any(find_row(board, name, board.rows) for name in one.contenders)
 
 
-def markdown(judged: Judged) -> str:
+def markdown(judged: Assessed) -> str:
     """The page of an experiment."""
     one = judged.experiment
     lines = [f"# {one.title}", "", "Made by `python -m bench report` from the records beside this file; do not edit."]
@@ -70,7 +70,7 @@ LEGEND = (
 )
 
 
-def claims_table(judged: Judged) -> pd.DataFrame:
+def claims_table(judged: Assessed) -> pd.DataFrame:
     """A line for each claim and leaderboard."""
     return pd.DataFrame([_line(finding, judged.findings) for finding in judged.findings])
 
@@ -92,7 +92,7 @@ def _line(finding: Finding, findings: Sequence[Finding]) -> dict[str, str]:
     }
 
 
-def accuracies(judged: Judged) -> pd.DataFrame | None:
+def accuracies(judged: Assessed) -> pd.DataFrame | None:
     """A line for each leaderboard: the contenders' means of the first claim's metric; None where all is stale."""
     one = judged.experiment
     metric = one.claims[0].metric if one.claims else "linear_top1"
@@ -105,7 +105,7 @@ def accuracies(judged: Judged) -> pd.DataFrame | None:
     return pd.DataFrame(lines) if lines else None
 
 
-def figure(judged: Judged) -> Figure | None:
+def figure(judged: Assessed) -> Figure | None:
     """The differences of all claims that grow with a key, against the key; None without any."""
     growing = [claim for claim in judged.experiment.claims if claim.claim == "grows_with"]
     lines = [line for claim in growing if (line := _against(judged, claim))["value"]]
@@ -115,13 +115,13 @@ def figure(judged: Judged) -> Figure | None:
     return Figure({"title": judged.experiment.title, "key": key, "metric": metric, "lines": lines}, differences)
 
 
-def _against(judged: Judged, claim: Claim) -> dict[str, Any]:
+def _against(judged: Assessed, claim: Claim) -> dict[str, Any]:
     points = []
     for board in judged.boards:
         samples = verdicts.samples(judged.experiment, claim, board)
         pair = paired.all_pairs(samples).get((claim.a, claim.b))
         if pair:
-            points.append((verdicts.place(board, claim.key), pair))
+            points.append((verdicts.value_of(board, claim.key), pair))
     points.sort(key=lambda point: point[0])
     return {
         "label": f"{claim.a} − {claim.b}",
@@ -149,7 +149,7 @@ def differences(axes: Any, shows: dict[str, Any]) -> None:
     legend(axes, len(shows["lines"]))
 
 
-def page(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+def page(judged: Sequence[Assessed]) -> list[dict[str, Any]]:
     """What the page shows of them, as plain values."""
     return [
         {"name": one.experiment.name, "title": one.experiment.title, "claims": claims_table(one).to_dict("records")}

@@ -14,7 +14,7 @@ from ..records import Record, is_of_before
 from . import paired, searches, stale, stats
 from .paired import Judged, Pair, Sample, Standing
 from .published import Published, of_board
-from .stats import Bounds, Interval
+from .stats import Ends, Interval
 
 STEADY = 1.2  # longest training time over shortest, beyond which other work on the machine has spoiled it
 SMALL_TEST = 5000  # images, up to which the test split's own interval is worth showing
@@ -104,7 +104,7 @@ class Row:
         values = list(self.values[metric].values())
         return stats.interval(values) if values else None
 
-    def test_interval(self, metric: str) -> Bounds | None:
+    def test_interval(self, metric: str) -> Ends | None:
         """How far another test split of this size might move a mean accuracy; None where the split is large or unknown."""
         if not counts_test_images(metric):
             return None

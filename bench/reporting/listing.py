@@ -15,15 +15,15 @@ from ..methods import registry
 from ..metrics import HEADLINE, LINEAR_TOP1
 from ..remembered import remembered
 
-Row = tuple[str, ...]
+Line = tuple[str, ...]
 
 
-def methods() -> list[Row]:
+def methods() -> list[Line]:
     """Name, kind and summary of every method."""
     return [_method(name) for name in sorted({*registry(), *registry().broken()})]
 
 
-def _method(name: str) -> Row:
+def _method(name: str) -> Line:
     try:
         says = registry().describe(name, ("role", "uses_labels", "summary"))
     except DataError as error:
@@ -47,12 +47,12 @@ def searched(name: str) -> list[str]:
     return make() if registry().package(name) else remembered(f"search space of {name}", make)
 
 
-def evaluators() -> list[Row]:
+def evaluators() -> list[Line]:
     """Name, version and description of every evaluator."""
     return [_evaluator(name) for name in sorted({*judges(), *judges().broken()})]
 
 
-def _evaluator(name: str) -> Row:
+def _evaluator(name: str) -> Line:
     try:
         says = judges().describe(name, ("version", "__doc__"))
     except DataError as error:
@@ -60,9 +60,9 @@ def _evaluator(name: str) -> Row:
     return name, f"version {says.get('version', 1)}", (says.get("__doc__") or "").partition("\n")[0]
 
 
-def datasets(root: Path) -> list[Row]:
+def datasets(root: Path) -> list[Line]:
     """Name, whether it is ready, size on disk and place of every dataset."""
-    rows: list[Row] = []
+    rows: list[Line] = []
     for name, track in known(root).items():
         if track.embedded:
             rows.append((name, "ready", "embedded", track.title))
@@ -83,9 +83,9 @@ def datasets(root: Path) -> list[Row]:
     return [*rows, ("(your own)", "", "", "images, one folder a class: python -m bench data get folder --from DIR --name NAME")]
 
 
-def experiments(out: Path) -> list[Row]:
+def experiments(out: Path) -> list[Line]:
     """Name, size and title of every experiment file; what is wrong with one that cannot be read."""
-    rows: list[Row] = []
+    rows: list[Line] = []
     for name, path in sorted(files.known(out.absolute().parent).items()):
         try:
             one = files.load(path)
@@ -97,7 +97,7 @@ def experiments(out: Path) -> list[Row]:
     return rows
 
 
-def results(out: Path, warn: Callable[[str], None]) -> list[Row]:
+def results(out: Path, warn: Callable[[str], None]) -> list[Line]:
     """Path, status and headline accuracy of every record below ``out``."""
     found, problems = records.read_all(out)
     for problem in problems:
@@ -105,7 +105,7 @@ def results(out: Path, warn: Callable[[str], None]) -> list[Row]:
     return [(_name(r), r.status, LINEAR_TOP1.shown(r.metrics[HEADLINE]) if HEADLINE in r.metrics else "") for r in found]
 
 
-def stale_results(out: Path, warn: Callable[[str], None]) -> list[Row]:
+def stale_results(out: Path, warn: Callable[[str], None]) -> list[Line]:
     """Path of every stale record below ``out``, and why it is stale."""
     from . import stale
 
@@ -119,7 +119,7 @@ def _name(record: records.Record) -> str:
     return "/".join([record.track, record.backbone, record.budget, record.contender, f"seed{record.seed}"])
 
 
-def columns(rows: Sequence[Row]) -> str:
+def columns(rows: Sequence[Line]) -> str:
     """Rows as aligned text."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)

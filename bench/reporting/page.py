@@ -39,7 +39,9 @@ class Pool:
         return self._places[key]
 
 
-def html(boards: Sequence[Leaderboard], judged: Sequence[experiments.Judged] = (), running: dict[str, Any] | None = None) -> str:
+def html(
+    boards: Sequence[Leaderboard], judged: Sequence[experiments.Assessed] = (), running: dict[str, Any] | None = None
+) -> str:
     """The whole page. One that tells what is ``running``, be it nothing, loads itself again every few seconds."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
@@ -60,7 +62,7 @@ def _packed(value: Any) -> str:
 
 
 def content(
-    boards: Sequence[Leaderboard], judged: Sequence[experiments.Judged] = (), running: dict[str, Any] | None = None
+    boards: Sequence[Leaderboard], judged: Sequence[experiments.Assessed] = (), running: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """What the page shows, as plain values."""
     shared = {name: Pool() for name in ("recipe", "environment", "data", "evaluation")}

@@ -121,7 +121,7 @@ def render(out: Path, following: bool = False, png: bool = False, only: Sequence
     return files, problems + unread
 
 
-def _experiment_files(out: Path, judged: experiments.Judged, png: bool) -> Files:
+def _experiment_files(out: Path, judged: experiments.Assessed, png: bool) -> Files:
     name, figure = judged.experiment.name, experiments.figure(judged)
     drawn = [out / "figures" / f"{name}.{suffix}" for suffix in ("svg", "png")[: 2 if png else 1]]
     return {out / f"{name}.md": Text(experiments.markdown(judged))} | {

@@ -30,7 +30,7 @@ class Interval(NamedTuple):
     n: int
 
 
-class Bounds(NamedTuple):
+class Ends(NamedTuple):
     """The two ends of an interval."""
 
     low: float
@@ -51,23 +51,23 @@ def _quantile(n: int) -> float:
     return float(special.stdtrit(n - 1, (1 + LEVEL) / 2))
 
 
-def bootstrap(samples: Sequence[Sequence[float]]) -> list[Bounds | None]:
+def bootstrap(samples: Sequence[Sequence[float]]) -> list[Ends | None]:
     """The BCa bootstrap interval of each sample's mean; None below ENOUGH_FOR_BOOTSTRAP values.
 
     Samples of one length are resampled together, which changes no number and is many times faster.
     """
-    found: list[Bounds | None] = [None] * len(samples)
+    found: list[Ends | None] = [None] * len(samples)
     by_length: dict[int, list[int]] = defaultdict(list)
     for position, sample in enumerate(samples):
         if len(sample) >= ENOUGH_FOR_BOOTSTRAP:
             if np.ptp(sample) == 0:
-                found[position] = Bounds(float(sample[0]), float(sample[0]))
+                found[position] = Ends(float(sample[0]), float(sample[0]))
             else:
                 by_length[len(sample)].append(position)
     for positions in by_length.values():
         ends = _bca(np.array([samples[i] for i in positions], dtype=float))
         for i, low, high in zip(positions, ends.low, ends.high, strict=True):
-            found[i] = Bounds(float(low), float(high))
+            found[i] = Ends(float(low), float(high))
     return found
 
 
@@ -107,9 +107,9 @@ def is_significant(p: float) -> bool:
     return p <= 1 - LEVEL + 1e-12  # 1 - 0.95 is a little less than 0.05
 
 
-def wilson(accuracy: float, images: int) -> Bounds:
+def wilson(accuracy: float, images: int) -> Ends:
     """Wilson's 95% interval of an accuracy measured on so many test images: what another test split might have given."""
     right, z = round(accuracy * images), float(special.ndtri((1 + LEVEL) / 2))
     share, scale = right / images, 2 * (images + z**2)
     centre, reach = (2 * right + z**2) / scale, z / scale * math.sqrt(4 * images * share * (1 - share) + z**2)
-    return Bounds(0.0 if right == 0 else centre - reach, 1.0 if right == images else centre + reach)
+    return Ends(0.0 if right == 0 else centre - reach, 1.0 if right == images else centre + reach)

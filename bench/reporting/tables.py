@@ -220,8 +220,8 @@ def number(value: float | None, form: str, unit: float = 1) -> str:
     return NONE if value is None else form.format(value / unit)
 
 
-def _ends(bounds: stats.Bounds | None) -> str:
-    return NONE if bounds is None else f"{100 * bounds.low:.1f}–{100 * bounds.high:.1f}"
+def _ends(found: stats.Ends | None) -> str:
+    return NONE if found is None else f"{100 * found.low:.1f}–{100 * found.high:.1f}"
 
 
 def _share(part: float | None, whole: float | None) -> str:

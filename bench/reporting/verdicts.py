@@ -60,7 +60,7 @@ class Finding:
         return SUPPORTED if self.tested.difference > 0 else REFUTED
 
 
-def judge(experiment: Experiment, boards: Sequence[Leaderboard]) -> list[Finding]:
+def findings(experiment: Experiment, boards: Sequence[Leaderboard]) -> list[Finding]:
     """Every claim tested on the records that are not stale."""
     ours = boards_of(experiment, boards)
     found = [finding for claim in experiment.claims for finding in _findings(experiment, claim, ours)]
@@ -132,13 +132,13 @@ def _slope(experiment: Experiment, claim: Claim, budget: str, tracks: Sequence[s
     lacking = [board for board, pair in zip(chosen, sides, strict=True) if None in pair]
     if lacking or {board.track for board in chosen} != set(tracks):
         return Finding(claim, where, why=_lack(experiment, claim, lacking[0]) if lacking else "no records on every track")
-    places = [place(board, claim.key) for board in chosen]
+    places = [value_of(board, claim.key) for board in chosen]
     if len(set(places)) < 2:
         return Finding(claim, where, why=f"the tracks do not differ in {claim.key}")
     return Finding(claim, where, slope(places, [(a, b) for a, b in sides if a and b]))
 
 
-def place(board: Leaderboard, key: str) -> float:
+def value_of(board: Leaderboard, key: str) -> float:
     """The value of ``key`` on a board's track."""
     written = getattr(parse_spec(board.track), key)
     if written is not None:

@@ -79,7 +79,7 @@ class Claims:
 
     def _alive(self, path: Path, signature: object) -> bool:
         owner = _owner(path)
-        if owner.get("place") == place():
+        if owner.get("place") == machine():
             now = started(owner["pid"])
             return now is not None and now == owner.get("started")
         if path not in self.seen or self.seen[path][0] != signature:
@@ -98,7 +98,7 @@ def _generation(path: Path) -> int:
 
 
 def _create(path: Path, token: str) -> bool:
-    owner = {"place": place(), "pid": os.getpid(), "started": started(os.getpid()), "token": token}
+    owner = {"place": machine(), "pid": os.getpid(), "started": started(os.getpid()), "token": token}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = path.open("x")
@@ -132,7 +132,7 @@ def _signature(path: Path) -> object:
 
 
 @cache
-def place() -> str:
+def machine() -> str:
     """Where a process number means one process: this machine since it was started, and this container of it."""
     parts = [platform.node()]
     with contextlib.suppress(OSError):

@@ -30,17 +30,17 @@ class Verdict(NamedTuple):
     worse: bool
 
 
-def judge(here: dict[str, list[float]], there: dict[str, list[float]]) -> list[Verdict]:
+def verdicts(here: dict[str, list[float]], there: dict[str, list[float]]) -> list[Verdict]:
     """A verdict on each figure that both have: worse is slower by more than 20%, Mann-Whitney p < 0.01, one-sided."""
-    verdicts = []
+    found = []
     for figure in here.keys() & there.keys():
         ours, theirs = median(here[figure]), median(there[figure])
         p = float(mannwhitneyu(here[figure], there[figure], alternative="less").pvalue)
-        verdicts.append(Verdict(figure, ours, theirs, ours / theirs, p, ours < (1 - SLOWER) * theirs and p < SIGNIFICANT))
-    return sorted(verdicts)
+        found.append(Verdict(figure, ours, theirs, ours / theirs, p, ours < (1 - SLOWER) * theirs and p < SIGNIFICANT))
+    return sorted(found)
 
 
-def compare(ref: str, figures: str, tell: Callable[[str], None]) -> list[Verdict] | None:
+def measure(ref: str, figures: str, tell: Callable[[str], None]) -> list[Verdict] | None:
     """Measure this revision and ``ref`` in turn; None where ``ref`` has no throughput command. `UserError` if unknown."""
     here = Path(__file__).parents[2]
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
@@ -55,7 +55,7 @@ def compare(ref: str, figures: str, tell: Callable[[str], None]) -> list[Verdict
                 for folder in (here, there) if number % 2 else (there, here):
                     for figure, value in _measure(folder, figures, Path(scratch) / "rows.json").items():
                         samples[folder].setdefault(figure, []).append(value)
-            return judge(samples[here], samples[there])
+            return verdicts(samples[here], samples[there])
         finally:
             _git(here, "worktree", "remove", "--force", str(there))
 

@@ -18,7 +18,7 @@ from ..records import write_atomically
 from ..settings import nearest
 from . import against, scene
 from .figures import FIGURES, of_track
-from .timing import Row
+from .timing import Measured
 
 QUICK = "augment,end_to_end,knn,linear,kmeans"  # what two revisions are compared by
 
@@ -32,7 +32,7 @@ def choose(text: str) -> list[str]:
     return names
 
 
-def rows(names: list[str], small: bool, peers: bool, repeats: int) -> Iterator[Row]:
+def rows(names: list[str], small: bool, peers: bool, repeats: int) -> Iterator[Measured]:
     """The rows of the named figures, one after the other."""
     for name in names:
         yield from FIGURES[name](scene.SMALL if small else scene.FULL, peers, repeats)
@@ -61,7 +61,7 @@ def measure(
         write_atomically(target, json.dumps({"machine": machine, "rows": [asdict(row) for row in done]}, indent=1) + "\n")
 
 
-def line(row: Row) -> str:
+def line(row: Measured) -> str:
     """A row as text."""
     text = f"{row.figure:<28} {row.ours:>12,.4g}"
     if row.ratio is not None and row.peer is not None:
@@ -73,7 +73,7 @@ def line(row: Row) -> str:
 def check_against(console: Console, ref: str, figures: str) -> int:
     """Compare this revision with ``ref``; 1 where it is significantly slower."""
     choose(figures)
-    verdicts = against.compare(ref, figures, lambda text: console.print(text, markup=False))
+    verdicts = against.measure(ref, figures, lambda text: console.print(text, markup=False))
     if verdicts is None:
         console.print(f"{ref} has no throughput command: nothing to compare with", markup=False)
         return 0

@@ -21,14 +21,14 @@ from ..methods.parts.kmeans import kmeans, plus_plus
 from ..training.trainer import Trainer
 from . import scene
 from .scene import COLOUR, Scale, SmallNet
-from .timing import Row, compare, from_pairs, rate
+from .timing import Measured, from_pairs, in_turn, rate
 
 CPU = torch.device("cpu")
 EPOCHS = 200  # of the budget that detection is a share of
-Figure = Callable[[Scale, bool, int], Iterator[Row]]  # scale, with peers, repeats
+Figure = Callable[[Scale, bool, int], Iterator[Measured]]  # scale, with peers, repeats
 
 
-def augment_32px(scale: Scale, peers: bool, repeats: int) -> Iterator[Row]:
+def augment_32px(scale: Scale, peers: bool, repeats: int) -> Iterator[Measured]:
     """Augmentation of 32-pixel colour images on one core."""
     images = scene.random_images(2 * scale.batch)  # what a step of two views augments in one go
     generator = torch.Generator()
@@ -50,10 +50,10 @@ def augment_32px(scale: Scale, peers: bool, repeats: int) -> Iterator[Row]:
             return 2 * len(images)
 
     with one_thread():
-        yield compare("augment_32px", "views/s a core", ours, theirs, repeats)
+        yield in_turn("augment_32px", "views/s a core", ours, theirs, repeats)
 
 
-def end_to_end(scale: Scale, peers: bool, repeats: int) -> Iterator[Row]:
+def end_to_end(scale: Scale, peers: bool, repeats: int) -> Iterator[Measured]:
     """Training a small network, against the peer's loop, and against the same steps on ready-made views."""
     store = scene.random_store(scale.images, scale.classes)
     parts = Parts(scene.make_trainer(baseline(), SmallNet(), store, COLOUR, 32, scale.batch, CPU), scale.steps)
@@ -62,21 +62,21 @@ def end_to_end(scale: Scale, peers: bool, repeats: int) -> Iterator[Row]:
         pairs = [(rate(parts.end_to_end), _peer_loop(scale)) for _ in range(repeats)]
         yield from_pairs("end_to_end_small", "images/s", pairs)
     else:
-        yield compare("end_to_end_small", "images/s", parts.end_to_end, None, repeats)
+        yield in_turn("end_to_end_small", "images/s", parts.end_to_end, None, repeats)
     unit = "images/s; peer: the same steps on ready-made views"
-    yield compare("end_to_end_over_model", unit, parts.end_to_end, parts.model_only, 3 * repeats)
+    yield in_turn("end_to_end_over_model", unit, parts.end_to_end, parts.model_only, 3 * repeats)
 
 
-def of_track(track: Track, kind: type[Method], device: torch.device, repeats: int) -> Iterator[Row]:
+def of_track(track: Track, kind: type[Method], device: torch.device, repeats: int) -> Iterator[Measured]:
     """Input only, model only and end to end of a method on a track's default backbone, with images made up."""
     channels = len(track.policy.mean)
     encoder = build_backbone(track.backbone, channels, track.size)
     store = scene.random_store(4 * track.batch_size, track.classes, channels, track.size)
     parts = Parts(scene.make_trainer(kind, encoder, store, track.policy, track.size, track.batch_size, device), steps=4)
     name = f"{track.name}_{kind.name}"
-    yield compare(f"input_only_{name}", "images/s", parts.input_only, None, repeats)
+    yield in_turn(f"input_only_{name}", "images/s", parts.input_only, None, repeats)
     unit = "images/s; peer: the same steps on ready-made views"
-    yield compare(f"end_to_end_{name}", unit, parts.end_to_end, parts.model_only, repeats)
+    yield in_turn(f"end_to_end_{name}", unit, parts.end_to_end, parts.model_only, repeats)
 
 
 class Parts:
@@ -129,7 +129,7 @@ def _peer_loop(scale: Scale) -> float:
     return speed
 
 
-def knn(scale: Scale, peers: bool, repeats: int) -> Iterator[Row]:
+def knn(scale: Scale, peers: bool, repeats: int) -> Iterator[Measured]:
     """Weighted kNN with k = 200, and the memory it takes."""
     bank, labels = scene.random_features(scale.images, scale.width, scale.classes)
     queries = bank[: scale.queries] + 0.1
@@ -147,13 +147,13 @@ def knn(scale: Scale, peers: bool, repeats: int) -> Iterator[Row]:
             lightly.knn_predict(q, b.T, labels, scale.classes, 200, 0.1)
             return scale.queries
 
-    yield compare("knn", "queries/s", ours, theirs, repeats)
+    yield in_turn("knn", "queries/s", ours, theirs, repeats)
     if theirs is not None:
         used, peer = memory_of(ours), memory_of(theirs)
-        yield Row("knn_memory", "MiB beside its input", used, peer, peer / used)
+        yield Measured("knn_memory", "MiB beside its input", used, peer, peer / used)
 
 
-def linear(scale: Scale, peers: bool, repeats: int) -> Iterator[Row]:
+def linear(scale: Scale, peers: bool, repeats: int) -> Iterator[Measured]:
     """The whole linear evaluation: grid of strengths, choice and refit."""
     features, labels = scene.random_features(scale.images, scale.width, scale.classes)
 
@@ -169,10 +169,10 @@ def linear(scale: Scale, peers: bool, repeats: int) -> Iterator[Row]:
             lightly.sgd_probe(features, labels, scale.classes, scale.probe_epochs)
             return 1
 
-    yield compare("linear", "evaluations/s", ours, theirs, repeats)
+    yield in_turn("linear", "evaluations/s", ours, theirs, repeats)
 
 
-def kmeans_(scale: Scale, peers: bool, repeats: int) -> Iterator[Row]:
+def kmeans_(scale: Scale, peers: bool, repeats: int) -> Iterator[Measured]:
     """20 iterations of k-means on projections of 128 dimensions, from the same start."""
     points = torch.nn.functional.normalize(scene.random_features(scale.images, 128, 100)[0], dim=1)
     start = plus_plus(points, scale.centroids, torch.Generator().manual_seed(0))
@@ -189,10 +189,10 @@ def kmeans_(scale: Scale, peers: bool, repeats: int) -> Iterator[Row]:
             model = KMeans(scale.centroids, init=start.numpy(), n_init=1, max_iter=20, tol=0, algorithm="lloyd")
             return model.fit(points.numpy()).n_iter_
 
-    yield compare("kmeans", "iterations/s", ours, theirs, repeats)
+    yield in_turn("kmeans", "iterations/s", ours, theirs, repeats)
 
 
-def detection(scale: Scale, peers: bool, repeats: int) -> Iterator[Row]:
+def detection(scale: Scale, peers: bool, repeats: int) -> Iterator[Measured]:
     """The share of training time that looking for pseudo labels takes by default under 200 epochs.
 
     Of each method that has them; `detection_share` is the largest of those that accept them step by step.
@@ -203,8 +203,8 @@ def detection(scale: Scale, peers: bool, repeats: int) -> Iterator[Row]:
             shares[kind.name] = _detection_share(kind, scale)
             accepting += [kind.name] if "schedule" in {f.name for f in fields(kind.config_type)} else []
     for name, share in shares.items():
-        yield Row(f"detection_share_{name}", "share of training time", share)
-    yield Row("detection_share", "share of training time", max(shares[name] for name in accepting))
+        yield Measured(f"detection_share_{name}", "share of training time", share)
+    yield Measured("detection_share", "share of training time", max(shares[name] for name in accepting))
 
 
 def _detection_share(kind: type[Method], scale: Scale) -> float:

@@ -12,7 +12,7 @@ Work = Callable[[], float]  # does the work once and returns how much it was, in
 
 
 @dataclass(frozen=True)
-class Row:
+class Measured:
     """One figure. ``ratio`` says how many times better ours is; ``low`` and ``high`` are its quartiles."""
 
     figure: str
@@ -32,21 +32,21 @@ def rate(work: Work) -> float:
     return amount / (time.perf_counter() - begun)
 
 
-def compare(figure: str, unit: str, ours: Work, peer: Work | None, repeats: int) -> Row:
+def in_turn(figure: str, unit: str, ours: Work, peer: Work | None, repeats: int) -> Measured:
     """Rates of ``ours`` and ``peer``, in turn, after one run of each to warm up."""
     rate(ours)
     if peer is None:
-        return Row(figure, unit, median(rate(ours) for _ in range(repeats)))
+        return Measured(figure, unit, median(rate(ours) for _ in range(repeats)))
     rate(peer)
     pairs = [(rate(ours), rate(peer)) for _ in range(repeats)]
     return from_pairs(figure, unit, pairs)
 
 
-def from_pairs(figure: str, unit: str, pairs: list[tuple[float, float]]) -> Row:
+def from_pairs(figure: str, unit: str, pairs: list[tuple[float, float]]) -> Measured:
     """A row of paired measurements where larger is better."""
     ours, theirs = median(a for a, _ in pairs), median(b for _, b in pairs)
     low, high = spread([a / b for a, b in pairs])
-    return Row(figure, unit, ours, theirs, ours / theirs, low, high)
+    return Measured(figure, unit, ours, theirs, ours / theirs, low, high)
 
 
 def spread(ratios: list[float]) -> tuple[float, float]:

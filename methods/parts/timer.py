@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torch import nn
 
-from ..base import Interval
+from ..base import Every
 
 
 class Timer(nn.Module):
     """Counts the epochs and the progress since something was last done."""
 
-    def __init__(self, every: Interval):
+    def __init__(self, every: Every):
         super().__init__()
         self.every = every
         self.epochs, self.since = 0, 0.0
