@@ -43,7 +43,7 @@ class Budget:
         return Decimal(repr(self.amount)) * MULTIPLES[self.multiple]
 
     def steps(self, steps_per_epoch: int, batch_size: int, step_flops: int = 0) -> int:
-        """Optimizer steps allowed, at least one; -1 where time sets the limit, or computing of which a step's is not told."""
+        """Optimizer steps allowed, at least one; -1 where time or unknown operations set the limit."""
         if self.unit == "ep":
             return max(1, round(self.amount * steps_per_epoch))
         if self.unit == "img":

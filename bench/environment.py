@@ -29,7 +29,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def describe(device: torch.device) -> dict[str, Any]:
-    """What the record says of the machine."""
+    """The machine, as records describe it."""
     sha, dirty = git_state()
     return {
         "git_sha": sha,

@@ -41,7 +41,7 @@ class Claim:
     claim: str
     a: str
     b: str
-    says: str = ""  # in words, as whoever made the claim would put it
+    says: str = ""  # in words, as the authors of the claim would put it
     metric: str = "linear_top1"
     on: str = "*"
     key: str = "classes"  # of grows_with: what a - b grows with

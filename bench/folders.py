@@ -1,4 +1,4 @@
-"""Where things are kept when nobody says where."""
+"""Default folders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from platformdirs import user_cache_dir
 
 
 def data_root(given: Path | None) -> Path:
-    """The folder of prepared datasets; below the current one where nobody has a home."""
+    """The folder of prepared datasets; below the current folder where there is no home directory."""
     if given or os.environ.get("BENCH_DATA"):
         return given or Path(os.environ["BENCH_DATA"])
     try:

@@ -91,7 +91,7 @@ def of_few_labels(key: str) -> Metric:
 
 
 def columns(keys: Iterable[str], described: Iterable[Mapping[str, Any]]) -> dict[str, Metric]:
-    """The columns that records with these metrics fill beside METRICS, by key; smallest share of the labels first.
+    """The columns that records with these metrics fill in addition to METRICS, by key; smallest share of the labels first.
 
     ``described`` is what the records say of their evaluators; before they did, only few labels had columns.
     """

@@ -39,7 +39,7 @@ class Training:
     compile: Literal["auto", "off"] = "auto"  # on CUDA only
     optimizer: Literal["sgd", "lars", "adamw"] = field(default="sgd", metadata=LATER)
     adam_beta2: Fraction = field(default=0.999, metadata=LATER)  # of AdamW; Loshchilov and Hutter 2019
-    clip_norm: NonNegative = field(default=0.0, metadata=LATER)  # most that all gradients' norm may be; 0: whatever it is
+    clip_norm: NonNegative = field(default=0.0, metadata=LATER)  # largest norm of all gradients together; 0: no limit
     decay_norms: bool = field(default=True, metadata=LATER)  # False: biases and norms are spared from weight decay
     precision: Literal["auto", "fp32", "bf16"] = field(default="auto", metadata=LATER)  # auto: bf16 on CUDA, fp32 elsewhere
     # auto: on CUDA, where memory is short without. It changes no number, so that the recipe does not show it

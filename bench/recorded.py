@@ -20,7 +20,7 @@ from .remembered import remembered
 if TYPE_CHECKING:
     from .recipe import Recipe
 
-MANY = 10**6  # stands for a number of train images that a record does not tell
+MANY = 10**6  # stands for the number of train images where a record has none
 
 
 def today(record: Record) -> dict[str, Any]:

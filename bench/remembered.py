@@ -1,7 +1,7 @@
 """What follows from the code alone, kept between commands in the user's cache, so that a report need not import torch.
 
 A file a state of the code: its name is the digest of every source file and of the packages that add members. It is used
-only where torch is not loaded yet; where it is, computing anew costs less than a look.
+only where torch is not loaded yet; where it is, computing again costs less than looking it up.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def watch() -> None:
 
 
 def seconds() -> float:
-    """How long this process has stood still since `watch`, to within BEAT for each time; 0 where nobody watches."""
+    """How long this process has stood still since `watch`, to within BEAT for each time; 0 before `watch` was called."""
     return _look()[1]
 
 

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, whatever happens while they are written."""
+"""Files that are whole or absent, also after a failure while they are written."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sweep(path: Path) -> None:
-    """Remove what killed processes left half-written beside ``path``; only for whoever alone may write it."""
+    """Remove partial files of ``path`` that killed processes left; call it only where no other process may write ``path``."""
     with contextlib.suppress(OSError):
         for leftover in list(path.parent.iterdir()):
             if leftover.name.startswith(f".{path.name}.partial"):

@@ -13,7 +13,7 @@ LISTED = 12  # classes that are listed one by one
 
 
 def lines(track: Track, place: Path) -> list[str]:
-    """Of ``track`` as it lies in ``place``."""
+    """Of ``track`` as it is in ``place``."""
     meta = read_meta(place)
     if meta is None:
         return []

@@ -1,7 +1,7 @@
 """Preparing a tree of image files: decoded by several processes straight into the store, chunk by chunk.
 
-Chunks are noted in the journal and told of in their order, so that neither the number of processes nor a kill in between
-shows in what comes out. Whoever decodes an image hashes it; the images' digest is that of their own digests, as one
+Chunks are written to the journal and reported in their order, so that neither the number of processes nor a kill in between
+shows in the result. The process that decodes an image hashes it; the images' digest is that of their own digests, as one
 process alone could not hash as fast as many decode.
 """
 
@@ -85,7 +85,7 @@ class Assembly:
         return self.folder / f"{split}_images.npy"
 
     def offset(self, chunk: Chunk) -> int:
-        """Where the chunk's images lie in their file, in bytes."""
+        """The range of the chunk's images in their file, in bytes."""
         whole = len(self.tree.names[chunk.split]) * self.image
         return self.path(chunk.split).stat().st_size - whole + chunk.start * self.image
 
@@ -95,12 +95,12 @@ class Assembly:
         return 3 * self.side**2
 
     def hash(self, chunk: Chunk) -> list[bytes]:
-        """The digests of the chunk's images as they lie in their file."""
+        """The digests of the chunk's images as they are in their file."""
         pixels = os.pread(self.streams[chunk.split].fileno(), len(chunk.names) * self.image, self.offset(chunk))
         return [hashlib.sha256(pixels[at : at + self.image]).digest() for at in range(0, len(pixels), self.image)]
 
     def add(self, chunk: Chunk, sizes: list, digests: list[bytes]) -> Line:
-        """Take the next chunk, whose images lie in their file: what the journal is to say of it."""
+        """Take the next chunk, whose images are written already; returns its line for the journal."""
         count = len(chunk.names)
         self.digest.update(b"".join(digests))
         place = slice(chunk.start, chunk.start + count)

@@ -1,4 +1,4 @@
-"""Augmentation of a whole batch on the device where it lies, with parameters drawn per image.
+"""Augmentation of a whole batch on its device, with parameters drawn per image.
 
 The reference is torchvision's functional API applied image by image; the tests hold this file to it.
 """
@@ -18,7 +18,7 @@ from .policy import Policy, View
 __all__ = ["Parameters", "Policy", "View", "augment"]
 
 ORDER_GROUPS = 4  # the order of the colour operations is drawn for each quarter of a batch
-PIECE = 2**23  # bytes of float images that a CPU augments at a time: what lies between the operations stays in the cache
+PIECE = 2**23  # bytes of float images that a CPU augments at a time: what is passed between the operations stays in the cache
 
 
 class Parameters(NamedTuple):

@@ -16,7 +16,7 @@ __all__ = ["DataError", "File", "Grouping", "Interrupted", "Raw", "Track", "Tree
 
 
 class File(NamedTuple):
-    """One file to fetch: its name, where it lies, and the SHA-256 or MD5 of its (unpacked) content."""
+    """One file to fetch: its name, its address, and the SHA-256 or MD5 of its (unpacked) content."""
 
     name: str
     url: str
@@ -33,7 +33,7 @@ class Raw(NamedTuple):
 
 @dataclass(frozen=True)
 class Tree:
-    """A dataset whose images lie in files of their own, as they were found; they are decoded when it is prepared."""
+    """A dataset whose images are files of their own, as they were found; they are decoded when it is prepared."""
 
     folder: Path
     names: Mapping[str, Sequence[str]]  # of both splits: files below the folder, in the order of the labels
@@ -57,7 +57,7 @@ class Track:
     ``read(folder)`` turns the raw files of a folder into ``{"train": Raw, "test": Raw}`` and raises
     `DataError` naming the file that is wrong; ``files`` are what a download fetches into that folder.
     An embedded track has no files, is always ready, and its ``read`` ignores the folder.
-    ``forms`` are other ways in which people have it: as ``read``, or None where the folder holds no such.
+    ``forms`` read other forms of the dataset, as ``read`` does; None where the folder has no such form.
     A track of image files has ``tree(folder)`` instead of ``read``.
     """
 

@@ -16,7 +16,7 @@ from .spec import Spec
 from .store import Splits, Store
 from .trees import lines_hash
 
-CUT_SEED = 20220501  # one choice for everybody, whatever the seed of a run: the data is part of the track
+CUT_SEED = 20220501  # one choice for any seed of a run: the data is part of the track
 TRAIN_SEED, TEST_SEED = CUT_SEED + 1, CUT_SEED + 10**6  # of the orders of images, with the class added
 DRAWS = 10**7  # between the seeds of two draws of classes
 
@@ -34,7 +34,7 @@ def cut(splits: Splits, spec: Spec) -> Splits:
 
     Classes: the first of one seeded order of all classes, in both splits, renumbered by their old order; ``draw``
     picks another order. Fraction, images, test: of every class, the first of one seeded order of its images. Smaller
-    cuts lie inside larger ones. `DataError` where there are not that many classes or images.
+    cuts are subsets of larger ones. `DataError` where there are not that many classes or images.
     """
     if all(part is None for part in (spec.classes, spec.fraction, spec.images, spec.test)):
         return splits

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # datasets are listed without it
     from torch import Tensor
 
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF", "AVIF", "JPEG2000")
-# by content, whatever the name; others may start programs
+# recognised by content, not by name; other formats may start programs
 JPEGS = ("MPO",)  # further kinds of files that Pillow opens as JPEG
 GAP = 2  # a JPEG may be decoded at a half, quarter or eighth, as long as this many times the wanted side is left
 ORIENTATION = 0x0112  # the EXIF tag, and what makes each of its values upright
@@ -88,7 +88,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode as RGB: what is transparent lies on white; `ValueError` where the range of the numbers is not known."""
+    """Any mode as RGB: what is transparent is put on white; `ValueError` where the range of the numbers is not known."""
     deep = depth.is_deep(image)
     image.load()
     if image.mode == "F":

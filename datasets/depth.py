@@ -9,7 +9,7 @@ from PIL import Image
 
 PHOTOMETRIC, BITS, LARGEST = 262, 258, (281, 341)  # TIFF tags; the last: MaxSampleValue, SMaxSampleValue
 SCALED = ("PNG", "PPM", "JPEG2000")  # in which 65,535 is white by their own definitions, or by Pillow's reading
-LEAST = 1 << 14  # of 65,535: 16-bit numbers that all lie below are likely of 8 to 14 bits, and no file says of how many
+LEAST = 1 << 14  # of 65,535: 16-bit numbers that are all below are likely of 8 to 14 bits, and no file says how many
 
 
 def is_deep(image: Image.Image) -> bool:

@@ -8,4 +8,4 @@ class DataError(Exception):
 
 
 class Interrupted(DataError):
-    """A preparation that was cut short; what it has finished lies ready for the next one."""
+    """A preparation that was interrupted; the next one goes on from what it has finished."""

@@ -1,4 +1,4 @@
-"""Images of a store that stays on disk: gathered ahead in the background, copied beside the work.
+"""Images of a store that stays on disk: gathered ahead in the background, copied while the device computes.
 
 Two buffers take turns. While one batch is used, threads gather the next one into the other buffer; on a GPU the
 buffers are pinned, and the copy runs on a stream of its own.
@@ -65,7 +65,7 @@ class _Buffer:
 
     def _gather(self, rows: Tensor, out: Tensor) -> None:
         if self.stream is not None:
-            self.stream.synchronize()  # the buffer's last copy must be done; in the background nobody else waits
+            self.stream.synchronize()  # the buffer's last copy must be done; only this background thread waits
         self.store.gather(rows, out)
 
     def send(self) -> Batch:

@@ -1,6 +1,6 @@
 """Tracks that are made from the user's own folders of images, one folder a class; ``data get folder`` prepares them.
 
-Nothing but the prepared folder tells of such a track: its meta.json names the classes and the side of the images.
+Such a track is known by its prepared folder alone: its meta.json names the classes and the side of the images.
 What else the track needs follows from that side, and from whether there is a GPU.
 """
 
@@ -177,7 +177,7 @@ def at(place: Path) -> Track | None:
         return None
     try:
         meta = read_meta(place)
-    except DataError:  # whoever opens it hears what is wrong with it
+    except DataError:  # opening it says what is wrong with it
         return track(place.name, SIZE)
     if meta is None or meta.get("kind") != KIND:
         return None

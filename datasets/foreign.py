@@ -1,4 +1,4 @@
-"""Files and folders that lie among the user's images and are not the user's images: what desktop and storage systems leave."""
+"""Files and folders among the user's images that desktop and storage systems leave there."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Set:
 
 
 class Encoded(NamedTuple):
-    """An image's file: where it lies, for messages; what reads it; the name of its class."""
+    """An image's file: its path, for messages; what reads it; the name of its class."""
 
     place: str
     read: Read
@@ -81,7 +81,7 @@ def from_parquet(folder: Path, kind: Set) -> dict[str, Raw] | None:
 def _rows(table: parquet.Table, kind: Set) -> Iterator[Encoded]:
     names = table.names or kind.names
     if kind.part and not table.names:
-        raise DataError(f"{table.paths[0]} does not tell the names of the classes in its column {table.label}")
+        raise DataError(f"{table.paths[0]} does not give the names of the classes in its column {table.label}")
     for place, content, number in parquet.rows(table):
         if not 0 <= number < len(names):
             raise DataError(f"{place}: its {table.label} is not within 0..{len(names) - 1}")

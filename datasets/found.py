@@ -1,7 +1,7 @@
 """Open folders: what the files of a folder define, and what installed packages add to them.
 
 A file is a member without being listed anywhere; a package adds one under an entry point. Names are known without
-importing, and a file that does not import is an error for whoever asks for it, and for nobody else.
+importing, and a file that does not import is an error only for a command that asks for it.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Registry(MutableMapping[str, T], Generic[T]):
             raise DataError(member.problem)
         try:
             self._loaded[name] = member.load()
-        except Exception as error:  # a file of anybody's may raise anything
+        except Exception as error:  # a user's file may raise anything
             self._failed[name] = f"{member.where} cannot be imported: {type(error).__name__}: {error}"
             raise DataError(self._failed[name]) from error
         return self._loaded[name]

@@ -1,7 +1,8 @@
 """Crops, flips, resizes and blurs of a batch, each image with parameters of its own.
 
-All of them are linear and separable, so each is two small matrix products, ``rows @ image @ columns^T``: static
-shapes, and PIL's antialiased bilinear filter exactly, whether a region is enlarged or reduced.
+All of them are linear and separable. A blur, and a resize that reduces, is two small matrix products, ``rows @ image @
+columns^T``; a resize that only enlarges samples two pixels a side. Shapes are static, and the filter is PIL's antialiased
+bilinear one exactly.
 B images, C channels, H x W pixels in, h x w pixels out.
 """
 
@@ -49,7 +50,7 @@ def random_boxes(
 
 
 def _central(height: Tensor, width: Tensor, ratio: tuple[float, float]) -> tuple[Tensor, Tensor]:
-    """The largest central crop whose width over height lies within ``ratio``."""
+    """The largest central crop whose width over height is within ``ratio``."""
     shape = width / height
     h = torch.where(shape < ratio[0], (width / ratio[0]).round(), height)
     w = torch.where(shape > ratio[1], (height * ratio[1]).round(), width)

@@ -1,4 +1,4 @@
-"""The classes of ImageNet's validation images where those lie in one folder: from the devkit, or from a CSV."""
+"""The classes of ImageNet's validation images where those are in one folder: from the devkit, or from a CSV."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a preparation has finished, so that the next one can go on after a kill.
 
-The first line says of what the journal is; then comes a line for each finished chunk, in order: the original sizes of
+The first line describes the tree of files; then comes a line for each finished chunk, in order: the original sizes of
 its images, and the digest of all up to it. That digest, and not the journal's word, decides what is taken over: after
 a power cut, lines may be on the disk whose images are not.
 """
@@ -41,7 +41,7 @@ def key(tree: Tree, side: int) -> str:
 
 
 def lines(folder: Path, of: str) -> list[Line]:
-    """The finished chunks that the journal in ``folder`` tells of; none where it is of something else."""
+    """The finished chunks in the journal of ``folder``; none where the journal is of other files."""
     try:
         first, *rest = (folder / NAME).read_text().splitlines()
     except (OSError, ValueError):

@@ -25,7 +25,7 @@ def role(name: str) -> str | None:
 def splits(folder: Path) -> dict[str, str]:
     """The names of the split folders in ``folder`` by what they are; empty where its folders are classes.
 
-    A folder called train beside classes alone is a class. `DataError` where it cannot be told, with what to do.
+    A folder called train next to nothing but classes is a class. `DataError` where this is ambiguous, with what to do.
     """
     names = class_folders(folder)
     found: dict[str, list[str]] = {}
@@ -39,7 +39,7 @@ def splits(folder: Path) -> dict[str, str]:
 
 
 def named(folder: Path, *splits: str) -> str:
-    """The name of the first of the ``splits`` that ``folder`` has, in whatever form; the first one's own where it has none."""
+    """The name of the first of the ``splits`` that ``folder`` has, in any form; the first one where it has none."""
     there = class_folders(folder)
     for split in splits:
         meant = [split] if split in there else [name for name in there if role(name) == split]
@@ -49,7 +49,7 @@ def named(folder: Path, *splits: str) -> str:
 
 
 def _alone(folder: Path, found: dict[str, list[str]], others: list[str]) -> bool:
-    """Whether the only folder that is called like a split has folders in it, and those beside it have none."""
+    """Whether the only folder that is named as a split has folders in it, and its siblings have none."""
     inner = [bool(class_folders(folder / name)) for name in (*next(iter(found.values())), *others)]
     return inner[0] and not any(inner[1:])
 
@@ -64,7 +64,7 @@ def _certain(folder: Path, found: dict[str, list[str]]) -> dict[str, str]:
         raise DataError(f"{folder} has {few(twice)}, which mean the same split; leave one of them there, or rename the others")
     named = {split: names[0] for split, names in found.items()}
     if "train" not in named:
-        raise DataError(f"{folder} has {few(list(named.values()))} and no train beside; rename one to train, or rename classes")
+        raise DataError(f"{folder} has {few(list(named.values()))} and no folder train; rename one to train, or rename classes")
     if len(named) > 1 and not class_folders(folder / named["train"]):
         raise DataError(f"{folder / named['train']} has no folders of classes; sort its images into such (or rename the class)")
     return named

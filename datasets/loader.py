@@ -26,7 +26,7 @@ def derived_seed(*parts: object) -> int:
 class Loader:
     """Augmented batches of a train split.
 
-    The store lies on ``device`` where it fits, else it stays on disk and batches are fed from there.
+    The store is on ``device`` where it fits, else it stays on disk and batches are fed from there.
     An epoch is one seeded permutation; the rest that does not fill a batch is left out.
     ``policy`` and ``size`` are the track's, ``views`` what a method asks for: two views of the track's by default.
     """
@@ -47,7 +47,7 @@ class Loader:
         self.seed, self.device = seed, device
         self.steps_per_epoch = len(store) // batch_size
         self._generator = torch.Generator(device)
-        self._shuffler = torch.Generator(self.store.images.device)  # the order lies where it is looked up: nothing waits
+        self._shuffler = torch.Generator(self.store.images.device)  # the order is on the device of its use: nothing waits
         self._epoch, self._order = -1, torch.empty(0)
         self._feed: Iterator[Batch] = iter(())
         self._fed = -1  # the step whose images the feed gives next
@@ -71,7 +71,7 @@ class Loader:
         return [next(made[kind]) for kind in kinds], rows.to(self.device, non_blocking=True)
 
     def index(self, step: int) -> Tensor:
-        """Positions in the train split, int64 [B] where the store lies, of the images of ``step``; none twice an epoch."""
+        """Positions in the train split, int64 [B] on the store's device, of the images of ``step``; none twice an epoch."""
         epoch, place_in_epoch = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._shuffler.manual_seed(derived_seed("epoch", self.seed, epoch))

@@ -13,7 +13,7 @@ from .base import Tree
 from .decode import formats
 from .parquet import source
 
-RUNS, RUN = 40, 50  # the images that tell the median: so many runs of so many in their order
+RUNS, RUN = 40, 50  # the images that the median is estimated from: so many runs of so many in their order
 
 
 def sides(tree: Tree) -> tuple[int, int | None]:

@@ -1,4 +1,4 @@
-"""What a prepared dataset says of itself, in its ``meta.json``."""
+"""The description of a prepared dataset, in its ``meta.json``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Python file says without being run: the literals of its classes and of itself, and whether its imports exist."""
+"""The contents of a Python file, without running it: the literals of its classes and of itself, and whether its imports exist."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ ROWS = 256  # images read at a time
 
 
 class Table(NamedTuple):
-    """The files of one split, their columns of images and of labels, and the names of the classes, where they tell them."""
+    """The files of one split, their columns of images and of labels, and the names of the classes, where they have them."""
 
     paths: list[Path]
     image: str
@@ -36,7 +36,7 @@ class Table(NamedTuple):
 def splits(folder: Path) -> dict[str, Table]:
     """What the parquet files in ``folder`` and below hold, by train, val and test; empty where there are none.
 
-    The name of a file tells its split, else that of a folder around it. `DataError` names the file that is wrong.
+    The name of a file gives its split, else that of a folder above it. `DataError` names the file that is wrong.
     """
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*.parquet")):
@@ -137,7 +137,7 @@ def labels(table: Table) -> Iterator[tuple[Path, list[int]]]:
 
 
 def file_of(name: str) -> str:
-    """The file in which the image ``name`` lies: a parquet file, or its own."""
+    """The file that holds the image ``name``: a parquet file, or its own."""
     inside = MEMBER.fullmatch(name)
     return inside[1] if inside else name
 

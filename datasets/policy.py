@@ -1,4 +1,4 @@
-"""What a track or a method says of its augmentation; no tensor is touched here, so that listing tracks loads no torch."""
+"""The augmentation of a track or a method as plain values, so that listing tracks loads no torch."""
 
 from __future__ import annotations
 

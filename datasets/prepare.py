@@ -13,7 +13,7 @@ from .base import DataError, File, Raw, Track, Tree
 from .registry import tracks
 from .trees import lines_hash
 
-SIDE = 256  # image files are squashed to SIDE x SIDE; their original sizes are kept beside them
+SIDE = 256  # image files are squashed to SIDE x SIDE; their original sizes are kept with them
 
 
 def get(
@@ -27,7 +27,7 @@ def get(
     """Prepare ``track`` below ``root`` from the folder ``source``, or by download; returns its folder.
 
     Image files are squashed to ``side`` by so many ``processes`` (by default one a core), and ``tell(done, total)``
-    hears how far that is. `DataError` says in one line what is missing or damaged; then nothing has changed on disk.
+    is called with the progress. `DataError` says in one line what is missing or damaged; then nothing has changed on disk.
     """
     if track.tree is None and (side or processes):
         raise DataError(f"{track.name} is stored as it is: it takes neither --side nor --workers")

@@ -43,7 +43,7 @@ def _scan() -> Iterator[Member]:
 def _of_file(path: Path) -> Iterator[Member]:
     try:
         module = importlib.import_module(f"{__package__}.{path.stem}")
-    except Exception as error:  # a file of anybody's may raise anything
+    except Exception as error:  # a user's file may raise anything
         problem = f"{path} cannot be imported: {type(error).__name__}: {error}"
         yield Member(path.stem, str(path), given(None), problem=problem)
         return

@@ -1,7 +1,7 @@
 """`shapes`: 100 classes of textured shapes, drawn by this program at 32 x 32 in colour; embedded.
 
 A class is a shape and a texture. Everything else is nuisance: two colours and a background, place, size,
-rotation, the texture's phase, a background gradient, and noise. Neither colour nor place tells anything of the
+rotation, the texture's phase, a background gradient, and noise. Neither colour nor place depends on the
 class, so pixels compare badly; a view of the same object under other colours is what the augmentation makes.
 """
 
@@ -112,7 +112,7 @@ TEXTURES: tuple[Callable[[Field, Field], Field], ...] = (
 
 
 def read(_: Path) -> dict[str, Raw]:
-    """Both splits, drawn anew from the seed: 100 classes, class = 10 x shape + texture."""
+    """Both splits, drawn from the seed: 100 classes, class = 10 x shape + texture."""
     return {"train": _split(TRAIN, SEED), "test": _split(TEST, SEED + 1)}
 
 

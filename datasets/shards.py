@@ -1,4 +1,4 @@
-"""Trees of images that lie in parquet files: which images there are in each split, of which class."""
+"""Trees of images in parquet files: which images there are in each split, of which class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def there(folder: Path) -> bool:
 def read(folder: Path) -> tuple[dict[str, trees.Found], list[str]]:
     """The images of each split (train, val, test) with their labels, in the files' order, and the names of the classes.
 
-    Where the files do not tell names, the numbers are the names. `DataError` names the file that is wrong.
+    Where the files have no names, the numbers are the names. `DataError` names the file that is wrong.
     """
     tables = parquet.splits(folder)
     names = {table.names for table in tables.values()}

@@ -48,7 +48,7 @@ class _Walk:
         self.suffixes = suffixes()
 
     def into(self, folder: str, below: str, around: tuple[tuple[int, int], ...]) -> None:
-        """Take what is in ``folder``, which is called ``below`` and lies in the folders (device, inode) ``around``."""
+        """Take what is in ``folder``, whose relative path is ``below`` and whose ancestors (device, inode) are ``around``."""
         try:
             state = Path(folder).stat()
             entries = list(os.scandir(folder))
@@ -110,7 +110,7 @@ def by_class(folder: Path, classes: Sequence[str], left: Counter[str] | None = N
 
 
 def loose(folder: Path, left: Counter[str]) -> None:
-    """Count in ``left`` what lies in ``folder`` itself, and in folders there that are no classes."""
+    """Count in ``left`` what is in ``folder`` itself, and in folders there that are no classes."""
     try:
         entries = list(os.scandir(folder))
     except OSError:
@@ -125,7 +125,7 @@ def loose(folder: Path, left: Counter[str]) -> None:
             left[foreign.of_file(entry.name) or (OUTSIDE if image else OTHER)] += 1
 
 
-OUTSIDE, OTHER = "images outside of the folders of classes", "other files beside the folders of classes"
+OUTSIDE, OTHER = "images outside of the folders of classes", "other files next to the folders of classes"
 
 
 def require_classes(folder: Path, classes: Sequence[str], found: Found, where: str = "") -> None:

@@ -1,4 +1,4 @@
-"""The processes that decode images: they hold no state, hear no Ctrl-C, and end with the process that started them."""
+"""The processes that decode images: they hold no state, ignore Ctrl-C, and end with the process that started them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def decoded(jobs: Iterable[tuple], count: int) -> Iterator[Iterable[Decoded]]:
     if count <= 1:
         yield map(_decode, jobs)
         return
-    context = multiprocessing.get_context("forkserver")  # torch is loaded once, and nobody inherits threads or locks
+    context = multiprocessing.get_context("forkserver")  # torch is loaded once, and no process inherits threads or locks
     context.set_forkserver_preload([__name__])
     pool = ProcessPoolExecutor(count, context, _set_up)
     try:
@@ -70,7 +70,7 @@ def _set_up() -> None:
 
 @contextlib.contextmanager
 def _deaf() -> Iterator[None]:
-    """Ctrl-C waits for the end of the block; the processes started in it do not hear it at all."""
+    """Ctrl-C waits for the end of the block; the processes started in it ignore it."""
     resource_tracker.ensure_running()  # or else it would let signals through when it starts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

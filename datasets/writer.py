@@ -1,4 +1,4 @@
-"""Writing a prepared track: made in a hidden folder beside its place, by one process at a time, and renamed when whole."""
+"""Writing a prepared track: made in a hidden folder next to its place, by one process at a time, and renamed when complete."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .meta import FORMAT, SPLITS
 
 @contextlib.contextmanager
 def making(folder: Path, resumable: bool = False) -> Iterator[Path]:
-    """The hidden folder that becomes ``folder`` when the block ends well; no other process has it meanwhile.
+    """The hidden folder that becomes ``folder`` when the block ends well; no other process writes to it.
 
     It is empty, or, where ``resumable``, holds what an interrupted or killed process has left. Any other error
     removes it. `DataError` where another process is at it, or where nothing can be written.
@@ -90,7 +90,7 @@ def _root(root: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _lock(folder: Path) -> Iterator[None]:
-    """The right to make ``folder``: a locked file beside it, which the system unlocks when its owner dies."""
+    """The right to make ``folder``: a locked file next to it, which the system unlocks when its owner ends."""
     path = folder.with_name(f".{folder.name}.lock")
     stream = _locked(path)
     while not _is_at(path, stream):  # its last owner removed it between our opening and our locking it
@@ -158,7 +158,7 @@ def create(folder: Path, split: str, shape: tuple[int, ...]) -> np.memmap:
 
 
 def complete(folder: Path, split: str, images: str, labels: np.ndarray, sizes: np.ndarray | None, digest: Digest) -> dict:
-    """Write a split's labels (and sizes) beside its images, whose digest is ``images``: its description in meta.json."""
+    """Write a split's labels (and sizes) next to its images of digest ``images``; returns its part of meta.json."""
     digests = {"images": images}
     small = {"labels": labels} | ({} if sizes is None else {"sizes": sizes})
     for name, array in small.items():

@@ -53,7 +53,7 @@ def _run(path: Path, module: str) -> Iterator[Member]:
 
     try:
         values = vars(importlib.import_module(module)).values()
-    except Exception as error:  # a file of anybody's may raise anything
+    except Exception as error:  # a user's file may raise anything
         problem = f"{path} cannot be imported: {type(error).__name__}: {error}"
         yield Member(path.stem, str(path), given(None), problem=problem)
         return

@@ -203,4 +203,4 @@ class PseudoLabelView(NamedTuple):
 
     clusters: Tensor
     labels: Tensor
-    detections: int  # how often they have been made, to tell a new set from the old
+    detections: int  # how often they have been made; changes with each new set

@@ -29,7 +29,7 @@ class Config(base.Config):
     center_momentum: Fraction = 0.9  # the authors' code
     momentum: Fraction = 0.99  # of the teacher at the start, 1 at the end; lightly's for CIFAR. The authors: 0.996
     frozen: Fraction = 0.01  # share of the budget with a fixed last layer: the first of 100 epochs, the authors' code
-    local_crops: Number = 0  # small views beside the two, for the student alone; the authors: 8
+    local_crops: Number = 0  # small views in addition to the two, for the student alone; the authors: 8
 
 
 class DinoHead(nn.Module):

@@ -1,7 +1,7 @@
 """GloFND: global false negative discovery (Balmaseda et al. 2025, arXiv 2502.20612): a learned threshold an image.
 
 Each image's threshold lambda follows the (1 - alpha) quantile of its similarities to all images, seen a batch at a
-time: Adam on alpha - share of similarities above lambda. What lies above it is dropped, and the kept negatives
+time: Adam on alpha - share of similarities above lambda. What is above it is dropped, and the kept negatives
 make up for it. Learning and dropping begin together; from lambda = 1 nothing is dropped at first, and on a short budget
 next to nothing ever: `from_quantile` begins at the quantile in the first batch instead, as the authors' code can.
 """

@@ -58,7 +58,7 @@ class Config(either_base.Config):
 class Ifnd(EitherBase[Config]):
     """What elimination and attraction share: detection before some epochs, and the mean over label sets."""
 
-    use: ClassVar[str]  # what becomes of the false negatives, for the curve
+    use: ClassVar[str]  # what is done with false negatives, for the curve
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)

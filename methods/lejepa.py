@@ -23,7 +23,7 @@ class Config(base.Config):
     regularization: Annotated[Fraction, Log(5e-3, 0.5)] = 0.05
     hidden: Width = 2048  # the authors' code
     dimension: Width = 64  # lightly's default; the authors' example for small images: 16
-    directions: Width = 1024  # random ones onto which embeddings are projected, anew each step; lightly's default
+    directions: Width = 1024  # random ones onto which embeddings are projected, drawn at each step; lightly's default
     crops: Several = 2  # views, all of the track's policy; the authors: 8, six of them small
 
 

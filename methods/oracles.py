@@ -18,7 +18,7 @@ class Oracle(EitherBase[Config]):
     """What both share: every candidate of the anchor's class is known."""
 
     uses_labels = True
-    use: ClassVar[str]  # what becomes of the false negatives, for the curve
+    use: ClassVar[str]  # what is done with false negatives, for the curve
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)

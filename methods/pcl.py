@@ -2,7 +2,7 @@
 
 The authors' code: MoCo's loss plus, over several clusterings, InfoNCE between a query and its cluster's centroid against
 the other centroids, each with a temperature of its own (ProtoNCE); clusters from the momentum encoder's view of
-un-augmented images, anew every epoch, after 20 of 200 epochs without. Our choices: the cluster counts are IFND's
+un-augmented images, every epoch after the first 20 of 200. Our choices: the cluster counts are IFND's
 (theirs are for ImageNet); all other centroids are negatives (they draw 16,384 of them); k-means starts once, not five times;
 the temperature of MoCo's part is MoCo's 0.1 (theirs is 0.2, of both parts).
 """

@@ -25,7 +25,7 @@ class Config(base.Config):
     temperature: Annotated[Positive, Log(0.05, 1)] = 0.1  # the authors' code
     epsilon: Positive = 0.05  # of Sinkhorn's three iterations; the authors' code
     frozen: Fraction = 0.005  # share of the budget with fixed prototypes: the first of 200 epochs, the authors' code
-    local_crops: Number = 0  # small views beside the two; solo-learn's CIFAR recipe has none, the authors 6
+    local_crops: Number = 0  # small views in addition to the two; solo-learn's CIFAR recipe has none, the authors 6
 
 
 class SwAV(Method[Config]):

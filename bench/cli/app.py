@@ -28,7 +28,7 @@ app.add_typer(data_app, name="data")
 
 
 class Output(Console):
-    """The terminal; says so where nobody reads it any more, rather than ending in silence."""
+    """The terminal; a closed pipe is an error with a message rather than a silent end."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
@@ -44,14 +44,14 @@ def _home(path: Path | None) -> Path | None:
 
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", callback=_home, help="Where prepared datasets lie; else $BENCH_DATA, else a cache folder."),
+    typer.Option("--data-dir", callback=_home, help="Where prepared datasets are kept; else $BENCH_DATA, else a cache folder."),
 ]
 Out = Annotated[Path, typer.Option(callback=_home, help="Folder of the records and tables.")]
 Runs = Annotated[
     Path | None,
     typer.Option(
         callback=_home,
-        help="Folder of checkpoints and encoders; else runs beside --out results, NAME-runs beside --out NAME.",
+        help="Folder of checkpoints and encoders; else runs next to --out results, NAME-runs next to --out NAME.",
     ),
 ]
 Sets = Annotated[
@@ -59,7 +59,7 @@ Sets = Annotated[
     typer.Option("--set", help="key=value: of every method that has the key, this variant; method.key=value: of one."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, with what records say of its time and disk, and stop.")]
-Timed = Annotated[bool, typer.Option("--estimate", help="As --dry-run; where no records tell, a few steps are timed.")]
+Timed = Annotated[bool, typer.Option("--estimate", help="As --dry-run; where there are no records, a few steps are timed.")]
 
 
 class OnExisting(str, Enum):

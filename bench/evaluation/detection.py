@@ -20,7 +20,7 @@ class Judge:
         self._detections = 0
 
     def look(self) -> None:
-        """Remember what is believed now; call it before a method may detect anew."""
+        """Remember the labels of now; call it before a method may detect again."""
         view = self.method.pseudo_labels()
         if view is not None:
             self._detections = view.detections

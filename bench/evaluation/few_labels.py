@@ -1,4 +1,4 @@
-"""Linear evaluation on a share of the train labels, beside the protocol's on all of them.
+"""Linear evaluation on a share of the train labels, in addition to the protocol's on all of them.
 
 Metrics and choices carry the share in their names, ``linear_top1@1%``. All else is the protocol on the subset: its own
 statistics standardise, the same strengths are compared, the whole test split judges. A method that uses labels has seen
@@ -22,7 +22,7 @@ from .evaluator import Evaluator
 from .frozen import Features, Frozen, Scores
 from .linear import linear_metrics
 
-LABEL_SEED = 20200617  # one subset for everybody, whatever the seed of a run: who gets luckier images wins nothing
+LABEL_SEED = 20200617  # one subset for everybody, for any seed of a run, so that no method gets luckier images
 FOLDS = 5  # at most, where a class is too small for a tenth of it to be an image
 
 
@@ -46,7 +46,7 @@ def parse_fractions(text: str | None) -> tuple[float, ...]:
 def subset(labels: Tensor, fraction: float) -> Tensor:
     """Rows int64, ascending: of every class the first of one seeded order, rounded up, so at least one image.
 
-    Labels int64 [N]. Smaller subsets lie inside larger ones.
+    Labels int64 [N]. Smaller subsets are parts of larger ones.
     """
     chosen = [rows[: math.ceil(fraction * len(rows) - 1e-9)] for rows in by_class(labels, LABEL_SEED)]
     return torch.cat(chosen).sort().values

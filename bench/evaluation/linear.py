@@ -75,7 +75,7 @@ def fit_linear(train: Features, classes: int, parts: Sequence[Held] | None = Non
         best = len(STRENGTHS) - 1 - int(score.flip(0).argmax())  # of equal ones the strongest
         start = Heads(grids[-1].weight[best, None], grids[-1].bias[best, None], 0)
         strength = STRENGTHS[best]
-        edge = {0: "weak", len(STRENGTHS) - 1: "strong"}.get(best)  # there the best may lie beyond the grid
+        edge = {0: "weak", len(STRENGTHS) - 1: "strong"}.get(best)  # there the best may be beyond the grid
         chosen = {"linear_held_out_top1": float(score[best]), "linear_at_edge": edge}
     refit = solve(Standardizer.fit(train.values)(train.values), train.labels, classes, [strength], start)
     return refit, {"linear_strength": strength} | chosen

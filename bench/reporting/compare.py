@@ -106,7 +106,7 @@ def _read(out: Path) -> list[Record]:
         raise UserError(f"{out} is not a folder of records")
     found, problems = records.read_all(out)
     if problems:
-        raise UserError(problems[0])  # a record that cannot be read may be the one that tells of a loss
+        raise UserError(problems[0])  # the unreadable record may be the one that shows a loss
     return found
 
 

@@ -1,4 +1,4 @@
-"""In which settings rows differ beside their method: a difference in accuracy may be theirs."""
+"""The settings in which rows differ apart from their method: they may explain a difference in accuracy."""
 
 from __future__ import annotations
 

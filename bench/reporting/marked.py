@@ -13,7 +13,7 @@ MARKERS = tuple(f"<!-- {kind} ".encode() for kind in KINDS)
 
 
 def read(out: Path) -> tuple[dict[Path, str], list[str]]:
-    """The text of each file beside ``out``, or in ``docs`` there, with a marker; a line for each that cannot be read."""
+    """The text of each Markdown file with a marker, in ``out``'s parent and in ``docs`` there; a line for each unreadable one."""
     texts, problems = {}, []
     beside = out.absolute().parent
     for path in sorted([*beside.glob("*.md"), *beside.glob("docs/*.md")]):

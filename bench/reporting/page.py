@@ -42,7 +42,7 @@ class Pool:
 def html(
     boards: Sequence[Leaderboard], judged: Sequence[experiments.Assessed] = (), running: dict[str, Any] | None = None
 ) -> str:
-    """The whole page. One that tells what is ``running``, be it nothing, loads itself again every few seconds."""
+    """The whole page. With a status of what is ``running``, even an empty one, it reloads itself every few seconds."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 

@@ -1,4 +1,4 @@
-"""Published numbers: beside ours for orientation, never mixed with them, never ranked."""
+"""Published numbers: shown next to ours for orientation, never mixed with them, never ranked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FILE = "published.csv"
 
 @dataclass(frozen=True)
 class Published:
-    """One number that somebody else has published; ``value`` in percent, under a protocol that is not ours."""
+    """One number published by others; ``value`` in percent, under a protocol that is not ours."""
 
     dataset: str
     backbone: str
@@ -31,7 +31,7 @@ class Published:
 
 
 def read(out: Path, warn: Callable[[str], None] = lambda line: None) -> list[Published]:
-    """The rows of ``<out>/published.csv``; ``warn`` hears of a bad file or line, which is left out."""
+    """The rows of ``<out>/published.csv``; ``warn`` is called with a line for a bad file or row, which is left out."""
     path = out / FILE
     if not path.exists():
         return []

@@ -29,7 +29,7 @@ def reasons(records: Sequence[Record]) -> list[list[str]]:
 
 
 def against(record: Record, recipe: Recipe, fingerprint: str) -> list[str]:
-    """Why ``record`` is stale beside the recipe and data of a run that is about to start."""
+    """Why ``record`` is stale, given the recipe and data of a run that is about to start."""
     return _versions(record) + _settings(record.recipe, recipe.as_dict()) + _of_data(record, fingerprint, "today")
 
 
@@ -44,7 +44,7 @@ def _of_code(record: Record) -> list[str]:
 
 
 def _take_over(found: dict[str, Any], today: dict[str, Any]) -> dict[str, Any]:
-    """For a record that tells too little, such as that of a cell that failed early: take its settings as given."""
+    """For a record with too little information, such as that of a cell that failed early: take its settings as given."""
     sections = {
         name: {key: found.get(name, {}).get(key, value) for key, value in today[name].items()} for name in ("config", "training")
     }
@@ -89,7 +89,7 @@ def _of_data(record: Record, fingerprint: str | None, whose: str) -> list[str]:
 
 
 def _usual_fingerprints(records: Sequence[Record]) -> dict[str, str]:
-    """The data that most records of a track were made on: the data itself may not lie on this machine."""
+    """The data that most records of a track were made on: the data itself may not be on this machine."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for record in records:
         if record.data.get("fingerprint"):

@@ -1,4 +1,4 @@
-"""Leaderboards as tables: text for Markdown and terminals, numbers for CSV, booktabs for LaTeX."""
+"""Leaderboards as tables: text for Markdown, terminals and LaTeX, numbers for CSV."""
 
 from __future__ import annotations
 

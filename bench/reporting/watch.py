@@ -1,4 +1,4 @@
-"""A run in progress: what it is doing, in a file beside the records, and a report that follows it."""
+"""A run in progress: a status file in the folder of records, and a report that follows it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # reports are made without all that training needs
 FILE = ".running.json"
 WRITE_EVERY = 2.0  # seconds
 LOOK_EVERY = 1.0  # seconds
-FORGOTTEN = 60.0  # seconds, after which a file that nobody renews tells of a run that was killed
+FORGOTTEN = 60.0  # seconds without an update, after which the run counts as killed
 
 
 class Told(TypedDict, total=False):
@@ -37,7 +37,7 @@ FITS = check_of(Told)
 
 
 class Running:
-    """Tells whoever reads the file what the run does now. The file goes when the run ends."""
+    """Keeps the status file up to date; `close` removes it."""
 
     def __init__(self, out: Path):
         self.path, self._written = out / FILE, 0.0

@@ -71,7 +71,7 @@ class Spent:
 def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lambda: 0) -> Record:
     """Train and evaluate one cell, until ``stop()`` gives the number of a signal.
 
-    Raises `Diverged`, `Stopped`, `StorageError`, and whatever else goes wrong.
+    Raises `Diverged`, `Stopped`, `StorageError`, and any other error of training or evaluation.
     """
     splits, cell, recipe = job.splits(), job.cell, job.cell.recipe
     device = torch.device(job.device)

@@ -209,7 +209,7 @@ def resumes(kind: type[Method], training: Training = TRAINING, settings: Mapping
 
 
 def _suits_a_gpu(kind: type[Method], settings: Mapping[str, str]) -> str:
-    """Fake tensors pretend to be on a GPU: they raise on mixed devices and on whatever waits for it."""
+    """Fake tensors pretend to be on a GPU: they raise on mixed devices and on any operation that waits for it."""
     method = make(kind, settings).train()
     try:
         with FakeTensorMode():

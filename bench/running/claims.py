@@ -1,6 +1,6 @@
 """Claims: which run computes a cell, so that several runs on one ``--out`` divide the cells among them.
 
-A claim is a small file beside the record to be, made by one exclusive creation, which is atomic on shared file systems
+A claim is a small file next to the future record, made by one exclusive creation, which is atomic on shared file systems
 too. A claim whose owner is dead is not removed (two runs might, one of them the other's fresh claim) but outbid: the
 next generation of it is created, again exclusively. Owners on this machine are looked up by process; those on others,
 and claims that cannot be read, count as dead once they have not been renewed for a while by this machine's clock.
@@ -71,7 +71,7 @@ class Claims:
         if not _create(mine, token):
             return None
         claim = Claim(record, mine, token)
-        outbid = standing is not None and _signature(standing) != judged  # what was judged dead has been dealt with meanwhile
+        outbid = standing is not None and _signature(standing) != judged  # another run has replaced the dead claim in between
         if outbid or not claim.held():
             mine.unlink(missing_ok=True)
             return None
@@ -124,7 +124,7 @@ def _owner(path: Path) -> dict:
 
 
 def _signature(path: Path) -> object:
-    """Changes with whoever owns the claim, and with each sign of life."""
+    """Changes with the owner of the claim, and with each heartbeat."""
     try:
         return path.stat().st_ino, path.stat().st_mtime_ns, path.read_bytes()
     except OSError:
@@ -153,7 +153,7 @@ def started(pid: int) -> str | None:
 
 
 def is_stopped(pid: int | None) -> bool:
-    """Whether process ``pid`` is stopped by a signal, where the system tells."""
+    """Whether process ``pid`` is stopped by a signal; False where the system does not show it."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "Tt"
     except (OSError, IndexError):

@@ -31,7 +31,7 @@ PLAIN_EVERY = 10.0  # seconds between two lines about the same cell where there 
 
 
 class Bar:
-    """A live bar with facts beside it, where there is a terminal. Use as a context."""
+    """A progress bar with figures, where there is a terminal. Use as a context."""
 
     def __init__(self, console: Console, description: str = ""):
         self.console = console
@@ -55,7 +55,7 @@ class Bar:
 
 
 class Display(Bar):
-    """Follows the cells of a run. Use as a context; `hear` takes the runner's events."""
+    """Shows the cells of a run. Use as a context; `hear` takes the scheduler's events."""
 
     def __init__(self, console: Console, total: int):
         super().__init__(console)
@@ -128,7 +128,7 @@ class Display(Bar):
 
 
 class Images(Bar):
-    """Follows the decoding of image files. Use as a context; `hear` takes how many are done, of how many."""
+    """Shows the decoding of image files. Use as a context; `hear` takes the number done and the total."""
 
     def __init__(self, console: Console):
         super().__init__(console, "images")

@@ -27,7 +27,7 @@ WARM_UP, ENOUGH, MOST = 2, 2.0, 50  # steps that are not timed; seconds, and ste
 
 
 class Cost(NamedTuple):
-    """Of one cell. ``taken_from``: the number of records; 0: steps were timed, and nothing beside them is in it."""
+    """Of one cell. ``taken_from``: the number of records; 0: steps were timed, and nothing else is included."""
 
     seconds: float
     joules: float | None
@@ -119,7 +119,7 @@ def of_steps(task: Task) -> Cost | None:
             taken += 1
         trainer.meter.read()
         return Cost((standstill.now() - begun) / taken * total, None, 0)
-    except Exception:  # whatever a loss may raise; the run itself will tell
+    except Exception:  # a loss may raise anything; the run itself will report it
         return None
 
 
@@ -138,7 +138,7 @@ def _encoder(recipe: Recipe) -> int:
 
 
 def lines(found: Estimate, device: str, timed: bool) -> list[str]:
-    """What to tell of it, in lines that a terminal has room for."""
+    """The estimate as text, in lines that fit a terminal."""
     told = []
     if found.costs:
         told += [f"time: about {tables.duration(found.seconds)} on {device}", f"  {_source(found.costs)}"]

@@ -1,4 +1,4 @@
-"""Where the record of a cell lies: in the folder of its contender, or as before in one named for its method alone."""
+"""The place of a cell's record: the folder of its contender, or as before one named for its method alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def find(cell: Cell, out: Path) -> Record | None:
 def settle(cell: Cell, out: Path, runs: Path) -> None:
     """Move a record of before, and its encoder, from the folder of its method to that of its contender.
 
-    There it makes room for the method with its default settings. A record that lies there already stays.
+    There it makes room for the method with its default settings. A record that is there already stays.
     """
     path = out / cell.before(cell.record_path)
     record = records.read(path) if path.exists() else None

@@ -1,6 +1,6 @@
 """Imported by the fork server, and by nothing else: loads all that a cell may need.
 
-Cells then start at once, and all cells of a run compute with the same code, even if a file changes meanwhile.
+Cells then start at once, and all cells of a run compute with the same code, even if a file changes during the run.
 """
 
 from ..datasets.registry import tracks

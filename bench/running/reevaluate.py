@@ -27,7 +27,7 @@ FAR = 0.005  # in kNN accuracy, beyond what another device or library makes of o
 def run(job: Job, tell: Tell = lambda event: None) -> Record:
     """The record ``job.completes`` with the metrics of ``job.evaluators`` as well; nothing else of it changes.
 
-    Raises `UserError` where the encoder is not the one that the record tells of, and whatever loading it raises.
+    Raises `UserError` where the encoder is not the record's, and any error of loading it.
     """
     record = job.completes
     assert record is not None

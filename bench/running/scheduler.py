@@ -1,4 +1,4 @@
-"""Runs the cells that are due, each in a child process, and writes a record for each, whatever became of it."""
+"""Runs the cells that are due, each in a child process, and writes a record for each, also where it failed."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ class _Process:
             self.process.kill()
 
     def _patience(self, training: bool) -> float:
-        """Seconds that it may take to end: whoever presses Ctrl-C can wait for the step, a cluster kills after 30 s."""
+        """Seconds that the process has to end: a person can wait for the step after Ctrl-C, a cluster kills after 30 s."""
         if not training:
             return GRACE
         return PATIENCE if self.stop.number == signal.SIGTERM else math.inf

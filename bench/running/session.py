@@ -55,7 +55,7 @@ class Options:
     log: str = ""
     cell_timeout: float | None = None  # seconds
     asked_for: Container[str] = ()  # methods that are refused rather than left out where they do not fit the backbone
-    said: Sequence[str] = ()  # what to tell of the choice
+    said: Sequence[str] = ()  # lines for the user about the choice
     first_seed: int = 0
 
 
@@ -109,7 +109,7 @@ def run(options: Options, console: Console, dry_run: bool, timed: bool = False) 
     """Run what is due; returns the exit code: 1 where a cell failed. `UserError` before anything is written.
 
     A ``dry_run`` says what it would take, ``timed`` where no records tell.
-    Raises `Stopped` when SIGTERM or SIGINT came meanwhile, and `StorageError` where nothing more can be written.
+    Raises `Stopped` when SIGTERM or SIGINT came, and `StorageError` where nothing more can be written.
     """
     tasks, said = plan(options)
     due = [task for task in tasks if task.due(options.on_existing)]
@@ -158,7 +158,7 @@ def _done(task: Task, good: dict[tuple[str, str, str, str, int], Record]) -> boo
     record = good.get((*task.cell.board, str(task.cell.recipe.contender), task.cell.seed))
     if record is None:
         return False
-    usual = set() if task.job.completes else {evaluator.name for evaluator in default()}  # which nobody asked for by name
+    usual = set() if task.job.completes else {evaluator.name for evaluator in default()}  # which were not asked for by name
     wanted = [evaluator for evaluator in task.lacks if evaluator.name not in usual]
     return not lacking(record.metrics, record.evaluators, wanted)
 
@@ -172,7 +172,7 @@ def _all(followers: Sequence[Hear]) -> Hear:
 
 
 def plan(options: Options) -> tuple[list[Task], list[str]]:
-    """Every cell of the run, seed-major, and what to tell of the choice. `UserError` where anything does not fit."""
+    """Every cell of the run, seed-major, and lines for the user about the choice. `UserError` where anything does not fit."""
     recipes: dict[tuple[str, ...], Recipe] = {}  # by board and contender: two ways to write one are one
     fingerprints: dict[str, str] = {}
     said = list(options.said)

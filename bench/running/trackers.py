@@ -1,6 +1,6 @@
-"""Other places for the curves, where somebody asks for them: TensorBoard and Weights & Biases.
+"""Optional trackers of the curves: TensorBoard and Weights & Biases.
 
-They hear of what the parent process hears: the loss while a cell trains, and at its end the whole curve and the metrics.
+They receive the events of the parent process: the loss while a cell trains, and at its end the whole curve and the metrics.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ def scalars(record: Record) -> Iterator[tuple[int, dict[str, float]]]:
 
 
 class Guarded:
-    """A sink that cannot harm the run: it works in a thread of its own, and its first failure is its last.
+    """A sink that cannot harm the run: it works in a thread of its own, and is dropped after its first failure.
 
-    ``warn`` hears of that once; whatever a sink would have shown is in the records.
+    ``warn`` is then called once; the records hold all that a sink shows.
     """
 
     def __init__(self, sink: Sink, name: str, warn: Callable[[str], None]):
@@ -99,7 +99,7 @@ class Guarded:
     def _guard(self, act: Callable[..., None], *arguments: Any) -> None:
         try:
             act(*arguments)
-        except (Exception, SystemExit) as error:  # its package may raise whatever it likes
+        except (Exception, SystemExit) as error:  # its package may raise anything
             if not self.failed:
                 self.failed = True
                 why = " ".join(f"{type(error).__name__}: {error}".split())
@@ -165,7 +165,7 @@ class WeightsAndBiases:
             config=task.cell.recipe.as_dict() | {"seed": task.cell.seed},
             dir=str(self.folder),
         )
-        # the curve is told at the end, after the live loss: steps go back, which only a step of one's own allows
+        # the curve is logged at the end, after the live loss, with smaller steps: that needs a step metric of our own
         self.run.define_metric("*", step_metric="step")
 
     def close(self) -> None:

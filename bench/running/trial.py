@@ -1,4 +1,4 @@
-"""Before any cell is run: does the backbone take the track's images, and has it what each method needs?"""
+"""Checks before any cell is run: the backbone takes the track's images and has what each method needs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def try_backbone(recipe: Recipe, channels: int) -> Encoder:
 def try_views(recipes: Sequence[Recipe], backbone: Encoder, channels: int) -> None:
     """The backbone on views of every size that a method asks for; `UserError` names the first that it cannot take.
 
-    The methods themselves are not tried: whatever a loss does, it does in a worker, and ends no other cell.
+    The methods themselves are not tried: a loss runs in a worker only, where its failure ends no other cell.
     """
     if any(recipe.training.activation_checkpointing == "on" for recipe in recipes):
         recompute(backbone)
@@ -70,7 +70,7 @@ def _forward(backbone: Encoder, name: str, channels: int, size: int) -> None:
 
 @contextlib.contextmanager
 def _saying(what: str) -> Iterator[None]:
-    """Whatever is raised inside becomes a `UserError` of one line that begins with ``what``."""
+    """Any exception raised inside becomes a `UserError` of one line that begins with ``what``."""
     try:
         with torch.random.fork_rng([]), warnings.catch_warnings():
             warnings.simplefilter("ignore")

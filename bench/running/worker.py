@@ -1,4 +1,4 @@
-"""The process of one cell: whatever happens to it happens to it alone, and its parent hears how it ended."""
+"""The process of one cell: its failure ends no other cell, and its parent is told how it ended."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def load(
 ) -> dict[str, Any] | None:
     """The newest whole state saved under this ``identity`` by this version of the code; None where there is none.
 
-    A damaged checkpoint is removed, and one of another recipe, seed, data or version left; ``say`` hears of both.
+    A damaged checkpoint is removed; one of another recipe, seed, data or version is left; ``say`` gets a line of each.
     """
     for candidate in (path, previous(path)):
         try:
@@ -72,7 +72,7 @@ def _read(path: Path, device: torch.device) -> dict[str, Any]:
         raise _Damaged("its content does not have the hash that it should have")
     try:
         saved = torch.load(io.BytesIO(content[HEADER:]), map_location=device, weights_only=True)
-    except Exception as error:  # a hash proves no good will: whatever the reader refuses is refused
+    except Exception as error:  # a valid hash does not make a file trusted; any load error means corrupt
         raise _Damaged(f"{type(error).__name__}") from None
     if not isinstance(saved, dict):
         raise _Damaged("it is no checkpoint")
@@ -80,9 +80,9 @@ def _read(path: Path, device: torch.device) -> dict[str, Any]:
 
 
 def discard(path: Path, identity: str = "") -> None:
-    """Remove both checkpoints at ``path``, and what killed processes left beside them.
+    """Remove both checkpoints at ``path`` and the partial files of killed processes.
 
-    With an ``identity`` only those whose own begins with it; others, and damaged ones, which do not tell theirs, stay.
+    With an ``identity`` only those whose own begins with it; others, and damaged ones, whose identity is not known, stay.
     """
     for part in (path, previous(path)):
         with contextlib.suppress(OSError, _Damaged):

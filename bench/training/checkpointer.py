@@ -16,7 +16,7 @@ from ..storage import sweep
 from . import checkpoint
 from .trainer import Trainer
 
-SHARE, SECONDS = 0.05, 600.0  # of the budget, and of time: by default the smaller of the two lies between checkpoints
+SHARE, SECONDS = 0.05, 600.0  # of the budget, and of time: by default the smaller of the two is the interval of checkpoints
 INFINITE = math.inf
 DEAREST = 0.02  # the share of a run's time that checkpoints may take
 Say = Callable[[str], None]

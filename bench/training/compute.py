@@ -78,7 +78,7 @@ def _count(network: M, work: Callable[[M], None], device: torch.device) -> int:
 
 
 def _counted(work: Callable[[M], None], network: M) -> int:
-    """Attention counts as its matrix products, whatever kernel a machine has for it."""
+    """Attention counts as its matrix products, for any kernel that a machine has for it."""
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         work(network)
     return counter.get_total_flops()

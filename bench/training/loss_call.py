@@ -74,7 +74,7 @@ def _failure(loss: Loss, method: Method, training: Training, batch: Batch, devic
             with autocast(training, device):
                 loss(*batch()).backward()
         return None
-    except Exception as error:  # whatever the compiler raises, the plain loss may still work
+    except Exception as error:  # the compiler may raise anything; the plain loss may still work
         first = str(error).splitlines()[0] if str(error) else ""
         return f"{type(error).__name__}: {first}"[:200]
     finally:

@@ -1,4 +1,4 @@
-"""What a cell uses beside time: peak memory and energy; None where this machine cannot tell."""
+"""Peak memory and energy of a cell; None where this machine does not measure them."""
 
 from __future__ import annotations
 

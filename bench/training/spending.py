@@ -1,4 +1,4 @@
-"""What a run has spent in floating-point operations: its steps, and its detections as the method tells them."""
+"""What a run has spent in floating-point operations: its steps, and its detections as the method reports them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from . import compute
 from .compute import Work
 
 T = TypeVar("T")
-UNKNOWN = {"detect": None, "dearest": 0}  # the state of a checkpoint that tells nothing of detections
+UNKNOWN = {"detect": None, "dearest": 0}  # the state of a checkpoint without figures of detections
 
 
 class Spending:
@@ -68,14 +68,14 @@ class Spending:
 
     @contextlib.contextmanager
     def detecting(self) -> Iterator[None]:
-        """Inside, a detection is added as the method tells of it; `BudgetSpent` where it does not fit."""
+        """Inside, operations that the method reports are added to its detections; `BudgetSpent` where they do not fit."""
         before = self.detect or 0
         with told_to(self.add):
             yield
         self.dearest = max(self.dearest, (self.detect or 0) - before)
 
     def add(self, flops: int | None) -> None:
-        """Operations of a detection; None where nobody knows."""
+        """Operations of a detection; None where they are not known."""
         if flops is None or self.detect is None:
             self.detect = None
             return

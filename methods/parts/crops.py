@@ -1,4 +1,4 @@
-"""What methods ask of the views beside the track's own policy."""
+"""Views that methods ask for in addition to the track's own policy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a method computes outside its loss, told in floating-point operations to whoever trains it."""
+"""Reports what a method computes outside its loss to its trainer, in floating-point operations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _hear: ContextVar[Callable[[int], None]] = ContextVar("hear", default=lambda flo
 
 
 def spend(flops: int) -> None:
-    """Call before computing outside the loss; a multiply-add is two. Whoever trains may raise where no budget is left."""
+    """Call before computing outside the loss; a multiply-add is two. The trainer may raise where no budget is left."""
     _hear.get()(flops)
 
 

@@ -41,7 +41,7 @@ class InBatch(nn.Module):
 
     @property
     def target(self) -> nn.Module:
-        """The network whose projections tell which images are alike."""
+        """The network whose projections are compared to find similar images."""
         return nn.Sequential(self.encoder, self.head)
 
     def pairs(self, views: list[Tensor], index: Tensor) -> Pairs:
@@ -82,7 +82,7 @@ class Queue(nn.Module):
 
     @property
     def target(self) -> nn.Module:
-        """The network whose projections tell which images are alike."""
+        """The network whose projections are compared to find similar images."""
         return nn.Sequential(self.key_encoder, self.key_head)
 
     def pairs(self, views: list[Tensor], index: Tensor) -> Pairs:

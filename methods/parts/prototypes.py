@@ -42,7 +42,7 @@ class Prototypes(nn.Module):
         return self.active * torch.stack(terms).mean()
 
     def cluster(self, features: Tensor, temperature: float, alpha: float) -> None:
-        """Cluster ``features`` [N, D] (normalised in place) anew; the temperatures' mean is ``temperature``."""
+        """Cluster ``features`` [N, D] (normalised in place); the temperatures' mean is ``temperature``."""
         points = normalize_(features)
         generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))  # follows the global generator
         for s, k in enumerate(self.counts):

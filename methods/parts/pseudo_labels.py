@@ -35,7 +35,7 @@ class PseudoLabels(nn.Module):
     def detect(
         self, features: Tensor, rate: float, confidence: Confidence, temperature: float, seen: Tensor | None = None
     ) -> None:
-        """Cluster ``features`` [N, D] anew and accept the most confident share ``rate`` of each label set.
+        """Cluster ``features`` [N, D] and accept the most confident share ``rate`` of each label set.
 
         Normalises ``features`` in place: a copy would double the memory. Images that are not ``seen`` (bool [N];
         None: all are) belong to no cluster and are never accepted.

@@ -17,7 +17,7 @@ class Timer(nn.Module):
         self.begun = False
 
     def due(self, progress: float) -> bool:
-        """Call before each epoch: whether it is time; the first time is at once. The wait then begins anew."""
+        """Call before each epoch: whether it is time; the first time is at once. The next interval begins then."""
         self.epochs += 1
         waited = self.epochs >= self.every.epochs if self.every.epochs else progress >= self.since + self.every.share
         if self.begun and not waited:

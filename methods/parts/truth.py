@@ -10,7 +10,7 @@ from .pseudo_labels import same_label
 
 
 class Truth(nn.Module):
-    """Which candidates are of an anchor's class; an image whose label is held back (-1) is of nobody's.
+    """Which candidates are of an anchor's class; an image whose label is held back (-1) is in no class.
 
     Raises ValueError where the data came without labels.
     """

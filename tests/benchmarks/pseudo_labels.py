@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> None:
         images, k, *iterations = map(int, arguments)
         print(measure(images, k, *(iterations or [ITERATIONS])), flush=True)
         return
-    print("| N | k | start | an iteration | confidence | 20 iterations, reckoned | memory beside the features |")
+    print("| N | k | start | an iteration | confidence | 20 iterations, calculated | memory in addition to the features |")
     print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
     for images, k in ROWS:
         subprocess.run([sys.executable, __file__, str(images), str(k)], check=True)
