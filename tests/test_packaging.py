@@ -22,10 +22,12 @@ for twin in ("bench.bench", "bench.methods.methods", "methods.simclr"):
     except ImportError:
         pass
 assert experiment.known()
-other = importlib.util.find_spec("datasets")
-if other is not None and other.origin:
-    import datasets
-    assert "load_dataset" in dir(datasets)
+"""
+HUGGING_FACE = """
+import datasets
+assert datasets.Dataset.from_dict({"label": [0, 1]}).num_rows == 2
+import bench.datasets
+assert bench.datasets.__name__ == "bench.datasets" and datasets.__name__ == "datasets"
 """
 
 
@@ -50,8 +52,35 @@ def installed(kind: str, folder: Path) -> str:
     return str(folder / "site")
 
 
+@pytest.fixture(scope="module")
+def hugging_face(tmp_path_factory) -> str:
+    """A folder for PYTHONPATH with Hugging Face's `datasets` and what it needs and is not installed yet."""
+    folder = tmp_path_factory.mktemp("hugging_face")
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--prefix", str(folder), "datasets"]
+    done = subprocess.run(pip, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"Hugging Face's datasets cannot be installed here: {done.stderr.strip().splitlines()[-1:]}")
+    return str(next(folder.rglob("site-packages")))
+
+
+KINDS = pytest.mark.parametrize("kind", ["checkout", "wheel", "sdist", "editable"])
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["checkout", "wheel", "sdist", "editable"])
+@KINDS
+def test_it_shares_an_environment_with_hugging_faces_datasets(kind, hugging_face, tmp_path):
+    paths = os.pathsep.join([installed(kind, tmp_path), hugging_face])
+    (tmp_path / "elsewhere").mkdir()
+    for program in (["-c", SMOKE + HUGGING_FACE], ["-c", HUGGING_FACE + SMOKE], ["-m", "bench", "list", "datasets"]):
+        variables = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [sys.executable, *program], cwd=tmp_path / "elsewhere", env=variables, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@KINDS
 def test_every_installation_passes_the_same(kind, tmp_path):
     variables = os.environ | {"PYTHONPATH": installed(kind, tmp_path), "OMP_NUM_THREADS": "1"}
     (tmp_path / "elsewhere").mkdir()
