@@ -36,7 +36,7 @@ def run(
     on_existing: OnExisting = "skip",
     quiet: bool = False,
 ) -> pd.DataFrame:
-    """Train and evaluate as the command `run` does, with its words; the `leaderboard` of ``out`` afterwards.
+    """Train and evaluate as the command `run` does, from the same texts; returns the `leaderboard` of ``out``.
 
     A cell that fails is a record with a status, as on the command line. `UserError` or `DataError` where anything that was
     asked for does not fit; nothing is written then.
@@ -71,10 +71,10 @@ def leaderboard(out: str | Path = "results") -> pd.DataFrame:
     track, backbone, budget: the leaderboard. method (a method spec), role, uses_labels: the row.
     stale: why it is not ranked, else empty.
     n: seeds that ended well; not_ok: those that did not. rank, rank_best, rank_worst: by linear accuracy, and its 95% interval.
-    For each metric, as a fraction and not in percent: its mean over seeds, ``_half`` (of the 95% interval), ``_bca_low`` and
-    ``_bca_high`` (bootstrap, from 8 seeds), ``_top`` (no contestant is significantly better). test_split_low and
-    test_split_high: Wilson's interval. Costs are medians over seeds, in the
-    units that their names bear; steady_times: they can be compared between seeds; pareto: none is as good and faster.
+    For each metric, as a fraction and not in percent (others in their own unit): its mean over seeds, ``_half`` (of the 95%
+    interval), ``_bca_low`` and ``_bca_high`` (bootstrap, from 8 seeds), ``_top`` (no contestant is significantly better).
+    test_split_low and test_split_high: Wilson's interval. Costs are medians over seeds, in the units in their names;
+    steady_times: they can be compared between seeds; pareto: none is as good and faster.
     """
     from .reporting import leaderboard as boards
     from .reporting import published, tables

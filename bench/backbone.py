@@ -54,7 +54,7 @@ def build_backbone(name: str, channels: int, size: int) -> Encoder:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = timm.create_model(model_name, pretrained=False, **arguments)
-    except Exception as error:  # what timm's hundreds of constructors raise is theirs to choose
+    except Exception as error:  # timm's constructors may raise anything
         raise UserError(f"backbone {name!r} cannot take images of {channels} x {size} x {size}: {error}") from None
     if has_small_stem(model, size):
         _small_stem(model, size)

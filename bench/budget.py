@@ -17,7 +17,7 @@ COUNTED = ("steps", "img", "FLOP")  # units of whole numbers, which take a multi
 
 @dataclass(frozen=True)
 class Budget:
-    """An amount of epochs, optimizer steps, images (not views), training time or computing; ``str()`` is canonical."""
+    """An amount of epochs, optimizer steps, images (not views), training time or operations; ``str()`` is canonical."""
 
     amount: float
     unit: str  # ep, steps, img, s, min, h or FLOP
@@ -29,12 +29,12 @@ class Budget:
 
     @property
     def seconds(self) -> float | None:
-        """Training time allowed, or None where the budget is not one of time."""
+        """Training time allowed, or None where the budget is another one."""
         return self.amount * SECONDS[self.unit] if self.unit in SECONDS else None
 
     @property
     def flops(self) -> int | None:
-        """Floating-point operations allowed, detection included, or None where the budget is not one of computing."""
+        """Floating-point operations allowed, detection included, or None where the budget is another one."""
         return int(self.total) if self.unit == "FLOP" else None
 
     @property

@@ -1,4 +1,4 @@
-"""Which cells a run consists of, and which of them are due."""
+"""Cells: the unit that is run, its identity and its paths, and the order of a run."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Cell:
         return self.folder / f"seed{self.seed}.safetensors"
 
     def before(self, path: Path) -> Path:
-        """Where ``path`` lay when the folder of a contender was named for its method alone."""
+        """The former place of ``path``, when the folder of a contender was named for its method alone."""
         return path.parent.with_name(escaped(self.recipe.method.name)) / path.name
 
     def identity(self, data_fingerprint: str) -> str:
-        """What a checkpoint must have been made for, to be of use to this cell."""
+        """The identity of the cell on data of this fingerprint; a checkpoint with another one is of no use to it."""
         return f"{self.recipe.hash()}-{self.seed}-{data_fingerprint[:16]}"
 
     def __str__(self) -> str:
@@ -61,5 +61,5 @@ def escaped(part: str) -> str:
 
 
 def order(recipes: Sequence[Recipe], seeds: range) -> list[Cell]:
-    """All cells, seed-major: a run that is cut short has treated all methods alike."""
+    """All cells, seed-major: a run that is interrupted has treated all methods alike."""
     return [Cell(recipe, seed) for seed in seeds for recipe in recipes]

@@ -1,4 +1,4 @@
-"""What goes wrong in ways that the user can mend, and how messages count."""
+"""Errors that the user can correct, and how messages count."""
 
 import signal
 
@@ -12,7 +12,7 @@ class StorageError(UserError):
 
 
 class BudgetSpent(Exception):
-    """The budget ran out in the middle of something that is not a step."""
+    """The budget ran out during something other than a step."""
 
 
 class Diverged(Exception):

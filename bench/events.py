@@ -1,4 +1,4 @@
-"""What happens to a cell while it is computed: messages from worker to parent, and from there to display and trackers."""
+"""Events of a cell while it is computed: from the worker to its parent, and from there to the display and the trackers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Experiments: files that say what is run, and which claims its records are to decide.
+"""Experiments: files that list what is run, and the claims that its records are to decide.
 
 title = "..."
 tracks = ["shapes:classes=5|20|50|100"]     # a|b|c: one of each, in tracks as in contenders
@@ -56,7 +56,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What a file says; contenders and tracks are specs, each written out."""
+    """The content of a file; contenders and tracks are specs, each written out."""
 
     name: str
     title: str

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Better = Literal["higher", "lower", ""]  # "": neither is, and nothing is ranked by it
+Better = Literal["higher", "lower", ""]  # "": neither; nothing is ranked by it
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Metric:
     title: str
     unit: str = "fraction"
     better: Better = "higher"
-    note: str = ""  # what the legend says of it
+    note: str = ""  # for the legend
 
     @property
     def is_fraction(self) -> bool:
@@ -93,7 +93,7 @@ def of_few_labels(key: str) -> Metric:
 def columns(keys: Iterable[str], described: Iterable[Mapping[str, Any]]) -> dict[str, Metric]:
     """The columns that records with these metrics fill in addition to METRICS, by key; smallest share of the labels first.
 
-    ``described`` is what the records say of their evaluators; before they did, only few labels had columns.
+    ``described``: the evaluators as the records describe them; before records did, only few labels had columns.
     """
     keys = set(keys)
     found = {key: of_few_labels(key) for key in sorted(keys) if key.startswith("linear_top1@") and share(key)}

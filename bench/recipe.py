@@ -154,7 +154,7 @@ def _resolved(spec: Spec, track: Track, images: int, method: type[Method], chose
 
 
 def _shared(track: Track, method: type[Method], batch_size: int) -> Training:
-    """The settings of the track, or those that the method brings where it cannot work under these."""
+    """The settings of the track, or the method's own recipe where it has one."""
     training, own = Training(batch_size, track.lr * batch_size / track.batch_size, track.weight_decay), method.own_recipe
     return training if own is None else replace(training, lr=own.lr * batch_size / 256, **own.settings)
 

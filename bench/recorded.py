@@ -64,7 +64,7 @@ def _recipe(key: str) -> Recipe:
 
 
 def _chosen(record: Record) -> Contender:
-    """As the record's contender says; what was given before there were contenders might not apply to the method."""
+    """The settings of the record's contender; in records before contenders some may not apply to the method."""
     found = parse_contender(record.contender or record.method)
     if not found.settings or found.method not in registry() or not is_of_before(record):
         return found

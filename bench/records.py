@@ -21,7 +21,7 @@ Status = Literal["ok", "failed", "diverged", "out_of_memory", "timeout", "killed
 
 
 class Cost(TypedDict, total=False):
-    """What training and evaluation took; None where it was not measured."""
+    """The cost of training and evaluation; None where it was not measured."""
 
     train_seconds: NonNegative | None
     detect_seconds: NonNegative | None
@@ -82,7 +82,7 @@ class Point(TypedDict, total=False):
 
 @dataclass
 class Record:
-    """Everything known of one cell; see the fields of `cost` and `metrics` in the README."""
+    """Everything known of one cell; its metrics and costs are declared in `metrics`."""
 
     track: str
     backbone: str
@@ -103,7 +103,7 @@ class Record:
     evaluation: dict[str, Any] = field(default_factory=dict)
     evaluators: dict[str, Any] = field(default_factory=dict)  # beyond the protocol: versions, and what columns mean
     data: dict[str, Any] = field(default_factory=dict)
-    collapsed: bool = False  # whether the embeddings of different images are all but the same at the end of training
+    collapsed: bool = False  # whether the embeddings of different images are almost the same at the end of training
     outcomes: dict[str, str] = field(default_factory=dict)  # by metric: which test images it got right, see `outcomes`
     curve: list[dict[str, Any]] = field(default_factory=list)
     environment: dict[str, Any] = field(default_factory=dict)
@@ -117,7 +117,7 @@ def write(record: Record, path: Path) -> None:
 
 
 def dumps(record: Record) -> str:
-    """The record as JSON, which has no word for what is not finite: that becomes null."""
+    """The record as JSON; numbers that are not finite, which JSON does not have, become null."""
     return json.dumps(_finite(asdict(record)), indent=1, allow_nan=False) + "\n"
 
 
@@ -130,7 +130,7 @@ def _finite(value: Any) -> Any:
 
 
 def read(path: Path) -> Record:
-    """The record in ``path``; `UserError` says what is wrong with it: nothing else in it is ever met by surprise."""
+    """The record in ``path``, all fields checked against their types; `UserError` says what is wrong with it."""
     if path.exists() and not path.is_file():
         raise UserError(f"{path} is no file; move it away to compute the record again")
     try:
@@ -183,7 +183,7 @@ def _check_metrics(record: Record, path: Path) -> None:
 
 
 def is_of_before(record: Record) -> bool:
-    """Whether it was written with settings when these were no part of a name."""
+    """Whether it was written with settings before these were part of a name."""
     return "sets" in (record.given or {}) and any((record.given or {}).values())
 
 

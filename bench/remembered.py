@@ -1,4 +1,4 @@
-"""What follows from the code alone, kept between commands in the user's cache, so that a report need not import torch.
+"""Results that follow from the code alone, kept in the user's cache, so that a report need not import torch.
 
 A file a state of the code: its name is the digest of every source file and of the packages that add members. It is used
 only where torch is not loaded yet; where it is, computing again costs less than looking it up.
@@ -39,7 +39,7 @@ def remembered(key: str, make: Callable[[], Any]) -> Any:
 
 @cache
 def _kept() -> dict[str, Any] | None:
-    """What is known by now; None where this process computes everything itself."""
+    """The results known so far; None where this process computes everything itself."""
     if "torch" in sys.modules:
         return None
     found: dict[str, Any] = {}

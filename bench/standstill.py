@@ -1,8 +1,8 @@
 """Time in which this process stood still: stopped by a signal (Ctrl-Z, SIGSTOP, a scheduler) or frozen by its container.
 
-A thread looks at the clock every BEAT. Where two looks are far apart and the main thread has not computed meanwhile, the whole
-process stood still. Sleep of the machine is in neither clock on Linux. Time spent waiting for a disk counts as work, as the
-thread goes on looking meanwhile.
+A thread looks at the clock every BEAT. Where two looks are far apart and the main thread has not computed in between, the
+whole process stood still. Sleep of the machine is in neither clock on Linux. Time spent waiting for a disk counts as work, as the
+thread goes on looking.
 """
 
 from __future__ import annotations

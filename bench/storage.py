@@ -10,7 +10,7 @@ from .errors import StorageError
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """``path`` holds the old content or the new one, never a part, also after a power cut.
+    """``path`` holds the old content or the new one, never a part, also after a power failure.
 
     Raises `StorageError` where it cannot be written: no space, no permission, a quota.
     """
@@ -31,7 +31,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames in ``folder`` outlast a power cut, where the system can."""
+    """Make renames in ``folder`` durable, where the system can."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

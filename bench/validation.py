@@ -1,4 +1,4 @@
-"""Whether plain values, as they are read from JSON, are of the type that an annotation declares."""
+"""Checks that plain values, as read from JSON, are of the type that an annotation declares."""
 
 from __future__ import annotations
 

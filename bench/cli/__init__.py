@@ -20,7 +20,7 @@ USAGE_ERROR: Any = typer.BadParameter.__base__  # click's UsageError, whichever 
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command; every error that the user can mend is one line, with exit code 2."""
+    """Run a command; every error that the user can correct is one line, with exit code 2."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # where the terminal's encoding lacks a letter, as stderr does
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -33,14 +33,14 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(mistakes.hint(error.format_message(), arguments))
     except BrokenPipeError:
         _unread()
-    except OSError as error:  # a disk or a path that no command could foresee
+    except OSError as error:  # of a disk or a path, which no command checks
         _fail(f"{error.filename or 'input or output'}: {error.strerror or error}")
     except Stopped as stopped:
         print(f"{stopped}; the same command goes on from the checkpoint", file=sys.stderr)
         raise SystemExit(128 + stopped.number) from None
     except (typer.Abort, KeyboardInterrupt):
         _interrupted()
-    if code == 130:  # what some versions of Typer make of an interrupt
+    if code == 130:  # some versions of Typer turn an interrupt into this
         _interrupted()
     raise SystemExit(code or 0)
 

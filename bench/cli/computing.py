@@ -136,7 +136,7 @@ def experiment(
     dry_run: DryRun = False,
     timed: Timed = False,
 ) -> None:
-    """Run the cells of an experiment file that are missing, then say what the records make of its claims."""
+    """Run the cells of an experiment file that are missing, then print the verdicts on its claims."""
     from ..experiment import find
     from ..running import experiment as experiment_module
 

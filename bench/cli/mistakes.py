@@ -1,4 +1,4 @@
-"""What is probably meant by a command line that cannot be read."""
+"""Guesses what a command line that cannot be parsed was meant to be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a representation is judged: frozen features, computed once a split, for every evaluator.
+"""Evaluation of a representation: frozen features, computed once a split, for every evaluator.
 
 Every module of this folder that defines a named `Evaluator` is one; nothing else lists them.
 """

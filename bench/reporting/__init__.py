@@ -1,1 +1,1 @@
-"""What is made from records: statistics, leaderboards, tables, plots, the page."""
+"""All that is made from records: statistics, leaderboards, tables, plots, the page."""

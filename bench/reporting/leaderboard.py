@@ -56,7 +56,7 @@ class Row:
 
     @property
     def marks(self) -> list[str]:
-        """What a reader must know of the row at its name."""
+        """Marks at the row's name, such as stale or collapsed."""
         found = {
             f"tuned, T = {self.tuned}": bool(self.tuned),
             "uses labels": self.uses_labels,
@@ -73,7 +73,7 @@ class Row:
 
     @property
     def _collapse(self) -> str:
-        """How many of its seeds ended with embeddings that are all but the same."""
+        """How many of its seeds ended with embeddings that are almost the same."""
         count = sum(r.collapsed for r in self.good)
         return "" if not count else "collapsed" if count == len(self.good) else f"{count} of {len(self.good)} collapsed"
 
@@ -204,7 +204,7 @@ class Leaderboard:
         return paired.resolution([judged.pair for judged in self.contests[HEADLINE].values()])
 
     def bold(self, row: Row, metric: str) -> bool:
-        """Whether no other contestant is significantly better; never said where seeds are too few."""
+        """Whether no other contestant is significantly better; never where seeds are too few."""
         standing = self.standings[metric].get(row.contender)
         return row in self.ranked and standing is not None and standing.top
 
@@ -217,7 +217,7 @@ class Leaderboard:
     def front(self) -> set[str]:
         """Contestants on the Pareto front: no other is at least as accurate in at most the time, and better in one.
 
-        Nobody where times cannot be compared.
+        Empty where times cannot be compared.
         """
         if not self.steady:
             return set()

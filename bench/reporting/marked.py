@@ -1,4 +1,4 @@
-"""Markdown files of the user in which a pair of markers asks for a table. All other files are left alone."""
+"""Fills tables into the user's Markdown files between pairs of markers. All other files are left alone."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read(out: Path) -> tuple[dict[Path, str], list[str]]:
 
 
 def filled(text: str, out: Path, made: Callable[[str, str], str | None]) -> str:
-    """``text`` with the sections of the folder ``out`` made anew, by kind and name; None leaves one as it is."""
+    """``text`` with the sections of the folder ``out`` made again, by kind and name; None leaves one as it is."""
 
     def section(match: re.Match[str], kind: str) -> str:
         content = made(kind, match["name"])

@@ -64,7 +64,7 @@ def _packed(value: Any) -> str:
 def content(
     boards: Sequence[Leaderboard], judged: Sequence[experiments.Assessed] = (), running: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """What the page shows, as plain values."""
+    """The content of the page, as plain values."""
     shared = {name: Pool() for name in ("recipe", "environment", "data", "evaluation")}
     most = _points_per_record(boards)
     shown = [_board(board, shared, most) for board in boards]
@@ -196,5 +196,5 @@ def _list(values: Sequence[Any]) -> list[Any]:
 
 
 def rounded(value: Any) -> Any:
-    """Five significant digits, which no reader of a page will miss; what is no float stays as it is."""
+    """Five significant digits of a float, enough for a page; any other value as it is."""
     return float(f"{value:.5g}") if isinstance(value, float) else value

@@ -1,4 +1,4 @@
-"""Two methods compared on the same seeds and the same test images, and what a whole board of them can claim.
+"""Tests of differences: two methods on the same seeds and test images, and all pairs of a board.
 
 Run k of a method gets image i right or wrong. The difference of two methods varies with the seed and with the image,
 and is to hold for other seeds and for other test images. Its variance is therefore the sum of two parts:
@@ -109,7 +109,7 @@ class Pair:
 
 
 def compare(a: Sample, b: Sample) -> Pair | None:
-    """Two methods by themselves, on the seeds that both have; None where there is no such seed."""
+    """Two methods alone, on the seeds that both have; None where there is no such seed."""
     return all_pairs({"a": a, "b": b}).get(("a", "b"))
 
 

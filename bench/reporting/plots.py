@@ -35,7 +35,7 @@ DETECTION = {"precision": "precision of pairs", "recall": "recall of pairs", "nm
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure that is yet to be drawn: what it shows, and how. Its file carries a digest of what it shows."""
+    """A figure before it is drawn: what it shows, and how. Its file has a digest of what it shows."""
 
     shows: Any  # plain values
     draw: Callable[[Any, Any], None]  # (axes, shows)
@@ -165,7 +165,7 @@ def learning_curves(axes: Any, shows: dict[str, Any]) -> None:
 
 
 def detection_quality(axes: Any, shows: dict[str, Any]) -> None:
-    """How good each method's detections are over progress, mean over seeds: a colour a method, a style a measure."""
+    """The quality of each method's detections over progress, mean over seeds: a colour a method, a style a measure."""
     lines = shows["shown"]
     methods = list(dict.fromkeys(line["method"] for line in lines))
     for line in lines:

@@ -207,7 +207,7 @@ def plain(found: Interval | None) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """Three decimals, and never a certainty."""
+    """Three decimals; below 0.0005 as < 0.001."""
     return NONE if p is None else "< 0.001" if p < 0.0005 else f"{p:.3f}"
 
 

@@ -1,4 +1,4 @@
-"""What the records say of an experiment's claims: supported, refuted or undecided.
+"""Verdicts on an experiment's claims from the records: supported, refuted or undecided.
 
 Each claim is one test on each leaderboard that it is about, or one for all of them where it grows with a key. The tests of an
 experiment are one family (Holm, 5%), paired by seed and by test image as everywhere:

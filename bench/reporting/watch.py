@@ -62,7 +62,7 @@ class Running:
 
 
 def running(out: Path) -> dict[str, Any] | None:
-    """What a run that writes to ``out`` does now, if there is one."""
+    """The status of a run that writes to ``out`` now, if there is one."""
     try:
         if time.time() - (out / FILE).stat().st_mtime > FORGOTTEN:
             return None

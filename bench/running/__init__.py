@@ -1,1 +1,1 @@
-"""What runs cells: the session, the scheduler and its workers, claims, signals, the display, trackers."""
+"""Running cells: the session, the scheduler and its workers, claims, signals, the display, trackers."""

@@ -61,7 +61,7 @@ class Job(Conditions):
 
 @dataclass
 class Spent:
-    """What training cost, and how it went; all that a method which does not train leaves."""
+    """The cost and the curve of training; empty for a method that does not train."""
 
     cost: dict[str, Any] = field(default_factory=lambda: {"train_seconds": 0.0, "eval_seconds": 0.0} | dict.fromkeys(COUNTED, 0))
     curve: list[dict[str, Any]] = field(default_factory=list)
@@ -182,7 +182,7 @@ def _cost(trainer: Trainer, batch_size: int) -> dict[str, Any]:
 
 
 def blank(cell: Cell) -> Record:
-    """The record of a cell of which nothing is known yet but what it is."""
+    """The record of a cell before it is computed."""
     recipe = cell.recipe
     return Record(
         track=str(recipe.spec),

@@ -1,4 +1,4 @@
-"""`check METHOD`: a contestant's whole life on tiny made-up data, and what a GPU would say to it."""
+"""`check METHOD`: trains a method on tiny made-up data, and finds operations that would fail or wait on a GPU."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ..training.trainer import Callbacks, Trainer
 
 IMAGES, CLASSES, SIDE, BATCH, NARROW = 64, 4, 8, 16, 32
 POLICY = Policy(mean=(0.5,) * 3, std=(0.25,) * 3, crop_scale=(0.6, 1.0), jitter=(0.4, 0.4, 0.0, 0.0))
-CATCH_UP = 30  # times that a momentum network moves a step where collapse is looked for: it takes hundreds of steps else
+CATCH_UP = 30  # moves of a momentum network a step while collapse is looked for, which would take hundreds of steps otherwise
 APART = 0.25  # least loss that mismatched views cost more, as a share of what the loss fell
 TRAINING = Training(batch_size=BATCH, lr=0.05, weight_decay=1e-4)
 CPU = torch.device("cpu")
@@ -83,7 +83,7 @@ def make(kind: type[Method], settings: Mapping[str, str] = NO_SETTINGS) -> Metho
 
 
 def narrow(config: C) -> C:
-    """The settings with layers of few units, so that a life takes a second."""
+    """The settings with layers of few units, so that a check takes seconds."""
     hints = get_type_hints(type(config), include_extras=True)
     wide = [key for key, hint in hints.items() if any(isinstance(one, Units) for one in get_args(hint))]
     return replace(config, **{key: min(getattr(config, key), NARROW) for key in wide})

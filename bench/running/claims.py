@@ -1,8 +1,8 @@
 """Claims: which run computes a cell, so that several runs on one ``--out`` divide the cells among them.
 
 A claim is a small file next to the future record, made by one exclusive creation, which is atomic on shared file systems
-too. A claim whose owner is dead is not removed (two runs might, one of them the other's fresh claim) but outbid: the
-next generation of it is created, again exclusively. Owners on this machine are looked up by process; those on others,
+too. A claim whose owner is dead is not removed (of two runs that do, one might remove the other's new claim) but superseded: the
+next generation of it is created, again exclusively. Owners on this machine are looked up by process; others,
 and claims that cannot be read, count as dead once they have not been renewed for a while by this machine's clock.
 """
 
@@ -19,8 +19,8 @@ from pathlib import Path
 
 from ..errors import StorageError
 
-BEAT = 10.0  # seconds between two signs of life
-SILENT = 180.0  # seconds without one after which an owner elsewhere counts as dead; caches of network drives hold 60
+BEAT = 10.0  # seconds between two heartbeats
+SILENT = 180.0  # seconds without one after which an owner elsewhere counts as dead; network drives cache for up to 60
 
 
 class Claim:
@@ -34,27 +34,27 @@ class Claim:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give it up: older generations first, so that at no time a dead one is the newest."""
+        """Release it: older generations first, so that a dead one is never the newest."""
         for path in [*(p for p in generations(self.record) if p != self.path), self.path]:
             with contextlib.suppress(OSError):
                 if path != self.path or self.held():
                     path.unlink(missing_ok=True)
 
     def beat(self) -> None:
-        """Give a sign of life, now and then."""
+        """Renew the claim, every BEAT seconds at most."""
         if time.monotonic() - self.beaten > BEAT:
             self.beaten = time.monotonic()
             with contextlib.suppress(OSError):
                 os.utime(self.path)
 
     def held(self) -> bool:
-        """Whether it still is ours: a machine that slept for long may have been outbid."""
+        """Whether it is still ours: another run may have taken it over while this machine slept."""
         found = generations(self.record)
         return bool(found) and found[-1] == self.path and _owner(self.path).get("token") == self.token
 
 
 class Claims:
-    """Takes claims, and remembers since when those of other machines have shown no sign of life."""
+    """Takes claims, and remembers since when those of other machines have not been renewed."""
 
     def __init__(self) -> None:
         self.seen: dict[Path, tuple[object, float]] = {}
@@ -133,7 +133,7 @@ def _signature(path: Path) -> object:
 
 @cache
 def machine() -> str:
-    """Where a process number means one process: this machine since it was started, and this container of it."""
+    """Identifies this machine since its start, and this container of it: where a process number means one process."""
     parts = [platform.node()]
     with contextlib.suppress(OSError):
         parts += [

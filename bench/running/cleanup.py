@@ -1,4 +1,4 @@
-"""What a run leaves behind that was killed after it had written a record: the cell's checkpoints, and its claim."""
+"""Removes what a run leaves that was killed after it had written a record: the cell's checkpoints, and its claim."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def remove(tasks: Iterable[Task], out: Path) -> None:
         claim = Claims().take(record)
         if claim is None:
             continue
-        with claim:  # which removes the claims of the dead when it ends
+        with claim:  # which removes dead claims when it ends
             if task.open(out):
                 checkpoint.discard(kept, task.cell.identity(fingerprint))

@@ -1,4 +1,4 @@
-"""What a person sees while cells run: a live bar on a terminal, plain lines elsewhere."""
+"""The progress of a run: a live bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def show_boards(console: Console, boards: Sequence[Leaderboard], out: Path) -> N
 
 
 def _markdown(frame: pd.DataFrame) -> str:
-    plain = frame.map(lambda text: text.replace("*", ""))  # before it is laid out, or columns do not stand in line
+    plain = frame.map(lambda text: text.replace("*", ""))  # before the layout, or columns are not aligned
     return plain.to_markdown(index=False, disable_numparse=True)
 
 

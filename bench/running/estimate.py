@@ -1,4 +1,4 @@
-"""What the cells that are due will take: time, disk and energy, from records of the same kind or from a few timed steps."""
+"""Estimates the time, disk and energy of the cells that are due, from records of the same kind or from a few timed steps."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Estimate:
 
 def estimate(due: Sequence[Task], found: Sequence[Record], timed: bool) -> Estimate:
     """Of the cells ``due``, from the records ``found``; of the others, where ``timed``, from steps that are taken now."""
-    timings = cache(lambda recipe: of_steps(tasks[recipe]))  # seeds take alike
+    timings = cache(lambda recipe: of_steps(tasks[recipe]))  # the same for every seed
     tasks = {_key(task): task for task in due}
     costs = [(task, of_records(task, found) or (timings(_key(task)) if timed else None)) for task in due]
     unknown = [task.cell.recipe.method.name for task, cost in costs if cost is None]

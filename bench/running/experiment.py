@@ -1,4 +1,4 @@
-"""Runs what an experiment file asks for, and says what the records make of its claims."""
+"""Runs the cells of an experiment file, and prints the verdicts on its claims."""
 
 from __future__ import annotations
 

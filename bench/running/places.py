@@ -21,7 +21,7 @@ def find(cell: Cell, out: Path) -> Record | None:
 
 
 def settle(cell: Cell, out: Path, runs: Path) -> None:
-    """Move a record of before, and its encoder, from the folder of its method to that of its contender.
+    """Move an older record, and its encoder, from the folder of its method to that of its contender.
 
     There it makes room for the method with its default settings. A record that is there already stays.
     """

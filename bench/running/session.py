@@ -36,7 +36,6 @@ from .selection import choose_contenders, choose_datasets, find_method, named
 from .signals import Stop
 from .trackers import Guarded, open_sinks
 
-
 SHOWN = 12  # contenders that a plan names
 
 

@@ -77,6 +77,6 @@ def _saying(what: str) -> Iterator[None]:
             yield
     except UserError:
         raise
-    except Exception as error:  # what backbones and methods raise is theirs to choose
+    except Exception as error:  # backbones and methods may raise anything
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{what}: {first}") from None

@@ -1,4 +1,4 @@
-"""The figures: what the harness is measured by. Each gives rows; larger rates are better."""
+"""The figures of speed. Each gives rows; larger rates are better."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""lightly's own pipeline (1.6), as its documentation sets it up: what the harness is measured against."""
+"""The peer: lightly's own pipeline (1.6), as its documentation sets it up."""
 
 from __future__ import annotations
 

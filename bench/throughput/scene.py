@@ -1,4 +1,4 @@
-"""What is measured: made-up data of real sizes, small networks, and a trainer around them."""
+"""The subjects of measurement: made-up data of real sizes, small networks, and a trainer of them."""
 
 from __future__ import annotations
 

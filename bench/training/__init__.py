@@ -1,1 +1,1 @@
-"""What trains one cell: the trainer, its clock, checkpoints, and the compiled loss."""
+"""Training of one cell: the trainer, its clock, checkpoints, and the compiled loss."""

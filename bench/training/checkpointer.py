@@ -1,4 +1,4 @@
-"""When a training run saves its state, and from where it goes on."""
+"""Decides when a training run saves its state, and restores it."""
 
 from __future__ import annotations
 

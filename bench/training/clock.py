@@ -1,4 +1,4 @@
-"""The budget clock: runs while training; stands still during evaluation, checkpoints, compilation, and while the process does."""
+"""The budget clock: runs while training; stops during evaluation, checkpoints and compilation, and with the process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Clock:
     train: float = 0.0
     apart: dict[str, float] = field(default_factory=dict)  # detect is part of train, the others are not
     _since: float | None = None
-    _stood: float = field(default_factory=standstill.seconds)  # what this process had stood still before
+    _stood: float = field(default_factory=standstill.seconds)  # seconds that this process was stopped before
 
     def seconds(self) -> float:
         """Training time so far."""
@@ -29,11 +29,11 @@ class Clock:
 
     @property
     def stopped(self) -> float:
-        """Seconds that the process stood still or waited for its parent; they are in no other figure."""
+        """Seconds that the process was stopped or waited for its parent; they are in no other figure."""
         return self.apart.get("stopped", 0.0) + standstill.seconds() - self._stood
 
     def excuse(self, seconds: float) -> None:
-        """Take back so many seconds, in which the run waited for its parent, where they are more than a moment."""
+        """Subtract ``seconds`` in which the run waited for its parent, where they are more than MOMENT."""
         if self._since is not None and seconds > MOMENT:
             self._since += seconds
             self.apart["stopped"] = self.apart.get("stopped", 0.0) + seconds
@@ -42,7 +42,7 @@ class Clock:
         self._since = standstill.now()
 
     def stop(self) -> None:
-        """Stop once the device has done what it was given."""
+        """Stop once the device has finished its work."""
         if self._since is not None:
             self._wait()
             self.train += standstill.now() - self._since

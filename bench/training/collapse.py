@@ -1,4 +1,4 @@
-"""Collapse, as it is seen without labels: do the embeddings of different images still differ?"""
+"""Collapse, measured without labels: whether the embeddings of different images still differ."""
 
 from __future__ import annotations
 

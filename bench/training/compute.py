@@ -68,7 +68,7 @@ def of_forward(network: nn.Module, image: Shape, device: torch.device) -> int:
 
 
 def _count(network: M, work: Callable[[M], None], device: torch.device) -> int:
-    """Of ``work`` on a copy. What looks at values, which fake tensors have not, is computed once on a real one."""
+    """Of ``work`` on a copy. Work that reads values, which fake tensors do not have, is computed once on a real copy."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         try:
             with _fake(network) as twin:

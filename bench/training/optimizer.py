@@ -15,7 +15,7 @@ from ..recipe import Training, learning_rate
 
 
 def groups_of(method: Method, training: Training) -> list[Group]:
-    """All trained parameters in groups, those first that the method says nothing of.
+    """All trained parameters in groups, first those that the method does not put into a group.
 
     Where the recipe spares norms and biases from weight decay, what has fewer than two dimensions is in groups of its own.
     """

@@ -1,4 +1,4 @@
-"""The one training loop, the same for every method, limited by a budget."""
+"""The training loop, the same for every method, limited by a budget."""
 
 from __future__ import annotations
 
