@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from .base import DataError, Grouping
-from .held_out import held_out
+from .held_out import by_class, held_out
 from .spec import Spec
 from .store import Splits, Store
 from .trees import lines_hash
@@ -90,14 +89,3 @@ def _first(labels: Tensor, classes: Tensor, seed: int, sizes: list[int]) -> Tens
     """The rows of the first so many images of each class, in one seeded order of its images; ascending."""
     kept = [rows[:size] for rows, size in zip(by_class(labels, seed, classes), sizes, strict=True)]
     return torch.cat(kept).sort().values
-
-
-def by_class(labels: Tensor, seed: int, classes: Tensor | None = None) -> Iterator[Tensor]:
-    """The rows of each of the ``classes``, int64, in an order that depends on the seed, the class and its size alone.
-
-    ``labels`` int64 [N]; by default all classes that have a row.
-    """
-    labels = labels.cpu()
-    for c in (labels.unique() if classes is None else classes).tolist():
-        rows = (labels == c).nonzero().squeeze(1)
-        yield rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed + c))]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-
-from ..datasets.cut import by_class
 
 HELD_OUT = 0.1  # of train, stratified
 SPLIT_SEED = 20210603  # one held-out part for every method and seed
@@ -18,6 +17,17 @@ class Held(NamedTuple):
 
     fit: Tensor
     held: Tensor
+
+
+def by_class(labels: Tensor, seed: int, classes: Tensor | None = None) -> Iterator[Tensor]:
+    """The rows of each of the ``classes``, int64, in an order that depends on the seed, the class and its size alone.
+
+    ``labels`` int64 [N]; by default all classes that have a row.
+    """
+    labels = labels.cpu()
+    for c in (labels.unique() if classes is None else classes).tolist():
+        rows = (labels == c).nonzero().squeeze(1)
+        yield rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed + c))]
 
 
 def held_out(labels: Tensor) -> Held:
