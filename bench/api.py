@@ -95,20 +95,37 @@ def load_encoder(path: str | Path) -> nn.Module:
 
 
 def evaluate(
-    encoder: str | Path | nn.Module, dataset: str, *, device: str = "auto", data_dir: str | Path | None = None
+    encoder: str | Path | nn.Module,
+    dataset: str,
+    *,
+    evaluators: str | None = None,
+    transfer_to: str | None = None,
+    labels: str | None = None,
+    backbone: str | None = None,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    data_dir: str | Path | None = None,
 ) -> dict[str, float]:
-    """The metrics, as fractions, of an exported encoder (or a module of the same kind) on ``dataset``, by today's protocol.
+    """The metrics of an encoder on ``dataset``, as fractions where they are shares, as the command `evaluate` finds them.
 
-    Images come as the dataset's track has them: its input size and its normalisation. `DataError` where it is not ready.
+    ``encoder`` is a module float [B, C, H, W] -> [B, D], or what the command takes. Images have the dataset's normalisation, and
+    the size that an exported encoder was made for, else the dataset's. Nothing is written. `DataError` where it is not ready.
     """
-    from .datasets.registry import open_splits, track_of
+    from torch import nn
+
     from .datasets.spec import parse_spec
+    from .encoders import Opened, open_encoder
     from .environment import choose_device
-    from .evaluation import default
+    from .evaluation.choice import choose
     from .evaluation.evaluator import judge
-    from .evaluation.features import freeze
+    from .running.external import freeze_on
 
     place, root, spec = choose_device(device), data_root(None if data_dir is None else Path(data_dir)), parse_spec(dataset)
-    network = load_encoder(encoder) if isinstance(encoder, str | Path) else encoder
-    frozen = freeze(network.to(place), open_splits(spec, root), track_of(spec, root), place, root)
-    return dict(judge(frozen, default()).metrics)
+    chosen = choose(evaluators, {"--labels": labels, "--transfer-to": transfer_to})
+    for evaluator in chosen:
+        evaluator.check(root)
+    if isinstance(encoder, nn.Module):
+        opened = Opened(encoder, type(encoder).__name__, type(encoder).__name__, "", None)
+    else:
+        opened = open_encoder(str(encoder), backbone, weights)
+    return dict(judge(freeze_on(opened, spec, place, root), chosen).metrics)

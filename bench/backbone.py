@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import nn
 
-from . import exported
+from . import exported, own_code
 from .errors import UserError
 from .methods.base import Encoder
 from .settings import nearest
@@ -25,8 +25,13 @@ TINY = 28  # below this side a deep stem keeps it too
 
 
 def check_backbone(name: str) -> None:
-    """`UserError` with the nearest names unless timm has a backbone of this name, or a `base_transformer` of it."""
-    if name not in timm.list_models() and base_transformer(name) is None:
+    """`UserError` with the nearest names unless timm has a backbone of this name, or a `base_transformer` of it.
+
+    ``FILE.py:Class`` is a class of the user's own, made as ``Class(channels=..., size=...)``; the file must be there.
+    """
+    if own_code.parts(name):
+        own_code.digest(name)
+    elif name not in timm.list_models() and base_transformer(name) is None:
         raise UserError(f"unknown backbone {name!r}: {nearest(name, timm.list_models())}")
 
 
@@ -41,7 +46,7 @@ def base_transformer(name: str) -> tuple[str, int] | None:
 
 
 def build_backbone(name: str, channels: int, size: int) -> Encoder:
-    """A timm backbone without classifier: float [B, channels, size, size] -> [B, num_features].
+    """A backbone without classifier, timm's or ``FILE.py:Class``: float [B, channels, size, size] -> [B, num_features].
 
     Below 64 pixels a ResNet's stem is one 3 x 3 convolution of stride 1 without max-pooling. A deep stem, three
     such convolutions, loses its max-pooling, and below 28 pixels its stride as well: at 32 pixels its other two
@@ -49,6 +54,8 @@ def build_backbone(name: str, channels: int, size: int) -> Encoder:
     `UserError` where the backbone cannot take such images.
     """
     check_backbone(name)
+    if own_code.parts(name):
+        return _own(name, channels, size)
     model_name, arguments = as_timm(name, channels, size)
     try:
         with warnings.catch_warnings():
@@ -61,10 +68,17 @@ def build_backbone(name: str, channels: int, size: int) -> Encoder:
     return cast(Encoder, model)
 
 
-def as_timm(name: str, channels: int, size: int) -> tuple[str, dict[str, Any]]:
-    """The name and the arguments by which timm makes the backbone, its stem apart."""
+def _own(name: str, channels: int, size: int) -> Encoder:
+    made = own_code.make(name, channels=channels, size=size)
+    if not isinstance(getattr(made, "num_features", None), int):
+        raise UserError(f"{name} has no num_features: the whole number of features that it gives for an image")
+    return cast(Encoder, made)
+
+
+def as_timm(name: str, channels: int, size: int | None) -> tuple[str, dict[str, Any]]:
+    """The name and the arguments by which timm makes the backbone, its stem apart; for its own size where ``size`` is None."""
     arguments: dict[str, Any] = {"num_classes": 0, "in_chans": channels}
-    if "vit" in name or "swin" in name:
+    if size is not None and ("vit" in name or "swin" in name):
         arguments["img_size"] = size
     base = base_transformer(name)
     return (name, arguments) if base is None else (base[0], arguments | {"patch_size": base[1]})
@@ -73,6 +87,14 @@ def as_timm(name: str, channels: int, size: int) -> tuple[str, dict[str, Any]]:
 def has_small_stem(model: nn.Module, size: int) -> bool:
     """Whether the stem is not timm's own."""
     return size < SMALL and isinstance(model, timm.models.resnet.ResNet)
+
+
+def small_stem(model: nn.Module) -> bool:
+    """Give a ResNet the stem for images of 28 to 63 pixels; False, and nothing done, where the model is no ResNet."""
+    if isinstance(model, timm.models.resnet.ResNet):
+        _small_stem(model, TINY)
+        return True
+    return False
 
 
 def _small_stem(model: Any, size: int) -> None:
@@ -90,6 +112,11 @@ def save_encoder(encoder: nn.Module, path: Path, name: str, channels: int, size:
 
     A stem for small images has keys of its own, as its shapes may be those of timm's stem, which computes something else.
     """
+    if own_code.parts(name):
+        about = {"backbone": name, "channels": channels, "size": size, "source": own_code.digest(name)}
+        own = {key: value.detach().cpu().contiguous() for key, value in encoder.state_dict().items()}
+        write_atomically(path, save(own, metadata={"encoder": json.dumps(about)}))
+        return
     small = has_small_stem(encoder, size)
     tensors = {
         STEM + key if small and key.startswith("conv1.") else key: value.detach().cpu().contiguous()
@@ -115,6 +142,8 @@ def load_encoder(path: str | Path) -> Encoder:
         made = json.loads(file.metadata()["encoder"])
     if "model" in made:
         return cast(Encoder, exported.load(path))
+    if "source" in made and made["source"] != own_code.digest(made["backbone"]):
+        raise UserError(f"{path} was made by another version of {made['backbone']}: its source has changed since")
     model = build_backbone(made["backbone"], made["channels"], made["size"])  # as earlier versions exported it
     model.load_state_dict(load_file(path), strict=True)
     return model.eval()

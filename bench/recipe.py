@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from . import own_code
 from .budget import Budget
 from .contenders import LONGEST, Contender
 from .datasets.augment import View
@@ -72,6 +73,7 @@ class Recipe:
     config: Config
     training: Training
     contender: Contender
+    backbone_source: str = ""  # SHA-256 of the file of a backbone that is FILE.py:Class
     given: dict[str, Any] = field(default_factory=dict, compare=False)  # the settings as they were chosen, defaults too
 
     @property
@@ -91,6 +93,8 @@ class Recipe:
             "config": shown(self.config),
             "training": shown(self.training),
         }
+        if self.backbone_source:
+            plain["backbone_source"] = self.backbone_source
         if self.track.side is not None:
             plain["side"] = self.track.side
         if any((view.policy, view.size) != (self.track.policy, self.track.size) for view in self.views):
@@ -122,15 +126,17 @@ def resolve(
         return _resolved(spec, track, images, method, of)
 
     training, config = made(chosen)
+    backbone = track.backbone if backbone is None else backbone
     return Recipe(
         spec,
         replace(track, read=None, tree=None, forms=(), files=()),  # what reads the data is no setting, and cannot be sent
-        track.backbone if backbone is None else backbone,
+        backbone,
         budget,
         method,
         config,
         training,
         _contender(method, chosen, made),
+        own_code.digest(backbone) if own_code.parts(backbone) else "",
         {"settings": {key: _written(method, key, chosen[key]) for key in sorted(chosen)}},
     )
 

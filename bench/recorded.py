@@ -6,6 +6,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from . import own_code
 from .budget import parse_budget
 from .contenders import Contender, parse_contender
 from .datasets import folder
@@ -48,14 +49,15 @@ def _plain(record: Record, contender: Contender) -> dict[str, Any]:
 
 def _key(record: Record, contender: Contender) -> str:
     place = [record.track, record.backbone, record.budget, record.data.get("train"), record.recipe.get("side")]
-    return json.dumps([contender.method, sorted(contender.settings.items()), *place])
+    source = [own_code.digest(record.backbone)] if own_code.parts(record.backbone) else []  # or an edited file stays unseen
+    return json.dumps([contender.method, sorted(contender.settings.items()), *place, *source])
 
 
 @cache
 def _recipe(key: str) -> Recipe:
     from .recipe import resolve
 
-    method, settings, track, backbone, budget, images, side = json.loads(key)
+    method, settings, track, backbone, budget, images, side, *_ = json.loads(key)
     if method not in registry():
         raise UserError(f"there is no method {method!r}")
     spec = parse_spec(track)

@@ -91,7 +91,7 @@ class Record:
     seed: Natural
     status: Status
     contender: str = ""  # the method with its settings: what has a row
-    role: Literal["contestant", "oracle", "anchor"] = "contestant"
+    role: Literal["contestant", "oracle", "anchor", "external"] = "contestant"
     uses_labels: bool = False
     metrics: dict[str, float] = field(default_factory=dict)
     cost: dict[str, Any] = field(default_factory=dict)  # see `Cost`; what is read is checked against these types

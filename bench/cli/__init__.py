@@ -11,10 +11,10 @@ import typer
 
 from ..datasets.errors import DataError
 from ..errors import Stopped, UserError
-from . import computing, data, mistakes, results
+from . import computing, data, evaluate, mistakes, results
 from .app import app
 
-__all__ = ["computing", "data", "main", "results"]
+__all__ = ["computing", "data", "evaluate", "main", "results"]
 
 USAGE_ERROR: Any = typer.BadParameter.__base__  # click's UsageError, whichever copy of click this Typer uses
 

@@ -34,7 +34,7 @@ def document(boards: list[Leaderboard], only: Sequence[str] = ()) -> str:
 def _table(board: Leaderboard, only: Sequence[str]) -> str:
     frame = tables.table(board, only)
     frame = frame[[name for name in (*BEFORE, *board.metrics.values(), *AFTER) if name in frame]]
-    rules = frame["method"].isin([tables.RULE, tables.STALE_RULE])
+    rules = frame["method"].isin([tables.RULE, tables.EXTERNAL_RULE, tables.STALE_RULE])
     body = [r"\midrule" if rule else _row(line) for rule, (_, line) in zip(rules, frame.iterrows(), strict=True)]
     align = "".join("l" if name == "method" else "r" for name in frame)
     lines = [

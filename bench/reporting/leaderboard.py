@@ -122,6 +122,7 @@ class Leaderboard:
     budget: str
     ranked: list[Row]
     unranked: list[Row]
+    external: list[Row] = field(default_factory=list)  # encoders from elsewhere, of any backbone and budget
     stale: list[Row] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
 
@@ -136,7 +137,7 @@ class Leaderboard:
 
     @property
     def rows(self) -> list[Row]:
-        return self.ranked + self.unranked + self.stale
+        return self.ranked + self.unranked + self.external + self.stale
 
     @cached_property
     def columns(self) -> dict[str, Metric]:
@@ -244,11 +245,18 @@ def find_row(board: Leaderboard, text: str, among: Sequence[Row] | None = None) 
 def build(records: Sequence[Record], published: Sequence[Published] = ()) -> list[Leaderboard]:
     """Leaderboards in the order of their titles."""
     groups: dict[tuple[str, str, str], list[tuple[Record, list[str]]]] = defaultdict(list)
+    external: dict[str, list[tuple[Record, list[str]]]] = defaultdict(list)
     for record, why in zip(records, stale.reasons(records), strict=True):
+        if record.role == "external":
+            external[record.track].append((record, why))
+            continue
         if is_of_before(record):
             record.contender = recorded.contender(record)
         groups[record.track, record.backbone, record.budget].append((record, why))
-    boards = [_board(*key, group, published) for key, group in sorted(groups.items(), key=lambda item: item[0])]
+    for track in external.keys() - {track for track, _, _ in groups}:
+        groups[track, "any backbone", "external"] = []
+    found = sorted(groups.items(), key=lambda item: item[0])
+    boards = [_board(*key, [*group, *external[key[0]]], published) for key, group in found]
     searches.mark(boards)
     return boards
 
@@ -261,8 +269,11 @@ def _board(
     for row in old:
         row.stale = sorted({reason for record, why in group for reason in why if record.contender == row.contender})
     ranked = [row for row in rows if row.role == "contestant"]
-    unranked = [row for row in rows if row.role != "contestant"]
-    return Leaderboard(track, backbone, budget, ranked, unranked, old, of_board(list(published), track, backbone, budget))
+    unranked = [row for row in rows if row.role in ("anchor", "oracle")]
+    external = [row for row in rows if row.role == "external"]
+    return Leaderboard(
+        track, backbone, budget, ranked, unranked, external, old, of_board(list(published), track, backbone, budget)
+    )
 
 
 def _rows(records: list[Record]) -> list[Row]:

@@ -35,6 +35,8 @@ def against(record: Record, recipe: Recipe, fingerprint: str) -> list[str]:
 
 def _of_code(record: Record) -> list[str]:
     why = _versions(record)
+    if record.role == "external":  # no recipe of today's made it
+        return why
     try:
         today = recorded.today(record)
     except (UserError, DataError) as error:

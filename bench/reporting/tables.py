@@ -17,6 +17,7 @@ from .paired import Pair
 from .stats import Interval
 
 RULE = "*not ranked: anchors and oracles*"
+EXTERNAL_RULE = "*encoders from elsewhere: judged alike, trained otherwise*"
 STALE_RULE = "*stale: made with other settings, protocol or data than today's*"
 NONE = "–"
 ALWAYS = ("rank", "method", METRICS[HEADLINE], "n")  # columns of every table
@@ -25,7 +26,7 @@ ALWAYS = ("rank", "method", METRICS[HEADLINE], "n")  # columns of every table
 def table(board: Leaderboard, only: Sequence[str] = ()) -> pd.DataFrame:
     """The leaderboard as text; of its columns ALWAYS and those that a pattern of ``only`` names, where it has any."""
     lines = [_line(board, row) for row in board.ranked]
-    for rule, rows in ((RULE, board.unranked), (STALE_RULE, board.stale)):
+    for rule, rows in ((RULE, board.unranked), (EXTERNAL_RULE, board.external), (STALE_RULE, board.stale)):
         lines += [{"method": rule}] if rows else []
         lines += [_line(board, row) for row in rows]
     frame = pd.DataFrame(lines).fillna("")

@@ -97,7 +97,7 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
         cost=spent.cost,
         evaluation=dict(found.chosen),
         evaluators=description(job.evaluators),
-        data=_data(splits) | ({"judged_on": DEV_TEST} if recipe.spec.dev else {}),
+        data=data_of(splits) | ({"judged_on": DEV_TEST} if recipe.spec.dev else {}),
         collapsed=bool(spent.curve) and collapse.collapsed(spent.curve[-1]),
         outcomes={metric: outcomes.pack(right.cpu().numpy()) for metric, right in found.right.items()},
         curve=spent.curve,
@@ -114,7 +114,8 @@ def _packages(job: Job) -> dict[str, Any]:
     return {"packages": added} if added else {}
 
 
-def _data(splits: Splits) -> dict[str, Any]:
+def data_of(splits: Splits) -> dict[str, Any]:
+    """What a record says of its data."""
     known = {"fingerprint": splits.fingerprint, "train": len(splits.train), "test": len(splits.test), "classes": splits.classes}
     return known if splits.class_list is None else known | {"class_list": splits.class_list}
 

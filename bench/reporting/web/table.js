@@ -3,6 +3,7 @@
 const GROUPS = [
   ["contestant", null],
   ["anchor", "Not ranked: anchors and oracles"],
+  ["external", "Encoders from elsewhere: judged alike, trained otherwise"],
   ["stale", "Stale: made with other settings, protocol or data than today's"],
 ];
 

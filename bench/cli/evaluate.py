@@ -1,0 +1,65 @@
+"""The command `evaluate`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..metrics import METRICS, Metric, columns
+from .app import DataDir, Device, Out, TrainOn, app, console, data_root
+from .evaluators import Evaluators, TransferTo
+
+
+@app.command()
+def evaluate(
+    encoder: Annotated[
+        str,
+        typer.Argument(help="An exported .safetensors, timm:NAME, timm:local-dir:FOLDER, a state dict, or FILE.py:Class."),
+    ],
+    datasets: Annotated[str, typer.Option(help="Specs with commas, such as cifar100,digits, or cifar100:px=224.")],
+    evaluators: Evaluators = None,
+    transfer_to: TransferTo = None,
+    labels: Annotated[str | None, typer.Option(help="Also linear evaluation on these fractions of the train labels.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="The timm model that a state dict is of, such as resnet50.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="The weights of timm:NAME or FILE.py:Class.")] = None,
+    name: Annotated[str | None, typer.Option(help="What its row is called; else the name of its file.")] = None,
+    device: TrainOn = Device.auto,
+    out: Out = Path("results"),
+    data_dir: DataDir = None,
+) -> None:
+    """Judge a frozen encoder from anywhere as every cell is judged; a record of role `external` below the rule of the tables."""
+    from ..encoders import open_encoder
+    from ..environment import choose_device
+    from ..errors import Diverged, UserError
+    from ..evaluation.choice import choose
+    from ..running import external
+    from ..running.selection import choose_datasets
+    from ..running.session import check_writable
+
+    root, place = data_root(data_dir), choose_device(device.value)
+    specs, _ = choose_datasets(datasets, root)
+    chosen = choose(evaluators, {"--labels": labels, "--transfer-to": transfer_to})
+    for evaluator in chosen:
+        evaluator.check(root)
+    check_writable(out)
+    opened = open_encoder(encoder, backbone, weights)
+    opened = replace(opened, name=name or opened.name)
+    for line in (f"{opened.name}: SHA-256 {opened.digest[:12]}", *opened.said):
+        console.print(line, markup=False, soft_wrap=True)
+    for spec in specs:
+        try:
+            with console.status("features") as shown:
+                record = external.evaluate(opened, spec, chosen, place, root, shown.update)
+        except Diverged as error:
+            raise UserError(f"{opened.name} on {spec}: {error}") from None
+        path = external.keep(record, out)
+        found = [Metric(key, title) for key, title in METRICS.items()]
+        found += columns(record.metrics, [record.evaluators]).values()
+        width = max(len(metric.title) for metric in found)
+        console.print(f"{spec}, in {record.cost['eval_seconds']:.0f} s: {path}", markup=False, soft_wrap=True)
+        for metric in found:
+            console.print(f"  {metric.title:{width}}  {metric.shown(record.metrics[metric.key])}", markup=False, soft_wrap=True)
+    console.print(f"`python -m bench report --out {out}` renews the tables", markup=False, soft_wrap=True)

@@ -1,0 +1,177 @@
+"""Any encoder as the harness judges it: an export, timm's with local weights, another project's state dict, one's own class."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from . import own_code, state_dicts
+from .backbone import as_timm, check_backbone, load_encoder, small_stem
+from .errors import UserError
+
+TIMM, FOLDER = "timm:", "local-dir:"
+KINDS = (
+    "an exported .safetensors, timm:NAME with --weights FILE, timm:local-dir:FOLDER, a state dict with --backbone, "
+    "or FILE.py:Class"
+)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A network float [B, channels, H, W] -> [B, D] in eval mode, and where it comes from."""
+
+    network: nn.Module
+    name: str  # of its row, when nobody names it
+    backbone: str
+    digest: str  # SHA-256 of the file that its weights come from, else of its source
+    channels: int | None = 3  # None: whatever the dataset has
+    size: int | None = None  # side of the images that it was made for; None: any
+    said: Sequence[str] = field(default_factory=tuple)  # how its keys were read
+
+
+def open_encoder(text: str, backbone: str | None = None, weights: str | Path | None = None) -> Opened:
+    """The encoder that ``text`` names, every weight of it from a file; `UserError` says what does not fit."""
+    if text.startswith(TIMM):
+        return _of_timm(text.removeprefix(TIMM), None if weights is None else Path(weights).expanduser(), backbone)
+    if own_code.parts(text):
+        return _of_own_code(text, None if weights is None else Path(weights).expanduser())
+    path = Path(text).expanduser()
+    if not path.is_file():
+        raise UserError(f"{text} is no encoder: there is no such file; ENCODER is {KINDS}")
+    if weights is not None:
+        raise UserError(f"--weights goes with timm:NAME or FILE.py:Class; {text} holds weights itself")
+    exported = _described(path)
+    if exported is not None:
+        return _of_export(path, exported, backbone)
+    if backbone is None:
+        raise UserError(f"{text} is no export of this harness: say with --backbone which timm model its state dict is of")
+    return _of_state_dict(path, backbone)
+
+
+def _described(path: Path) -> dict | None:
+    """What an exported encoder says of itself; None where it is no such file."""
+    try:
+        with safe_open(path, "pt") as file:
+            return json.loads((file.metadata() or {})["encoder"])
+    except (SafetensorError, KeyError, ValueError, OSError):
+        return None
+
+
+def _of_export(path: Path, made: dict, backbone: str | None) -> Opened:
+    if backbone is not None and backbone != made["backbone"]:
+        raise UserError(f"{path} is a {made['backbone']}, as it says itself; leave --backbone {backbone} out")
+    try:
+        network = load_encoder(path)
+    except (RuntimeError, KeyError) as error:
+        raise UserError(f"{path} is damaged: {str(error).splitlines()[-1].strip()[:160]}") from None
+    said = (f"exported: {made['backbone']} for {made['channels']} x {made['size']} x {made['size']}, every key taken",)
+    return Opened(network, path.name, made["backbone"], _sha(path), made["channels"], made["size"], said)
+
+
+def _of_timm(name: str, weights: Path | None, backbone: str | None) -> Opened:
+    if backbone is not None:
+        raise UserError(f"timm:{name} is a backbone itself; leave --backbone out")
+    folder = Path(name.removeprefix(FOLDER)).expanduser()
+    if name.startswith(FOLDER) or folder.is_dir():
+        return _of_folder(folder, weights)
+    if weights is None:
+        raise UserError(f"timm:{name} needs --weights FILE (or timm:local-dir:FOLDER): nothing is downloaded, nothing is random")
+    return _of_state_dict(weights, name)
+
+
+def _of_folder(folder: Path, weights: Path | None) -> Opened:
+    if weights is not None:
+        raise UserError(f"timm:local-dir:{folder} has its own weights; leave --weights out")
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder} has no config.json: it is no folder of timm's")
+    files = [path for name in ("model.safetensors", "pytorch_model.bin") if (path := folder / name).is_file()]
+    if not files:
+        raise UserError(f"{folder} has neither model.safetensors nor pytorch_model.bin")
+    try:
+        model = timm.create_model(f"{FOLDER}{folder.absolute()}", pretrained=True, num_classes=0)
+    except Exception as error:  # what timm's constructors raise is theirs to choose
+        raise UserError(f"{folder} cannot be loaded by timm: {str(error).splitlines()[0][:160]}") from None
+    architecture = str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("architecture", "unknown"))
+    config: Any = model.pretrained_cfg
+    channels = int(config.get("input_size", (3,))[0])
+    said = (f"timm's folder: {architecture}, loaded by timm",)
+    return Opened(model.eval(), folder.name, architecture, _sha(files[0]), channels, said=said)
+
+
+def _of_own_code(text: str, weights: Path | None) -> Opened:
+    network = own_code.make(text)
+    path, kind = own_code.parts(text) or (Path(text), "")
+    source = own_code.digest(text)
+    if weights is None:
+        return Opened(network.eval(), f"{path.name}:{kind}", kind, source, None, said=("weights: as the class makes them",))
+    tensors, state = state_dicts.read(weights), network.state_dict()
+    found = state_dicts.match(tensors, state)
+    if not found.fits:
+        raise UserError(_refusal(found, weights, text))
+    network.load_state_dict(state_dicts.taken(found, tensors, state), strict=True)
+    return Opened(network.eval(), weights.name, kind, _sha(weights), None, said=(found.rule,))
+
+
+def _of_state_dict(path: Path, backbone: str) -> Opened:
+    """The file decides about channels and stem, which its shapes show."""
+    check_backbone(backbone)
+    tensors = state_dicts.read(path)
+    refused = []
+    for channels, small in ((3, False), (3, True), (1, False), (1, True)):
+        with torch.device("meta"):
+            shape = _timm_model(backbone, channels, small)
+        if shape is None:
+            continue
+        found = state_dicts.match(tensors, shape.state_dict())
+        if found.fits:
+            network = _timm_model(backbone, channels, small)
+            assert network is not None
+            network.load_state_dict(state_dicts.taken(found, tensors, network.state_dict()), strict=True)
+            stem = ("stem: 3 x 3, stride 1, no max-pooling, as its shape says",) if small else ()
+            bare = _without_what_is_not_there(network, found.numbers)
+            return Opened(network.eval(), path.name, backbone, _sha(path), channels, said=(found.rule, *stem, *bare))
+        refused.append(found)
+    raise UserError(_refusal(min(refused, key=lambda one: one.distance), path, backbone))
+
+
+def _without_what_is_not_there(network: nn.Module, numbers: Sequence[int]) -> tuple[str, ...]:
+    """Take out a ResNet's ReLU and pooling after its first BatchNorm where the children's numbers leave no room for them.
+
+    `nn.Sequential(*children)` of lightly's own ResNet has lost that ReLU, which its forward applies as a function.
+    """
+    gone = ("act1", "maxpool")[max(0, numbers[2] - numbers[1] - 1) :] if len(numbers) > 2 else ()
+    if not gone or not isinstance(network, timm.models.resnet.ResNet):
+        return ()
+    for name in gone:
+        setattr(network, name, nn.Identity())
+    return (f"without {' and '.join(gone)} after bn1: the numbers of the children leave no room for them",)
+
+
+def _timm_model(name: str, channels: int, small: bool) -> nn.Module | None:
+    """The backbone at timm's own input size; None for a small stem where it has none."""
+    model_name, arguments = as_timm(name, channels, None)
+    model = timm.create_model(model_name, pretrained=False, **arguments)
+    if not small:
+        return model
+    return model if small_stem(model) else None
+
+
+def _refusal(found: state_dicts.Match, path: Path, backbone: str) -> str:
+    under = f" under {found.prefix!r}" if found.prefix else ""
+    keys, what = (found.missing, "are missing or of another shape") if found.missing else (found.surplus, "have no place in it")
+    example = f"{keys[0]}{', ...' if len(keys) > 1 else ''}"
+    return f"{path} is no state dict of {backbone}: {len(keys)} keys{under} {what} ({example})"
+
+
+def _sha(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,63 @@
+"""Backbones of the user's own: ``FILE.py:Class``."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import UserError
+
+if TYPE_CHECKING:  # who only reads a name, or a digest, needs no torch
+    from torch import nn
+
+WRITTEN = re.compile(r"(.+\.py):([A-Za-z_]\w*)")
+
+
+def parts(text: str) -> tuple[Path, str] | None:
+    """The file and the class that ``text`` names; None where it is written otherwise."""
+    found = WRITTEN.fullmatch(text)
+    return (Path(found[1]).expanduser(), found[2]) if found else None
+
+
+def digest(text: str) -> str:
+    """SHA-256 of the file's source; `UserError` where there is none."""
+    named = parts(text)
+    if named is None or not named[0].is_file():
+        raise UserError(f"{text}: there is no file {named[0] if named else text}")
+    return hashlib.sha256(named[0].read_bytes()).hexdigest()
+
+
+def make(text: str, **arguments: Any) -> nn.Module:
+    """The module that the class makes of ``arguments``; `UserError` says what it raised, or what it is instead."""
+    named, source = parts(text), digest(text)
+    assert named is not None
+    path, kind = named
+    module_name = f"_own_{path.stem}_{source[:12]}"
+    try:
+        if module_name not in sys.modules:
+            spec = importlib.util.spec_from_file_location(module_name, path)
+            assert spec is not None and spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[module_name] = module  # before it is run, as pickling and dataclasses expect
+            try:
+                spec.loader.exec_module(module)
+            except BaseException:
+                del sys.modules[module_name]
+                raise
+        found = getattr(sys.modules[module_name], kind, None)
+        if found is None:
+            raise UserError(f"{path} defines no {kind}")
+        made = found(**arguments)
+    except UserError:
+        raise
+    except Exception as error:  # anybody's code may raise anything
+        raise UserError(f"{text}: {type(error).__name__}: {error}") from None
+    from torch import nn
+
+    if not isinstance(made, nn.Module):
+        raise UserError(f"{text} makes a {type(made).__name__}, not a torch.nn.Module")
+    return made

@@ -1,0 +1,130 @@
+"""Backbones out of other projects' files: a checkpoint's keys, and the rule by which they become a backbone's.
+
+The rule: a prefix is removed, the first in the file under which every key of the backbone is found, in its shape. Numbered
+children (`backbone.0.weight`, as `nn.Sequential(*children)` leaves them) are the backbone's children in their order.
+Keys of the same components that the backbone lacks are an error; other components (heads, queues) are left out and listed.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from .errors import UserError
+
+Tensors = Mapping[str, Tensor]
+WRAPPERS = ("state_dict", "model", "model_state_dict", "network", "teacher", "student")
+COUNTS = "num_batches_tracked"  # of BatchNorm: not used in eval mode, and absent from old files
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, PyTorch's or safetensors, by their keys; no code of it is run. `UserError` otherwise."""
+    if not path.is_file():
+        raise UserError(f"{path} is no file")
+    try:
+        found = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        why = next((line for line in str(error).splitlines() if "GLOBAL" in line or "global" in line), "")
+        raise UserError(
+            f"{path} holds more than tensors, and would run code when loaded ({why.strip()[:120] or 'its pickle is refused'}); "
+            "save its state_dict alone"
+        ) from None
+    except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        raise UserError(f"{path} is no checkpoint that can be read: {str(error).splitlines()[0][:160]}") from None
+    while isinstance(found, dict) and (key := next((k for k in WRAPPERS if isinstance(found.get(k), dict)), None)):
+        found = found[key]
+    tensors = {str(k): v for k, v in found.items() if isinstance(v, Tensor)} if isinstance(found, dict) else {}
+    if not tensors:
+        raise UserError(f"{path} holds no state dict")
+    return tensors
+
+
+@dataclass(frozen=True)
+class Match:
+    """How keys of a file become a backbone's: ``keys`` maps the backbone's to the file's."""
+
+    prefix: str
+    numbered: bool
+    keys: Mapping[str, str]
+    missing: list[str] = field(default_factory=list)  # keys of the backbone that the file lacks, or has in another shape
+    surplus: list[str] = field(default_factory=list)  # keys of the file in the backbone's components that it lacks
+    numbers: tuple[int, ...] = ()  # of the numbered children that hold tensors; gaps are children that hold none
+    left_out: Mapping[str, int] = field(default_factory=dict)  # other components of the file, and how many keys each has
+
+    @property
+    def fits(self) -> bool:
+        return self.distance == 0
+
+    @property
+    def distance(self) -> int:
+        return len(self.missing) + len(self.surplus)
+
+    @property
+    def rule(self) -> str:
+        """What was done, in words."""
+        what = f"prefix {self.prefix!r} removed" if self.prefix else "no prefix"
+        what += ", numbered children taken in their order" if self.numbered else ""
+        rest = ", ".join(f"{name} ({count})" for name, count in self.left_out.items())
+        return f"{len(self.keys)} keys taken: {what}; {f'left out: {rest}' if rest else 'nothing left out'}"
+
+
+def match(tensors: Tensors, wanted: Tensors) -> Match:
+    """The first way that fits the shapes of ``wanted``, else the nearest one."""
+    found = [_under(tensors, wanted, *way) for way in _ways(tensors, wanted)]
+    none = Match("", False, {}, missing=list(wanted))
+    return next((one for one in found if one.fits), min(found, key=lambda one: one.distance, default=none))
+
+
+def _ways(tensors: Tensors, wanted: Tensors) -> Iterator[tuple[str, bool]]:
+    """Prefixes under which the backbone may lie, in the order of the file; and whether its children are numbered there."""
+    first = next(iter(wanted))
+    for start, numbered in ((first, False), ("0." + first.partition(".")[2], True)):
+        yield from ((key[: len(key) - len(start)], numbered) for key in tensors if key == start or key.endswith("." + start))
+
+
+def _under(tensors: Tensors, wanted: Tensors, prefix: str, numbered: bool) -> Match:
+    heads = list(dict.fromkeys(key.partition(".")[0] for key in wanted))
+    inside = {_plain(key.removeprefix(prefix)): key for key in tensors if key.startswith(prefix)}
+    numbers = _numbers(inside) if numbered else ()
+    if numbered:
+        inside = _named(inside, heads, numbers)
+    keys = {key: inside[key] for key in wanted if key in inside and tensors[inside[key]].shape == wanted[key].shape}
+    missing = [key for key in wanted if key not in keys and not (key.endswith(COUNTS) and key not in inside)]
+    surplus = [key for key in inside if key not in wanted and key.partition(".")[0] in heads]
+    used = {*keys.values(), *(inside[key] for key in (*missing, *surplus) if key in inside)}
+    depth = prefix.count(".")
+    rest = Counter(_component(key, depth + key.startswith(prefix) if depth else 1) for key in tensors if key not in used)
+    return Match(prefix, numbered, keys, missing, surplus, numbers, rest)
+
+
+def _plain(key: str) -> str:
+    """As torchvision and timm have it: lightly calls a block's way around it `shortcut`."""
+    return re.sub(r"(^|\.)shortcut\.", r"\1downsample.", key)
+
+
+def _numbers(inside: Mapping[str, str]) -> tuple[int, ...]:
+    return tuple(sorted({int(head) for key in inside if (head := key.partition(".")[0]).isdecimal()}))
+
+
+def _named(inside: Mapping[str, str], heads: list[str], numbers: tuple[int, ...]) -> dict[str, str]:
+    """Keys whose numbered children have the names of the backbone's; a further number keeps its own."""
+    names = {str(number): name for number, name in zip(numbers, heads, strict=False)}
+    return {f"{names.get(head, head)}.{rest}": full for key, full in inside.items() for head, _, rest in [key.partition(".")]}
+
+
+def _component(key: str, depth: int) -> str:
+    return ".".join(key.split(".")[:depth])
+
+
+def taken(found: Match, tensors: Tensors, wanted: Tensors) -> dict[str, Tensor]:
+    """The state dict of the backbone, whole; counts of batches that an old file lacks are 0."""
+    return {key: tensors[found.keys[key]] if key in found.keys else torch.zeros_like(wanted[key]) for key in wanted}

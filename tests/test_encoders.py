@@ -1,0 +1,220 @@
+"""Encoders from elsewhere: what is taken is taken whole, by a rule that is said; what does not fit is one line."""
+
+import json
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+import torchvision
+from lightly.models import ResNetGenerator
+from torch import nn
+
+import bench
+from bench import state_dicts
+from bench.encoders import open_encoder
+from bench.errors import UserError
+from bench.reporting import report
+from bench.running import session
+from bench.running.cell import run
+from tests import small_cells
+
+OWN = """
+import torch
+from torch import nn
+
+class Small(nn.Module):
+    num_features = 6
+
+    def __init__(self, channels=1, size=8):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(channels, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+
+    def forward(self, images):
+        return self.body(images).flatten(1)
+
+class Broken(Small):
+    def __init__(self, **given):
+        raise RuntimeError("no such thing")
+
+class Maps(Small):
+    def forward(self, images):
+        return self.body[0](images)
+
+def number():
+    return 3
+"""
+
+
+def stirred(network: nn.Module) -> nn.Module:
+    """With statistics that are not those of a fresh one."""
+    with torch.no_grad():
+        for value in network.state_dict().values():
+            if value.is_floating_point():
+                value.add_(torch.rand_like(value) * 0.1)
+    return network.eval()
+
+
+def features(network: nn.Module, side: int = 64) -> torch.Tensor:
+    with torch.no_grad():
+        return network(torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))).flatten(1)
+
+
+def same(opened, network: nn.Module, side: int = 64) -> bool:
+    return torch.allclose(features(opened.network, side), features(network, side), rtol=1e-4, atol=1e-5)
+
+
+def test_a_cells_own_export_has_its_records_metrics_to_the_bit(tmp_path, bench_command):
+    job = small_cells.job("simclr:batch_size=16", tmp_path / "runs", budget="20steps", data="digits:fraction=0.2,classes=5")
+    record = run(job)
+    path = tmp_path / "runs" / job.cell.encoder_path
+    assert bench.evaluate(path, "digits:fraction=0.2,classes=5", device="cpu") == record.metrics
+    flags = ["--datasets", "digits:fraction=0.2,classes=5", "--device", "cpu", "--out", str(tmp_path / "results")]
+    code, out, _ = bench_command("evaluate", str(path), *flags, "--name", "mine")
+    assert code == 0 and "every key taken" in out
+    (made,) = (tmp_path / "results").rglob("seed0.json")
+    found = json.loads(made.read_text())
+    assert found["metrics"] == record.metrics and found["outcomes"] == record.outcomes and found["role"] == "external"
+    assert len(found["recipe"]["sha256"]) == 64
+    report.write(report.render(tmp_path / "results")[0])
+    table = (tmp_path / "results" / "leaderboard.md").read_text()
+    assert table.index("encoders from elsewhere") < table.index("| mine ")
+
+
+def test_torchvisions_state_dict(tmp_path):
+    theirs = stirred(torchvision.models.resnet18())
+    torch.save(theirs.state_dict(), tmp_path / "e.pth")
+    opened = open_encoder(str(tmp_path / "e.pth"), "resnet18")
+    theirs.fc = nn.Identity()
+    assert same(opened, theirs)
+    assert opened.said == ("120 keys taken: no prefix; left out: fc (2)",)
+
+
+def test_lightlys_numbered_children(tmp_path):
+    class Model(nn.Module):  # as in lightly's examples
+        def __init__(self):
+            super().__init__()
+            self.backbone = nn.Sequential(*list(torchvision.models.resnet18().children())[:-1])
+            self.projection_head = nn.Linear(512, 8)
+
+    theirs = stirred(Model())
+    torch.save({"epoch": 3, "state_dict": theirs.state_dict()}, tmp_path / "e.ckpt")
+    opened = open_encoder(str(tmp_path / "e.ckpt"), "resnet18")
+    assert same(opened, theirs.backbone)
+    assert opened.said == (
+        "120 keys taken: prefix 'backbone.' removed, numbered children taken in their order; left out: projection_head (2)",
+    )
+
+
+def test_lightlys_own_resnet_with_a_small_stem(tmp_path):
+    children = list(ResNetGenerator("resnet-18").children())
+    theirs = stirred(nn.Sequential(*children[:-1], nn.AdaptiveAvgPool2d(1)))
+    torch.save(theirs.state_dict(), tmp_path / "e.pt")
+    opened = open_encoder(str(tmp_path / "e.pt"), "resnet18")
+    assert "stem: 3 x 3" in opened.said[1] and "without act1 and maxpool" in opened.said[2] and same(opened, theirs, 32)
+
+
+def test_mocos_query_encoder_is_taken_and_all_else_is_listed(tmp_path):
+    query, key = stirred(torchvision.models.resnet18(num_classes=8)), stirred(torchvision.models.resnet18(num_classes=8))
+    state = {f"module.encoder_q.{k}": v for k, v in query.state_dict().items()}
+    state |= {f"module.encoder_k.{k}": v for k, v in key.state_dict().items()} | {"module.queue": torch.zeros(8, 16)}
+    torch.save({"arch": "resnet18", "state_dict": state}, tmp_path / "moco.pth.tar")
+    opened = open_encoder(str(tmp_path / "moco.pth.tar"), "resnet18")
+    query.fc = nn.Identity()
+    assert same(opened, query)
+    assert opened.said[0].endswith("left out: module.encoder_q.fc (2), module.encoder_k (122), module.queue (1)")
+    found = state_dicts.match(state, opened.network.state_dict())
+    assert len(found.keys) + sum(found.left_out.values()) == len(state)
+
+
+def test_solo_learns_checkpoint_of_lightning(tmp_path):
+    theirs = stirred(torchvision.models.resnet18())
+    theirs.fc = nn.Identity()
+    state = {f"backbone.{k}": v for k, v in theirs.state_dict().items()} | {"projector.0.weight": torch.zeros(4, 512)}
+    state |= {f"momentum_backbone.{k}": v + 1 for k, v in theirs.state_dict().items()}
+    torch.save({"state_dict": state, "epoch": 1, "hyper_parameters": {"name": "byol"}}, tmp_path / "s.ckpt")
+    assert same(open_encoder(str(tmp_path / "s.ckpt"), "resnet18"), theirs)
+
+
+def test_timm_with_local_weights_and_from_a_folder(tmp_path):
+    theirs = stirred(timm.create_model("test_vit", num_classes=0))
+    torch.save(theirs.state_dict(), tmp_path / "w.pth")
+    opened = open_encoder("timm:test_vit", weights=tmp_path / "w.pth")
+    side = theirs.patch_embed.img_size[0]
+    assert same(opened, theirs, side)
+    timm.models.save_for_hf(theirs, tmp_path / "hf", model_config={"num_classes": 0})
+    assert same(open_encoder(f"timm:local-dir:{tmp_path / 'hf'}"), theirs, side)
+    with pytest.raises(UserError, match="nothing is random"):
+        open_encoder("timm:test_vit")
+
+
+def test_one_s_own_class(tmp_path):
+    path = tmp_path / "net.py"
+    path.write_text(OWN)
+    theirs = open_encoder(f"{path}:Small").network
+    torch.save(stirred(theirs).state_dict(), tmp_path / "w.pth")
+    opened = open_encoder(f"{path}:Small", weights=tmp_path / "w.pth")
+    assert all(torch.equal(a, b) for a, b in zip(opened.network.state_dict().values(), theirs.state_dict().values(), strict=True))
+    metrics = bench.evaluate(theirs, "digits:fraction=0.2,classes=5", evaluators="clustering", device="cpu")
+    assert {"linear_top1", "cluster_nmi"} <= set(metrics)
+
+
+class Shell:
+    def __reduce__(self):
+        return os.system, ("touch ran",)
+
+
+def test_what_does_not_fit_is_one_line(tmp_path, bench_command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(OWN)
+    Path("syntax.py").write_text("def")
+    state = torchvision.models.resnet34().state_dict()
+    torch.save(state, "deep.pth")
+    torch.save({k.replace("conv1", "first"): v for k, v in torchvision.models.resnet18().state_dict().items()}, "renamed.pth")
+    torch.save({"conv1.weight": torch.zeros(64, 5, 7, 7)}, "channels.pth")
+    torch.save({"epoch": 3}, "empty.pth")
+    Path("evil.pth").write_bytes(pickle.dumps(Shell()))
+    Path("text.pth").write_text("hello")
+    small = ("--datasets", "digits:fraction=0.2,classes=5", "--device", "cpu", "--out", "results")
+    cases = {
+        ("gone.pth",): "there is no such file",
+        ("deep.pth",): "--backbone",
+        ("deep.pth", "--backbone", "resnet18"): "have no place in it",
+        ("deep.pth", "--backbone", "resnet50"): "missing or of another shape",
+        ("deep.pth", "--backbone", "resnet81"): "did you mean",
+        ("renamed.pth", "--backbone", "resnet18"): "missing or of another shape",
+        ("channels.pth", "--backbone", "resnet18"): "missing or of another shape",
+        ("empty.pth", "--backbone", "resnet18"): "holds no state dict",
+        ("evil.pth", "--backbone", "resnet18"): "would run code",
+        ("text.pth", "--backbone", "resnet18"): "text.pth",
+        ("net.py:Broken",): "RuntimeError: no such thing",
+        ("net.py:Nobody",): "defines no Nobody",
+        ("net.py:number",): "not a torch.nn.Module",
+        ("net.py:Maps",): "not features [2, D]",
+        ("syntax.py:Net",): "SyntaxError",
+        ("gone.py:Net",): "there is no file",
+    }
+    for given, expected in cases.items():
+        code, _, error = bench_command("evaluate", *given, *small)
+        assert code == 2 and expected in error and error.count("\n") == 1, (given, error)
+    assert not Path("ran").exists() and not list(Path().rglob("seed0.json"))
+
+
+def test_a_backbone_of_one_s_own_trains_and_its_source_is_in_the_recipe(tmp_path):
+    path = tmp_path / "net.py"
+    path.write_text(OWN)
+    options = small_cells.options(tmp_path, "simclr", budget="4steps", backbone=f"{path}:Small")
+    (task,), _ = session.plan(options)
+    before = task.cell.recipe.as_dict()
+    assert len(before["backbone_source"]) == 64
+    record = run(task.job)
+    assert record.backbone == f"{path}:Small" and record.status == "ok"
+    export = tmp_path / "runs" / task.cell.encoder_path
+    assert bench.evaluate(export, small_cells.DATA, device="cpu") == record.metrics
+    path.write_text(OWN + "\n# changed\n")
+    (task,), _ = session.plan(options)
+    assert task.cell.recipe.as_dict() != before
+    with pytest.raises(UserError, match="source has changed"):
+        bench.evaluate(export, small_cells.DATA, device="cpu")
