@@ -13,7 +13,7 @@ import numpy as np
 
 from ..metrics import COMPARED, HEADLINE, PROTOCOL
 from ..records import Record
-from . import curves, experiments, spent, stats, sweeps
+from . import agreement, curves, experiments, spent, stats, sweeps
 from .leaderboard import Leaderboard, Row
 from .paired import Judged
 
@@ -21,7 +21,7 @@ CURVE_NUMBERS = 500_000  # of all records together; more make the page slow to l
 MEAN_POINTS = 60
 MOST_POINTS, FEWEST_POINTS = 100, 6
 LEFT_OUT = ("step", "epoch")  # both follow from progress
-SCRIPTS = ("state.js", "table.js", "charts.js", "matrix.js", "record.js", "sweeps.js", "main.js")
+SCRIPTS = ("state.js", "table.js", "charts.js", "matrix.js", "agreement.js", "record.js", "sweeps.js", "main.js")
 
 
 class Pool:
@@ -70,7 +70,7 @@ def content(
     shown = [_board(board, shared, most) for board in boards]
     return {
         "running": running,
-        "spent": spent.sentence(record for board in boards for row in board.rows for record in row.records),
+        "spent": spent.sentence(r for board in boards for row in board.rows if row.role != "external" for r in row.records),
         "headline": HEADLINE,
         "compared": COMPARED,
         "boards": shown,
@@ -89,6 +89,7 @@ def _board(board: Leaderboard, shared: dict[str, Pool], most: int) -> dict[str, 
     return {
         "title": board.title,
         "metrics": {key: _declared(board, key) for key in board.metrics},
+        "agreement": _agreement(board),
         "steady": board.steady,
         "judged_on": board.judged_on,
         "published": [vars(row) for row in board.published],
@@ -101,6 +102,14 @@ def _board(board: Leaderboard, shared: dict[str, Pool], most: int) -> dict[str, 
 def _declared(board: Leaderboard, key: str) -> dict[str, Any]:
     metric = PROTOCOL.get(key) or board.columns[key]
     return {"title": metric.title, "fraction": metric.is_fraction, "better": metric.better}
+
+
+def _agreement(board: Leaderboard) -> dict[str, Any]:
+    """Ranks of the contestants by each metric, and Kendall's tau of each pair of metrics."""
+    ranks = agreement.ranks(board)
+    pairs = [[a, b, rounded(value)] for (a, b), value in agreement.correlations(board).items()]
+    names = next(iter(ranks.values()), {})
+    return {"metrics": list(ranks), "ranks": {name: [of[name] for of in ranks.values()] for name in names}, "tau": pairs}
 
 
 def _sweep(sweep: sweeps.Sweep) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from .. import metrics, records
 from ..errors import UserError
 from ..throughput import table as throughput
 from . import (
+    agreement,
     confounds,
     experiments,
     latex,
@@ -22,6 +23,7 @@ from . import (
     plots,
     published,
     spent,
+    summary,
     sweep_plots,
     sweeps,
     tables,
@@ -167,9 +169,11 @@ def _markdown_files(
     legend = LEGEND.format(devices=devices, test=TEST if small else "", notes="".join(notes))
     whole = ["# Leaderboards", "", "Made by `python -m bench report` from the records beside this file; do not edit."]
     whole += [f"`{PAGE}`, made by the same command, shows them with curves and the record behind every number.", "", legend, ""]
-    whole += [total, ""] if (total := spent.sentence(r for board in boards for row in board.rows for r in row.records)) else []
+    own = [record for board in boards for row in board.rows if row.role != "external" for record in row.records]
+    whole += [total, ""] if (total := spent.sentence(own)) else []
     for board in boards:
         whole += [f"## {board.title}", "", texts[board.title], "", *_details(board), *_images(board, list(figures[board.title]))]
+    whole += summary.markdown(summary.of_boards(boards))
     files: Files = {out / "leaderboard.md": Text("\n".join(whole).rstrip() + "\n")}
 
     def made(kind: str, name: str) -> str | None:
@@ -216,6 +220,10 @@ def _details(board: Leaderboard) -> list[str]:
     if (frame := tables.to_best(board)) is not None:
         lines += ["**Against the best, by linear accuracy**", "", _table(frame), ""]
     lines += _sweep_tables(board)
+    if (frame := agreement.rank_table(board)) is not None:
+        lines += ["**Ranks of the contestants by each metric**", "", _table(frame), ""]
+    if (frame := agreement.correlation_table(board)) is not None:
+        lines += ["**Do the metrics rank the contestants alike?**", "", _table(frame), ""]
     for row in board.stale:
         lines += [f"{row.contender} is stale: {'; '.join(row.stale)}", ""]
     return lines

@@ -71,6 +71,12 @@ def of_boards(boards: Sequence[Leaderboard]) -> list[Search]:
     return [search for board in boards if (spec := _spec(board.track)) and spec.dev for search in _of_board(board, spec)]
 
 
+def is_dev(track: str) -> bool:
+    """Whether trials compete there, and no contestants of a leaderboard."""
+    spec = _spec(track)
+    return spec is not None and spec.dev
+
+
 def _spec(track: str) -> Spec | None:
     try:
         return parse_spec(track)

@@ -10,6 +10,7 @@ function drawAll() {
   drawDetection();
   drawSweeps();
   drawMatrix();
+  drawAgreement();
   drawPublished();
 }
 

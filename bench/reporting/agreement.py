@@ -1,0 +1,62 @@
+"""Does the ranking depend on the evaluator? Ranks of a board's contestants by each metric, and how far the metrics agree."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from statistics import fmean
+
+import numpy as np
+import pandas as pd
+
+from . import tables
+from .leaderboard import Leaderboard
+
+FEWEST = 3  # contestants, below which a correlation of ranks says nothing
+
+
+def means(board: Leaderboard) -> dict[str, dict[str, float]]:
+    """By metric and contestant the mean over seeds, of metrics that all ranked contestants have; empty below FEWEST."""
+    rows = [row for row in board.ranked if row.good]
+    keys = [key for key in board.metrics if all(row.values[key] for row in rows)]
+    return {key: {row.contender: fmean(row.values[key].values()) for row in rows} for key in keys if len(rows) >= FEWEST}
+
+
+def tau(a: np.ndarray, b: np.ndarray) -> float | None:
+    """Kendall's tau-b of two lists; None where one of them has one value only."""
+    signs = [np.sign(np.subtract.outer(x, x)) for x in (a, b)]
+    size = float(np.sqrt((signs[0] ** 2).sum() * (signs[1] ** 2).sum()))
+    return float((signs[0] * signs[1]).sum()) / size if size else None
+
+
+def correlations(board: Leaderboard) -> dict[tuple[str, str], float | None]:
+    """Kendall's tau-b over the contestants for each pair of metrics, in the board's order of both."""
+    found = {key: np.array(list(values.values())) for key, values in means(board).items()}
+    return {(a, b): tau(found[a], found[b]) for a, b in combinations(found, 2)}
+
+
+def ranks(board: Leaderboard) -> dict[str, dict[str, int]]:
+    """By metric and contestant its rank by the mean, ties sharing the better one; the lower value first where it is better."""
+    signs = {key: -1 if column.better == "lower" else 1 for key, column in board.columns.items()}
+    signed = {key: {name: signs.get(key, 1) * value for name, value in of.items()} for key, of in means(board).items()}
+    return {key: {name: 1 + sum(v > value for v in of.values()) for name, value in of.items()} for key, of in signed.items()}
+
+
+def rank_table(board: Leaderboard) -> pd.DataFrame | None:
+    """Methods by metrics; None where there are no more metrics than the protocol's, or too few contestants."""
+    found = ranks(board)
+    if not found or not board.columns:
+        return None
+    names = next(iter(found.values()))
+    return pd.DataFrame([{"method": n, **{board.metrics[key]: str(of[n]) for key, of in found.items()}} for n in names])
+
+
+def correlation_table(board: Leaderboard) -> pd.DataFrame | None:
+    """Metrics by metrics; None where `rank_table` is."""
+    if rank_table(board) is None:
+        return None
+    found, names = correlations(board), list(means(board))
+
+    def cell(a: str, b: str) -> str:
+        return "" if a == b else tables.number(found.get((a, b), found.get((b, a))), "{:.2f}")
+
+    return pd.DataFrame([{"Kendall's τ": board.metrics[a], **{board.metrics[b]: cell(a, b) for b in names}} for a in names])

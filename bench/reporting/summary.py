@@ -1,0 +1,170 @@
+"""Over several tracks: mean accuracy, mean rank and probability of improvement, with intervals from a stratified bootstrap.
+
+As Agarwal et al. 2021 (arXiv 2108.13264, section 4; their package rliable) have it: a task is a track, and in each resample the
+seeds of every method on every track are drawn anew, with replacement. Intervals are percentiles. They are about seeds alone:
+the tracks are taken as they are.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ..metrics import HEADLINE, METRICS
+from . import searches, tables
+from .leaderboard import Leaderboard
+from .stats import BOOTSTRAP_SEED, ENOUGH, LEVEL, RESAMPLES, Bounds
+
+Samples = Mapping[str, Sequence[np.ndarray]]  # by method: its values over seeds, float [n], on each track
+
+
+class Estimate(NamedTuple):
+    """A number over tracks, and the ends of its interval; None below ENOUGH seeds."""
+
+    value: float
+    bounds: Bounds | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Contestants that compete on all of several tracks with one backbone and budget."""
+
+    backbone: str
+    budget: str
+    tracks: Sequence[str]
+    samples: Samples
+
+    @property
+    def seeds(self) -> int:
+        """The fewest of a method on a track."""
+        return min(len(values) for of_method in self.samples.values() for values in of_method)
+
+
+def of_boards(boards: Sequence[Leaderboard], metric: str = HEADLINE) -> list[Summary]:
+    """One summary for each backbone and budget with two tracks or more that share two contestants or more."""
+    groups: dict[tuple[str, str], list[Leaderboard]] = defaultdict(list)
+    for board in boards:
+        if any(row.values[metric] for row in board.ranked) and not searches.is_dev(board.track):
+            groups[board.backbone, board.budget].append(board)
+    found = [_summary(*key, group, metric) for key, group in sorted(groups.items())]
+    return [one for one in found if len(one.tracks) > 1 and len(one.samples) > 1]
+
+
+def _summary(backbone: str, budget: str, boards: Sequence[Leaderboard], metric: str) -> Summary:
+    values = [{row.contender: row.values[metric] for row in board.ranked if row.values[metric]} for board in boards]
+    shared = [name for name in values[0] if all(name in of_board for of_board in values)]
+    samples = {name: [np.array(list(of_board[name].values())) for of_board in values] for name in shared}
+    return Summary(backbone, budget, [board.track for board in boards], samples)
+
+
+def resampled(samples: Samples, times: int = RESAMPLES) -> dict[str, list[np.ndarray]]:
+    """``times`` draws with replacement of every method's values on every track: float [times, n] each."""
+    rng = np.random.default_rng(BOOTSTRAP_SEED)
+    return {
+        name: [values[rng.integers(len(values), size=(times, len(values)))] for values in of_method]
+        for name, of_method in samples.items()
+    }
+
+
+def mean_ranks(means: np.ndarray) -> np.ndarray:
+    """Ranks of methods by their means float [..., methods, tracks], ties sharing theirs, averaged over tracks: [..., methods]."""
+    above = means[..., None, :, :] > means[..., :, None, :]
+    alike = means[..., None, :, :] == means[..., :, None, :]
+    return (above.sum(-2) + (alike.sum(-2) + 1) / 2).mean(-1)
+
+
+def improvement(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> np.ndarray:
+    """Probability that a run of ``a`` beats one of ``b``, ties half, averaged over tracks: of values [..., n] and [..., m]."""
+    by_track = [(np.sign(x[..., :, None] - y[..., None, :]) + 1).mean((-2, -1)) / 2 for x, y in zip(a, b, strict=True)]
+    return np.mean(by_track, axis=0)
+
+
+def bounds(draws: np.ndarray) -> Bounds:
+    """The percentile interval."""
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Bounds(float(low), float(high))
+
+
+class Line(NamedTuple):
+    """A method over the tracks; ``improvement`` over the first method, None of itself."""
+
+    method: str
+    mean: Estimate
+    rank: Estimate
+    improvement: Estimate | None
+
+
+def numbers(summary: Summary) -> list[Line]:
+    """A line a method, that of the best mean rank first."""
+    names, samples = list(summary.samples), summary.samples
+    found = np.array([[values.mean() for values in samples[name]] for name in names])
+    ranks = mean_ranks(found)
+    first = names[min(range(len(names)), key=lambda i: (ranks[i], -found[i].mean(), names[i]))]
+    better = {name: float(improvement(samples[name], samples[first])) for name in names}
+    ends = _bounds(samples, first) if summary.seeds >= ENOUGH else dict.fromkeys(names, (None, None, None))
+    lines = [
+        Line(
+            name,
+            Estimate(float(mean), ends[name][0]),
+            Estimate(float(rank), ends[name][1]),
+            None if name == first else Estimate(better[name], ends[name][2]),
+        )
+        for name, mean, rank in zip(names, found.mean(1), ranks, strict=True)
+    ]
+    return sorted(lines, key=lambda line: (line.method != first, line.rank.value, line.method))
+
+
+def _bounds(samples: Samples, first: str) -> dict[str, tuple[Bounds | None, ...]]:
+    """By method the intervals of its mean, its mean rank and its improvement over ``first``."""
+    drawn = resampled(samples)
+    means = np.stack([np.stack([values.mean(-1) for values in of_method], -1) for of_method in drawn.values()], -2)
+    ranks = mean_ranks(means)
+    return {
+        name: (bounds(means[:, i].mean(-1)), bounds(ranks[:, i]), bounds(improvement(drawn[name], drawn[first])))
+        for i, name in enumerate(samples)
+    }
+
+
+def table(summary: Summary) -> pd.DataFrame:
+    """`numbers` as text."""
+    found = numbers(summary)
+    lines = [
+        {
+            "method": line.method,
+            f"mean {METRICS[HEADLINE]}": _text(line.mean, "{:.2f}", 100),
+            "mean rank": _text(line.rank, "{:.2f}"),
+            f"P(better than {found[0].method})": _text(line.improvement, "{:.2f}") if line.improvement else tables.NONE,
+        }
+        for line in found
+    ]
+    return pd.DataFrame(lines)
+
+
+def _text(one: Estimate, form: str, scale: float = 1) -> str:
+    text = form.format(scale * one.value)
+    return text if one.bounds is None else f"{text} ({'–'.join(form.format(scale * end) for end in one.bounds)})"
+
+
+def markdown(summaries: Sequence[Summary]) -> list[str]:
+    """A section of lines; nothing where there is no summary."""
+    if not summaries:
+        return []
+    lines = ["## Over tracks", "", LEGEND, ""]
+    for one in summaries:
+        title = f"**{one.backbone}, {one.budget}: {', '.join(one.tracks)}**"
+        few = [] if one.seeds >= ENOUGH else [f"Without intervals: a method has fewer than {ENOUGH} seeds on a track.", ""]
+        lines += [title, "", table(one).to_markdown(index=False, disable_numparse=True), "", *few]
+    return lines
+
+
+LEGEND = (
+    "Contestants that compete on every track named. Mean rank: by the mean over seeds on each track, averaged over tracks; 1 is "
+    "best. P: probability that a run of the method beats one of the first, averaged over tracks. In brackets 95% intervals from "
+    f"a bootstrap stratified by method and track ({RESAMPLES:,} resamples of the seeds, percentiles; Agarwal et al. 2021). They "
+    "are about seeds, not about other tracks, and with few seeds they are too narrow."
+)
