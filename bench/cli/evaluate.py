@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..metrics import METRICS, Metric, columns
+from ..metrics import PROTOCOL, columns
 from .app import DataDir, Device, Out, TrainOn, app, console, data_root
 from .evaluators import Evaluators, TransferTo
 
@@ -56,8 +56,7 @@ def evaluate(
         except Diverged as error:
             raise UserError(f"{opened.name} on {spec}: {error}") from None
         path = external.keep(record, out)
-        found = [Metric(key, title) for key, title in METRICS.items()]
-        found += columns(record.metrics, [record.evaluators]).values()
+        found = [*PROTOCOL.values(), *columns(record.metrics, [record.evaluators]).values()]
         width = max(len(metric.title) for metric in found)
         console.print(f"{spec}, in {record.cost['eval_seconds']:.0f} s: {path}", markup=False, soft_wrap=True)
         for metric in found:

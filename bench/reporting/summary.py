@@ -18,7 +18,7 @@ import pandas as pd
 from ..metrics import HEADLINE, METRICS
 from . import searches, tables
 from .leaderboard import Leaderboard
-from .stats import BOOTSTRAP_SEED, ENOUGH, LEVEL, RESAMPLES, Bounds
+from .stats import BOOTSTRAP_SEED, ENOUGH, LEVEL, RESAMPLES, Ends
 
 Samples = Mapping[str, Sequence[np.ndarray]]  # by method: its values over seeds, float [n], on each track
 
@@ -27,7 +27,7 @@ class Estimate(NamedTuple):
     """A number over tracks, and the ends of its interval; None below ENOUGH seeds."""
 
     value: float
-    bounds: Bounds | None
+    bounds: Ends | None
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ def improvement(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> np.ndarray:
     return np.mean(by_track, axis=0)
 
 
-def bounds(draws: np.ndarray) -> Bounds:
+def bounds(draws: np.ndarray) -> Ends:
     """The percentile interval."""
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Bounds(float(low), float(high))
+    return Ends(float(low), float(high))
 
 
 class Line(NamedTuple):
@@ -119,7 +119,7 @@ def numbers(summary: Summary) -> list[Line]:
     return sorted(lines, key=lambda line: (line.method != first, line.rank.value, line.method))
 
 
-def _bounds(samples: Samples, first: str) -> dict[str, tuple[Bounds | None, ...]]:
+def _bounds(samples: Samples, first: str) -> dict[str, tuple[Ends | None, ...]]:
     """By method the intervals of its mean, its mean rank and its improvement over ``first``."""
     drawn = resampled(samples)
     means = np.stack([np.stack([values.mean(-1) for values in of_method], -1) for of_method in drawn.values()], -2)
