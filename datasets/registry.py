@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,7 +84,8 @@ def open_splits(spec: Spec, root: Path) -> Splits:
     from .cut import cut, develop, regroup
 
     whole = _whole(spec, root)
-    part = cut(regroup(whole, track_of(spec, root).groupings[spec.labels]) if spec.labels else whole, spec)
+    whole = regroup(whole, track_of(spec, root).groupings[spec.labels]) if spec.labels else whole
+    part = cut(whole, replace(spec, test=None) if spec.dev else spec)
     return develop(part, spec) if spec.dev else part
 
 

@@ -78,7 +78,7 @@ def test_an_embedded_track_makes_no_test_image(monkeypatch, tmp_path):
 
 
 def test_it_is_the_tenth_that_curves_are_measured_on_and_no_other_image(tmp_path):
-    for text in ("digits", "digits:classes=5,fraction=0.5"):
+    for text in ("digits", "digits:classes=5,fraction=0.5", "digits:classes=5,images=200,test=50"):
         spec = parse_spec(text)
         whole, dev = open_splits(spec, tmp_path).train, open_splits(replace(spec, dev=True), tmp_path)
         part = held_out(whole.labels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import log
 from statistics import fmean
@@ -10,15 +10,16 @@ from typing import Annotated
 
 import pytest
 
-from bench import records, search
+from bench import recorded, records, search, versions
 from bench.budget import parse_budget
+from bench.contenders import parse_contender
 from bench.datasets.registry import tracks
 from bench.datasets.spec import Spec
 from bench.errors import UserError
 from bench.methods import Config, registry
 from bench.methods.base import Choice, Log, Positive
 from bench.recipe import resolve
-from bench.reporting import leaderboard, report, searches
+from bench.reporting import leaderboard, report, searches, tuning
 from bench.reporting.searches import Search, Trial
 from bench.settings import spaces
 
@@ -79,7 +80,7 @@ def test_choices_are_taken_alike():
 
 def trial(name: str, accuracy: float, status: str = "ok", collapsed: bool = False) -> Trial:
     metrics = {"linear_top1": accuracy} if status == "ok" else {}
-    return Trial(name, [records.Record("t", "b", "1ep", name, 1000, status, metrics=metrics, collapsed=collapsed)])
+    return Trial(name, [records.Record("t", "b", "1ep", name, 1000, status, name, metrics=metrics, collapsed=collapsed)])
 
 
 def test_failures_and_collapses_are_the_worst_and_of_equal_ones_the_first_wins():
@@ -131,3 +132,36 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path, bench_command, argum
 def test_a_method_without_a_space_is_said_aloud(tmp_path, bench_command):
     _, said, _ = bench_command("tune", *SMALL, "--methods", "simsiam", "--out", str(tmp_path / "results"), "--dry-run")
     assert "simsiam declares no settings of its own; lr 0.0" in said and not list(tmp_path.iterdir())
+
+
+def test_the_list_shows_what_is_searched(bench_command):
+    _, said, _ = bench_command("list", "methods", "simclr")
+    assert "weight_decay: 1/10 to 10 times" in said and "temperature: 0.05 to 1, logarithmic" in said
+
+
+def searched(accuracies: dict[str, float], finals: dict[str, float]) -> list[records.Record]:
+    """Records of trials of simclr with these accuracies, by contender, and of a board with those."""
+    made = [trial(name, value).records[0] for name, value in accuracies.items()]
+    made += [replace(trial(name, value).records[0], seed=seed) for name, value in finals.items() for seed in range(3)]
+    for record in made:
+        record.track = "digits:dev" if record.seed >= searches.SEEDS else "digits"
+        record.backbone, record.method, record.data = "test_resnet", "simclr", {"train": 1000}
+        record.protocol, record.given = versions.PROTOCOL, {"settings": dict(parse_contender(record.contender).settings)}
+        record.recipe = recorded.recipe(record).as_dict()
+    return made
+
+
+def test_the_report_recognises_a_search_and_marks_its_winner_where_it_competes():
+    names = [str(one) for one in search.trials(recipe(), 4)]
+    names[1] = names[1].replace("lr=0.06,", "")  # the default, which a name does not bear
+    won, other = names[2], names[1]
+    trials = dict(zip(names, (0.5, 0.6, 0.9, 0.7), strict=True))
+    boards = leaderboard.build(searched(trials, {"simclr": 0.8, won: 0.85, other: 0.8}))
+    (found,) = searches.of_boards(boards)
+    assert [one.contender for one in found.trials] == names and found.winner == won
+    assert {row.contender: row.tuned for row in boards[0].rows} == {"simclr": 0, won: 4, other: 0}
+    (group,) = tuning.of_leaderboards(boards)
+    (line,) = tuning.finals(group, boards[0]).to_dict("records")
+    assert line["method"] == "simclr" and line["gain"].startswith("+5.00") and line["tuned, T = 4"].startswith("85.00")
+    del trials[names[1]]  # a gap: what comes after it is no search
+    assert searches.of_boards(leaderboard.build(searched(trials, {}))) == []

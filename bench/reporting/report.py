@@ -103,7 +103,7 @@ def render(out: Path, following: bool = False, png: bool = False, only: Sequence
     boards = leaderboard.build(found, published.read(out, problems.append))
     tables.check_columns(boards, only)
     devices = sorted({r.environment.get("device", "an unknown machine") for r in found})
-    figures = {board.title: plots.of_board(board) | sweep_plots.of_board(board) for board in boards}
+    figures = {board.title: _figures(board) for board in boards}
     judged, unread = experiments.of_folder(out, boards)
     texts = {board.title: _markdown(board, only) for board in boards}
     files: Files = _markdown_files(out, boards, texts, figures, " and ".join(devices) or "no machine yet", problems.append)
@@ -121,6 +121,11 @@ def render(out: Path, following: bool = False, png: bool = False, only: Sequence
     files |= {path: Gone() for path in old if path not in files and plots.is_ours(path)}
     files[out / PAGE] = Text(page.html(boards, judged, watch.running(out) or {} if following else None))
     return files, problems + unread
+
+
+def _figures(board: Leaderboard) -> dict[str, plots.Figure]:
+    """Nothing of trials, which are many: of these `tuning` has the figure."""
+    return {} if board.judged_on else plots.of_board(board) | sweep_plots.of_board(board)
 
 
 def _experiment_files(out: Path, judged: experiments.Assessed, png: bool) -> Files:

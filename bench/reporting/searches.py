@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -108,11 +109,27 @@ def _names(tried: dict[str, Trial], base: str) -> list[str]:
     return names[:missing]
 
 
+def grouped(searches: Sequence[Search]) -> list[list[Search]]:
+    """Those of one track, backbone and budget of trials together, in the order of their contenders."""
+    found = sorted(searches, key=lambda search: (*_place(search), search.base))
+    return [list(group) for _, group in groupby(found, _place)]
+
+
+def _place(search: Search) -> tuple[str, str, str]:
+    return search.track, search.backbone, search.budget
+
+
+def finals(group: Sequence[Search], boards: Sequence[Leaderboard]) -> list[Leaderboard]:
+    """The leaderboards on which the winners of a group compete, not those that hold no more than defaults that won."""
+    ours = [board for board in boards if (board.track, board.backbone) == (group[0].track, group[0].backbone)]
+    winners = {search.winner for search in group}
+    changed = winners - {search.base for search in group} or winners
+    return [board for board in ours if changed & {row.contender for row in board.rows}]
+
+
 def mark(boards: Sequence[Leaderboard]) -> None:
     """Tell the winners' rows of how many trials they are the best."""
-    for search in of_boards(boards):
-        for board in boards:
-            if (board.track, board.backbone) == (search.track, search.backbone):
-                for row in board.rows:
-                    if row.contender == search.winner:
-                        row.tuned = max(row.tuned, len(search.trials))
+    for group in grouped(of_boards(boards)):
+        trials = {search.winner: len(search.trials) for search in group}
+        for row in (row for board in finals(group, boards) for row in board.rows):
+            row.tuned = max(row.tuned, trials.get(row.contender, 0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
@@ -12,10 +11,10 @@ import pandas as pd
 
 from ..contenders import parse_contender
 from ..metrics import HEADLINE, METRICS
-from . import tables
+from . import searches, tables
 from .leaderboard import Leaderboard, Row, find_row
 from .plots import COLOURS, DASHES, MARKERS, Figure, label, legend, rounded
-from .searches import Search, of_boards
+from .searches import Search
 from .spent import PARTS
 
 LEGEND = (
@@ -46,13 +45,7 @@ class Tuned:
 
 def of_leaderboards(boards: Sequence[Leaderboard]) -> list[Tuned]:
     """One for each track, backbone and budget of trials."""
-    groups: dict[tuple[str, str, str], list[Search]] = defaultdict(list)
-    for search in of_boards(boards):
-        groups[search.track, search.backbone, search.budget].append(search)
-    return [
-        Tuned(sorted(found, key=lambda search: search.base), [b for b in boards if (b.track, b.backbone) == key[:2]])
-        for key, found in sorted(groups.items())
-    ]
+    return [Tuned(group, searches.finals(group, boards)) for group in searches.grouped(searches.of_boards(boards))]
 
 
 def markdown(tuned: Tuned) -> str:
@@ -102,6 +95,8 @@ def verdict(tuned: Tuned, board: Leaderboard) -> str:
         for search, default, won in pairs
         if default and won and default.values[HEADLINE] and won.values[HEADLINE]
     }
+    if len(means) < 2:
+        return ""
     by_default, by_tuned = (sorted(means, key=lambda name: -means[name][side]) for side in (0, 1))
     if by_default == by_tuned:
         return f"Tuning does not change the ranking: {' > '.join(by_tuned)}."
