@@ -43,3 +43,8 @@ def test_the_evaluator_of_the_example_holds(monkeypatch):
 def test_no_file_holds_both_sides_of_a_merge():
     tracked = subprocess.run(["git", "grep", "-lE", "^(<{7}|>{7}) "], cwd=ROOT, capture_output=True, text=True)
     assert tracked.stdout == ""
+
+
+def test_every_table_of_the_documents_has_records():
+    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        assert "*No records in" not in path.read_text(), path

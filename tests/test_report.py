@@ -217,6 +217,9 @@ def test_sections_of_markdown_files_beside_the_records(out):
     report.write(report.render(out)[0])
     text = readme.read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "what was here" not in text and "alpha" in text
+    readme.write_text("<!-- leaderboard results/made_up_track/resnet18/9ep -->\n<!-- end leaderboard -->\n")
+    report.write(report.render(out)[0])
+    assert "*No records in results/made_up_track/resnet18/9ep yet.*" in readme.read_text()
 
 
 class TestStale:

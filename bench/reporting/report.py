@@ -183,6 +183,8 @@ def _markdown_files(
 
     def made(kind: str, name: str) -> str | None:
         ours = [board for board in boards if f"{'/'.join((board.track, board.backbone, board.budget))}/".startswith(f"{name}/")]
+        if kind != "throughput" and not ours:
+            return f"*No records in {out.name}/{name} yet.*"
         if kind == "leaderboard":
             return "\n\n".join([*(f"**{board.title}**\n\n{texts[board.title]}" for board in ours), legend])
         if kind == "sweep":
