@@ -45,7 +45,8 @@ def against_value(axes: Any, shows: dict[str, Any]) -> None:
     for i, line in enumerate(shows["lines"]):
         style = MARKERS[i % len(MARKERS)] + DASHES[i // len(COLOURS) % len(DASHES)]
         colour = COLOURS[i % len(COLOURS)]
-        axes.errorbar(line["value"], line["percent"], line["half"], fmt=style, color=colour, capsize=3, label=line["method"])
+        ends = [[min(half, room) for half, room in zip(line["half"], rooms, strict=True)] for rooms in _rooms(line["percent"])]
+        axes.errorbar(line["value"], line["percent"], ends, fmt=style, color=colour, capsize=3, label=line["method"])
     values = sorted({value for line in shows["lines"] for value in line["value"]})
     if is_wide(values):
         axes.set_xscale("log")
@@ -54,6 +55,11 @@ def against_value(axes: Any, shows: dict[str, Any]) -> None:
         axes.set_xticks(values, [number(value) for value in values])
     label(axes, shows["title"], shows["key"].replace("_", " "), f"{METRICS[HEADLINE]} top-1 [%]")
     legend(axes, len(shows["lines"]))
+
+
+def _rooms(percent: list[float]) -> tuple[list[float], list[float]]:
+    """How far below and above each an interval may reach: no accuracy is below 0 or above 100."""
+    return percent, [100 - value for value in percent]
 
 
 def heat_map(axes: Any, shows: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise, permutations
 from statistics import fmean, median
 from typing import Any
 
@@ -97,18 +98,28 @@ def verdict(tuned: Tuned, board: Leaderboard) -> str:
     }
     if len(means) < 2:
         return ""
-    by_default, by_tuned = (sorted(means, key=lambda name: -means[name][side]) for side in (0, 1))
-    if by_default == by_tuned:
-        return f"Tuning does not change the ranking: {' > '.join(by_tuned)}."
-    ways = f"{' > '.join(by_default)} by default, {' > '.join(by_tuned)} tuned"
-    return f"Tuning changes the ranking: {ways}.{_proven(tuned, board)}"
+    default, won = (_order({name: pair[side] for name, pair in means.items()}) for side in (0, 1))
+    turned = [
+        f"{a} and {b}" for a, b in permutations(sorted(means), 2) if means[a][0] > means[b][0] and means[a][1] < means[b][1]
+    ]
+    said = f"Tuning changes the order of {', '.join(turned)}" if turned else "Tuning changes the order of no two methods"
+    return f"{said}: {default} by default, {won} tuned.{_proven(tuned, board)}"
+
+
+def _order(means: dict[str, float]) -> str:
+    """Best first, as ``a > b = c``."""
+    names = sorted(means, key=lambda name: (-means[name], name))
+    signs = [" > " if means[a] > means[b] else " = " for a, b in pairwise(names)]
+    return names[0] + "".join(sign + name for sign, name in zip(signs, names[1:], strict=True))
 
 
 def _proven(tuned: Tuned, board: Leaderboard) -> str:
-    """Of which of the changed places the tests of the board are sure."""
+    """How many of the differences between the winners the tests of the board are sure of."""
     winners = {row.contender for search in tuned.searches if (row := _rows(search, board)[1])}
-    sure = [pair for pair, one in board.pairs[HEADLINE].items() if set(pair) <= winners and one.p is not None and one.p < 0.05]
-    return " No difference between tuned methods is significant (5%, Holm)." if not sure else ""
+    pairs = [one for pair, one in board.pairs[HEADLINE].items() if set(pair) <= winners]
+    sure = sum(one.p is not None and one.p < 0.05 for one in pairs)
+    number = f"{sure or 'none'} {'are' if sure > 1 else 'is'} significant"
+    return f" Of the {len(pairs)} differences between tuned methods {number} (5%, Holm)."
 
 
 def trials(tuned: Tuned) -> pd.DataFrame:
