@@ -18,14 +18,26 @@ PACKAGES = ("torch", "torchvision", "timm", "lightly", "numpy")
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto``, ``cpu`` or ``cuda`` as a device; `UserError` where there is no such device."""
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:1`` as a device; `UserError` where there is no such device."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name not in ("cpu", "cuda"):
-        raise UserError(f"--device {name!r} is unknown: there are auto, cpu and cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda: torch sees no CUDA device here; use --device cpu or auto")
+    if name == "cpu":
+        return torch.device(name)
+    kind, colon, number = name.partition(":")
+    if kind != "cuda" or (colon and not number.isdecimal()):
+        raise UserError(f"--device {name!r} is unknown: there are auto, cpu, cuda and cuda:1")
+    if not torch.cuda.is_available():
+        raise UserError(f"--device {name}: torch sees no CUDA device here; use --device cpu or auto")
+    there = torch.cuda.device_count()
+    if colon and int(number) >= there:
+        raise UserError(f"--device {name}: this machine has {there} CUDA device{'s' * (there > 1)}, counted from 0")
     return torch.device(name)
+
+
+def use(device: torch.device) -> None:
+    """Make a numbered GPU this process's own: events and generators without a device are then of it."""
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)
 
 
 def describe(device: torch.device) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from rich.console import Console
 from ..folders import data_root, runs_root
 
 __all__ = [
-    "CheckpointEvery", "DataDir", "Device", "DryRun", "Existing", "OnExisting", "Out", "Runs", "Sets", "Timed", "TrainOn",
+    "AUTO", "CheckpointEvery", "DataDir", "DryRun", "Existing", "OnExisting", "Out", "Runs", "Sets", "Timed", "TrainOn",
     "app", "console", "data_app", "data_root", "runs_root", "warn",
 ]  # fmt: skip
 
@@ -77,13 +77,8 @@ CheckpointEvery = Annotated[
 ]
 
 
-class Device(str, Enum):
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-TrainOn = Annotated[Device, typer.Option("--device", help="Where to train.")]
+AUTO = "auto"
+TrainOn = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:1.")]
 
 
 def warn(line: str) -> None:

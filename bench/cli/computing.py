@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from .app import (
+    AUTO,
     CheckpointEvery,
     DataDir,
-    Device,
     DryRun,
     Existing,
     OnExisting,
@@ -39,7 +39,7 @@ def run(
     batch_size: Annotated[
         int | None, typer.Option(help="As --set batch_size=N: images a step; scales the learning rate.")
     ] = None,
-    device: TrainOn = Device.auto,
+    device: TrainOn = AUTO,
     out: Out = Path("results"),
     runs: Runs = None,
     on_existing: Existing = OnExisting.skip,
@@ -49,6 +49,10 @@ def run(
     labels: Labels = None,
     evaluators: Evaluators = None,
     transfer_to: TransferTo = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="So many cells at a time on this machine's CPUs, its cores divided.")
+    ] = None,
+    gpus: Annotated[str | None, typer.Option(help="One worker a GPU: all, or 0,2,3.")] = None,
     data_dir: DataDir = None,
     log: Annotated[str, typer.Option(help="Also send the curves to tensorboard, wandb, or both with a comma.")] = "",
     dry_run: DryRun = False,
@@ -63,7 +67,7 @@ def run(
         budget=budget,
         seeds=seeds,
         backbone=backbone,
-        device=device.value,
+        device="cuda" if gpus is not None and device == AUTO else device,
         out=out,
         runs=runs_root(runs, out),
         on_existing=on_existing.value,
@@ -75,6 +79,8 @@ def run(
         labels=labels,
         evaluators=evaluators,
         transfer_to=transfer_to,
+        workers=workers,
+        gpus=gpus,
     )
     raise typer.Exit(session.run(options, console, dry_run, timed))
 
@@ -89,7 +95,7 @@ def tune(
     final_budget: Annotated[str | None, typer.Option(help="Of default and winner on the track; else a trial's.")] = None,
     final_seeds: Annotated[int, typer.Option(min=1, max=1000, help="Of default and winner, none of them a trial's.")] = 3,
     backbone: Annotated[str | None, typer.Option(help="A timm name; else the dataset's default.")] = None,
-    device: TrainOn = Device.auto,
+    device: TrainOn = AUTO,
     out: Out = Path("results"),
     runs: Runs = None,
     on_existing: Annotated[
@@ -112,7 +118,7 @@ def tune(
         budget=budget,
         seeds=seeds,
         backbone=backbone,
-        device=device.value,
+        device=device,
         out=out,
         runs=runs_root(runs, out),
         on_existing=on_existing.value,
@@ -128,7 +134,7 @@ def tune(
 @app.command()
 def experiment(
     name: Annotated[str, typer.Argument(help="A file of the folder experiments, such as class-count, or a path to one.")],
-    device: TrainOn = Device.auto,
+    device: TrainOn = AUTO,
     out: Out = Path("results"),
     runs: Runs = None,
     on_existing: Existing = OnExisting.skip,
@@ -141,7 +147,7 @@ def experiment(
     from ..running import experiment as experiment_module
 
     place = experiment_module.Place(
-        device=device.value,
+        device=device,
         out=out,
         runs=runs_root(runs, out),
         on_existing=on_existing.value,
@@ -174,7 +180,7 @@ def throughput(
     ] = "all",
     track: Annotated[str | None, typer.Option(help="Instead: input, model and both of a method on this track.")] = None,
     method: Annotated[str | None, typer.Option(help="The method for --track.")] = None,
-    device: Annotated[Device, typer.Option(help="The device for --track; the other figures are the CPU's.")] = Device.auto,
+    device: Annotated[str, typer.Option(help="The device for --track; the other figures are the CPU's.")] = AUTO,
     peers: Annotated[
         bool, typer.Option("--peers", help="Measure lightly's and scikit-learn's in the same run, in turn.")
     ] = False,
@@ -193,5 +199,5 @@ def throughput(
     if against is not None:
         raise typer.Exit(command.check_against(console, against, command.QUICK if figures == "all" else figures))
     chosen = find_method(method) if method else baseline()
-    where = choose_device(device.value)
+    where = choose_device(device)
     command.measure(console, figures, find(track, data_root(None)) if track else None, chosen, where, small, peers, repeats, json)

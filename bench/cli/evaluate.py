@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..metrics import PROTOCOL, columns
-from .app import DataDir, Device, Out, TrainOn, app, console, data_root
+from .app import AUTO, DataDir, Out, TrainOn, app, console, data_root
 from .evaluators import Evaluators, TransferTo
 
 
@@ -26,7 +26,7 @@ def evaluate(
     backbone: Annotated[str | None, typer.Option(help="The timm model that a state dict is of, such as resnet50.")] = None,
     weights: Annotated[Path | None, typer.Option(help="The weights of timm:NAME or FILE.py:Class.")] = None,
     name: Annotated[str | None, typer.Option(help="What its row is called; else the name of its file.")] = None,
-    device: TrainOn = Device.auto,
+    device: TrainOn = AUTO,
     out: Out = Path("results"),
     data_dir: DataDir = None,
 ) -> None:
@@ -39,7 +39,7 @@ def evaluate(
     from ..running.selection import choose_datasets
     from ..running.session import check_writable
 
-    root, place = data_root(data_dir), choose_device(device.value)
+    root, place = data_root(data_dir), choose_device(device)
     specs, _ = choose_datasets(datasets, root)
     chosen = choose(evaluators, {"--labels": labels, "--transfer-to": transfer_to})
     for evaluator in chosen:

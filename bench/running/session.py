@@ -28,7 +28,7 @@ from ..records import Record
 from ..reporting import leaderboard, published, report, stale
 from ..reporting.watch import Running
 from ..settings import parse_assignments
-from . import cleanup, estimate, places, trial
+from . import cleanup, estimate, launch, places, trial
 from .cell import Conditions, Job
 from .display import Display, show_boards
 from .scheduler import Hear, Task, run_all
@@ -54,6 +54,7 @@ class Options:
     log: str = ""
     cell_timeout: float | None = None  # seconds
     asked_for: Container[str] = ()  # methods that are refused rather than left out where they do not fit the backbone
+    workers: Sequence[launch.Worker] = ()  # several processes of this machine; none: this one
     said: Sequence[str] = ()  # lines for the user about the choice
     first_seed: int = 0
 
@@ -76,6 +77,8 @@ def read_options(
     labels: str | None = None,
     evaluators: str | None = None,
     transfer_to: str | None = None,
+    workers: int | None = None,
+    gpus: str | None = None,
 ) -> Options:
     """The options that these texts write; `UserError` or `DataError` where one cannot be read."""
     specs, said = choose_datasets(datasets, data_root)
@@ -88,6 +91,8 @@ def read_options(
     )
     for evaluator in conditions.evaluators:
         evaluator.check(data_root)
+    if workers is not None and gpus is not None:
+        raise UserError("--gpus starts one worker a GPU, --workers several on CPUs: give one of them")
     return Options(
         contenders=choose_contenders(methods, parse_assignments(sets)),
         specs=specs,
@@ -100,6 +105,7 @@ def read_options(
         log=log,
         cell_timeout=timeout_of(cell_timeout),
         asked_for=named(methods),
+        workers=launch.on_gpus(gpus) if gpus is not None else launch.on_cores(workers) if (workers or 1) > 1 and workers else (),
         said=said,
     )
 
@@ -118,12 +124,26 @@ def run(options: Options, console: Console, dry_run: bool, timed: bool = False) 
     if dry_run or timed:
         _show_estimate(console, due, options, timed)
         return 0
-    opened = open_sinks(options.log, options.conditions.runs) | {"the file of what runs": Running(options.out)}
     check_writable(options.out)
     check_writable(options.conditions.runs)
     for task in tasks:
         places.settle(task.cell, options.out, options.conditions.runs)
     cleanup.remove([task for task in tasks if task not in due], options.out)
+    if options.workers and due:
+        launch.run(share, options, options.workers, options.conditions.runs / "logs", console)
+    else:
+        _compute(due, options, console)
+    return _conclude(tasks, options, console)
+
+
+def share(options: Options, console: Console) -> None:
+    """A worker's part: the cells that are due and that no other worker has claimed."""
+    tasks, _ = plan(options)
+    _compute([task for task in tasks if task.due(options.on_existing)], options, console)
+
+
+def _compute(due: list[Task], options: Options, console: Console) -> None:
+    opened = open_sinks(options.log, options.conditions.runs) | {"the file of what runs": Running(options.out)}
     with Stop() as stop, Display(console, len(due)) as display:
         sinks = [Guarded(sink, name, display.warn) for name, sink in opened.items()]
         hear = _all([display.hear, *(sink.hear for sink in sinks)])
@@ -132,6 +152,10 @@ def run(options: Options, console: Console, dry_run: bool, timed: bool = False) 
         finally:
             for sink in sinks:
                 sink.close()
+
+
+def _conclude(tasks: list[Task], options: Options, console: Console) -> int:
+    """Renew the tables and show those of the run; the exit code."""
     found, _ = records.read_all(options.out)
     files, problems = report.render(options.out)
     for problem in problems:

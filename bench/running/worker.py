@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 
 import torch
 
-from .. import records, standstill
+from .. import environment, records, standstill
 from ..datasets.workers import end_with_parent
 from ..errors import Diverged, Stopped, StorageError
 from ..events import Computed, Failed, Interrupted, StorageFailed
@@ -30,6 +30,7 @@ def main(job: Job, pipe: Connection) -> None:
     end_with_parent()
     standstill.watch()
     try:
+        environment.use(torch.device(job.device))
         record = reevaluate.run(job, pipe.send) if job.completes else run(job, pipe.send, lambda: asked[0])
         records.dumps(record)  # where it cannot be written, that is the cell's failure and not the run's
         pipe.send(Computed(record))
