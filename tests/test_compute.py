@@ -12,8 +12,8 @@ from bench.budget import parse_budget
 from bench.datasets.augment import Policy
 from bench.methods import Method, TrainData, registry
 from bench.methods.base import Config, Encoder
-from bench.methods.parts.effort import told_to
 from bench.methods.parts import kmeans as kmeans_module
+from bench.methods.parts.effort import told_to
 from bench.methods.parts.kmeans import kmeans
 from bench.recipe import learning_rate
 from bench.running import check
