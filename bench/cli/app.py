@@ -13,8 +13,8 @@ from rich.console import Console
 from ..folders import data_root, runs_root
 
 __all__ = [
-    "AUTO", "CheckpointEvery", "DataDir", "DryRun", "Existing", "OnExisting", "Out", "Runs", "Sets", "Timed", "TrainOn",
-    "app", "console", "data_app", "data_root", "runs_root", "warn",
+    "AUTO", "Backbone", "CellTimeout", "CheckpointEvery", "DataDir", "DryRun", "Existing", "OnExisting", "Out", "Runs",
+    "Sets", "Timed", "TrainOn", "app", "console", "data_app", "data_root", "runs_root", "warn",
 ]  # fmt: skip
 
 app = typer.Typer(
@@ -58,6 +58,8 @@ Sets = Annotated[
     list[str] | None,
     typer.Option("--set", help="key=value: of every method that has the key, this variant; method.key=value: of one."),
 ]
+Backbone = Annotated[str | None, typer.Option(help="A timm name; else the dataset's default.")]
+CellTimeout = Annotated[str | None, typer.Option(help="A cell that runs longer than this (90s, 2h) has failed.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, with what records say of its time and disk, and stop.")]
 Timed = Annotated[bool, typer.Option("--estimate", help="As --dry-run; where there are no records, a few steps are timed.")]
 

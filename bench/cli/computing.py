@@ -9,6 +9,8 @@ import typer
 
 from .app import (
     AUTO,
+    Backbone,
+    CellTimeout,
     CheckpointEvery,
     DataDir,
     DryRun,
@@ -35,7 +37,7 @@ def run(
     datasets: Annotated[str, typer.Option(help="auto, or specs with commas, such as cifar100:classes=20,fraction=0.1.")] = "auto",
     budget: Annotated[str, typer.Option(help="What each may spend: 200ep, 50000steps, 10Mimg, 30min, 2h, 3PFLOP.")] = "200ep",
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Seeds 0 to N - 1 of every method.")] = 3,
-    backbone: Annotated[str | None, typer.Option(help="A timm name; else the dataset's default.")] = None,
+    backbone: Backbone = None,
     batch_size: Annotated[
         int | None, typer.Option(help="As --set batch_size=N: images a step; scales the learning rate.")
     ] = None,
@@ -45,7 +47,7 @@ def run(
     on_existing: Existing = OnExisting.skip,
     sets: Sets = None,
     checkpoint_every: CheckpointEvery = None,
-    cell_timeout: Annotated[str | None, typer.Option(help="A cell that runs longer than this (90s, 2h) has failed.")] = None,
+    cell_timeout: CellTimeout = None,
     labels: Labels = None,
     evaluators: Evaluators = None,
     transfer_to: TransferTo = None,
@@ -94,15 +96,13 @@ def tune(
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Of a trial.")] = 1,
     final_budget: Annotated[str | None, typer.Option(help="Of default and winner on the track; else a trial's.")] = None,
     final_seeds: Annotated[int, typer.Option(min=1, max=1000, help="Of default and winner, none of them a trial's.")] = 3,
-    backbone: Annotated[str | None, typer.Option(help="A timm name; else the dataset's default.")] = None,
+    backbone: Backbone = None,
     device: TrainOn = AUTO,
     out: Out = Path("results"),
     runs: Runs = None,
-    on_existing: Annotated[
-        OnExisting, typer.Option(help="Cells that have a record: skip, rerun, or rerun those that failed or are stale.")
-    ] = OnExisting.skip,
+    on_existing: Existing = OnExisting.skip,
     sets: Annotated[list[str] | None, typer.Option("--set", help="As of run: a setting for all, which is not searched.")] = None,
-    cell_timeout: Annotated[str | None, typer.Option(help="A cell that runs longer than this (90s, 2h) has failed.")] = None,
+    cell_timeout: CellTimeout = None,
     data_dir: DataDir = None,
     dry_run: DryRun = False,
     timed: Timed = False,

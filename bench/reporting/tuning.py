@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ..contenders import parse_contender
-from ..metrics import HEADLINE, METRICS
+from ..metrics import HEADLINE, LINEAR_TOP1, METRICS
 from . import searches, tables
 from .leaderboard import Leaderboard, Row, find_row
 from .plots import COLOURS, DASHES, MARKERS, Figure, label, legend, rounded
@@ -134,10 +134,10 @@ def _spread(search: Search) -> dict[str, str]:
     return {
         "method": search.base,
         "T": str(len(values)),
-        "default": f"{100 * values[0]:.2f}",
-        "worst": f"{100 * min(values):.2f}",
-        "median": f"{100 * median(values):.2f}",
-        "best": f"{100 * max(values):.2f}",
+        "default": LINEAR_TOP1.shown(values[0]),
+        "worst": LINEAR_TOP1.shown(min(values)),
+        "median": LINEAR_TOP1.shown(median(values)),
+        "best": LINEAR_TOP1.shown(max(values)),
         "failed": str(sum(trial.failed for trial in search.trials)),
         "images": f"{sum(cost.get('images') or 0 for cost in costs):,}",
         "operations": tables.operations(sum(f for f in flops if f is not None) if None not in flops else None),
@@ -148,7 +148,7 @@ def _spread(search: Search) -> dict[str, str]:
 def expected(tuned: Tuned) -> pd.DataFrame:
     """The expected best of 1, 2, ... trials of each method."""
     lines = [
-        {"method": search.base, **{str(t): f"{100 * value:.2f}" for t, value in enumerate(search.expected_best(), 1)}}
+        {"method": search.base, **{str(t): LINEAR_TOP1.shown(value) for t, value in enumerate(search.expected_best(), 1)}}
         for search in tuned.searches
     ]
     return pd.DataFrame(lines).fillna(tables.NONE)
