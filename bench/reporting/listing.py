@@ -54,7 +54,8 @@ def evaluators() -> list[Line]:
 
 def _evaluator(name: str) -> Line:
     try:
-        says = judges().describe(name, ("version", "__doc__"))
+        member = judges().members.get(name)  # its file's first line, loaded or not
+        says = (member and member.says) or judges().describe(name, ("version", "__doc__"))
     except DataError as error:
         return name, "broken", str(error)
     return name, f"version {says.get('version', 1)}", (says.get("__doc__") or "").partition("\n")[0]

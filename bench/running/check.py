@@ -21,6 +21,7 @@ from ..budget import parse_budget
 from ..datasets.augment import Policy
 from ..datasets.loader import Loader
 from ..datasets.store import Store
+from ..environment import one_thread
 from ..errors import UserError
 from ..evaluation.protocol import shown
 from ..methods import Method, TrainData
@@ -62,12 +63,13 @@ def tiny_transformer() -> Encoder:
 
 def check(kind: type[Method], settings: Mapping[str, str] = NO_SETTINGS) -> Iterator[str]:
     """Yield a line for each thing that holds of ``kind`` with these settings; `UserError` names the first that does not."""
-    yield _shapes(kind, settings)
-    if kind.trains:
-        yield _learns(kind, settings)
-        yield resumes(kind, settings=settings)
-        yield _tells_images_apart(kind, settings)
-        yield _suits_a_gpu(kind, settings)
+    with one_thread():
+        yield _shapes(kind, settings)
+        if kind.trains:
+            yield _learns(kind, settings)
+            yield resumes(kind, settings=settings)
+            yield _tells_images_apart(kind, settings)
+            yield _suits_a_gpu(kind, settings)
 
 
 def make(kind: type[Method], settings: Mapping[str, str] = NO_SETTINGS) -> Method:

@@ -14,6 +14,7 @@ import torch
 from ..backbone import build_backbone
 from ..datasets.augment import augment
 from ..datasets.base import Track
+from ..environment import one_thread
 from ..evaluation.knn import Setting, knn_predict
 from ..evaluation.protocol import Features, fit_linear
 from ..methods import Method, registry
@@ -228,17 +229,6 @@ def _detection_share(kind: type[Method], scale: Scale) -> float:
 def baseline() -> type[Method]:
     """The method that speed is measured with where none is named."""
     return next(kind for kind in registry().values() if kind.baseline)
-
-
-class one_thread:
-    """Inside, torch computes with one thread."""
-
-    def __enter__(self) -> None:
-        self.before = torch.get_num_threads()
-        torch.set_num_threads(1)
-
-    def __exit__(self, *_: object) -> None:
-        torch.set_num_threads(self.before)
 
 
 def memory_of(work: Callable[[], float]) -> float:
