@@ -11,10 +11,10 @@ import typer
 
 from ..datasets.errors import DataError
 from ..errors import Stopped, UserError
-from . import computing, data, evaluate, mistakes, results
+from . import computing, data, evaluate, mistakes, results, status
 from .app import app
 
-__all__ = ["computing", "data", "evaluate", "main", "results"]
+__all__ = ["computing", "data", "evaluate", "main", "results", "status"]
 
 USAGE_ERROR: Any = typer.BadParameter.__base__  # click's UsageError, whichever copy of click this Typer uses
 

@@ -50,7 +50,7 @@ class Claim:
     def held(self) -> bool:
         """Whether it is still ours: another run may have taken it over while this machine slept."""
         found = generations(self.record)
-        return bool(found) and found[-1] == self.path and _owner(self.path).get("token") == self.token
+        return bool(found) and found[-1] == self.path and owner(self.path).get("token") == self.token
 
 
 class Claims:
@@ -78,10 +78,9 @@ class Claims:
         return claim
 
     def _alive(self, path: Path, signature: object) -> bool:
-        owner = _owner(path)
-        if owner.get("place") == machine():
-            now = started(owner["pid"])
-            return now is not None and now == owner.get("started")
+        found = owner(path)
+        if found.get("place") == machine():
+            return lives(found)
         if path not in self.seen or self.seen[path][0] != signature:
             self.seen[path] = (signature, time.monotonic())
         return time.monotonic() - self.seen[path][1] < SILENT
@@ -98,7 +97,8 @@ def _generation(path: Path) -> int:
 
 
 def _create(path: Path, token: str) -> bool:
-    owner = {"place": machine(), "pid": os.getpid(), "started": started(os.getpid()), "token": token}
+    process = os.getpid()
+    mine = {"place": machine(), "pid": process, "started": started(process), "token": token, "since": time.time()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = path.open("x")
@@ -108,19 +108,26 @@ def _create(path: Path, token: str) -> bool:
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from None
     try:
         with stream:
-            stream.write(json.dumps(owner))
+            stream.write(json.dumps(mine))
     except OSError as error:
         path.unlink(missing_ok=True)
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from None
     return True
 
 
-def _owner(path: Path) -> dict:
+def owner(path: Path) -> dict:
+    """What the claim says of its owner; nothing where it cannot be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) and isinstance(content.get("pid"), int) else {}
+
+
+def lives(found: dict) -> bool:
+    """Whether the process of an `owner` on this machine is still that one."""
+    now = started(found["pid"])
+    return now is not None and now == found.get("started")
 
 
 def _signature(path: Path) -> object:

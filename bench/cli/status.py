@@ -1,0 +1,35 @@
+"""The command `status`."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import UserError
+from .app import Out, app, console
+
+EVERY = 5.0  # seconds between two looks
+
+
+@app.command()
+def status(
+    out: Out = Path("results"),
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every 5 seconds, until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """How the runs on --out stand: cells done, running and failed. Exit code 1 where a cell failed or a claim's owner is dead."""
+    from ..running import status as module
+
+    if not out.is_dir():
+        raise UserError(f"--out {out} is not a folder; `python -m bench run` makes one")
+    while True:
+        found = module.of_folder(out)
+        text = json.dumps(found.as_dict(), indent=1) if as_json else "\n".join(module.lines(found))
+        console.print(text, markup=False, soft_wrap=True)
+        if not watch:
+            raise typer.Exit(found.code)
+        time.sleep(EVERY)
