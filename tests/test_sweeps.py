@@ -66,3 +66,15 @@ def test_two_numbers_get_a_heat_map_and_no_lines(tmp_path):
 def test_a_grid_with_a_hole_is_none():
     (board,) = leaderboard.build(variants(dict(list(GRID.items())[:-1])))
     assert sweeps.grids(board) == []
+
+
+def test_a_document_may_ask_for_the_sweeps_of_one_board(tmp_path):
+    out = tmp_path / "results"
+    made_up.write(out, variants(LR))
+    page_of = tmp_path / "README.md"
+    page_of.write_text(f"<!-- sweep results/{made_up.TRACK}/resnet18/10ep -->\n<!-- end sweep -->\n")
+    files, _ = report.render(out)
+    text = files[page_of].content
+    assert "**Sweep over lr**" in text and "| 0.06" in text
+    (image,) = [line for line in text.splitlines() if line.startswith("![")]
+    assert tmp_path / image.partition("](")[2].rstrip(")") in files

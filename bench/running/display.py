@@ -23,7 +23,7 @@ from .scheduler import Task
 
 KEPT = ("rank", "method", "linear", "kNN (k = 20)", "n", "train")  # longest, where a terminal has no room for all columns
 SIGNS = {  # of the table, and what they mean
-    "±": "half of the 95% interval over the n seeds",
+    "±": "half of the 95% interval over the seeds",
     "~": "the times of the seeds differ by more than a fifth",
     "| – ": "not measured or not applicable; a rank needs 3 seeds",
 }
