@@ -77,7 +77,7 @@ def test_a_class_that_is_called_like_a_split(tmp_path, names):
     ("counts", "says"),
     [
         (pair("train", "Training"), "which mean the same split"),
-        (pair("validation", "test"), "no train beside"),
+        (pair("validation", "test"), "no folder train"),
         ({"train/cat": 2, "train/dog": 2}, "neither val nor test"),
         ({"Training/cat": 2, "Training/dog": 2, "more": 2}, "neither val nor test"),
         ({"train": 3, "test": 3}, "has no folders of classes"),

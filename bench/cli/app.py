@@ -13,8 +13,9 @@ from rich.console import Console
 from ..folders import data_root, runs_root
 
 __all__ = [
-    "AUTO", "Backbone", "CellTimeout", "CheckpointEvery", "DataDir", "DryRun", "Existing", "OnExisting", "Out", "Runs",
-    "Sets", "Timed", "TrainOn", "app", "console", "data_app", "data_root", "runs_root", "warn",
+    "AUTO", "Backbone", "BatchSize", "CellTimeout", "CheckpointEvery", "DataDir", "DryRun", "Existing", "Methods",
+    "OnExisting", "Out", "Runs", "Sets", "Timed", "TrainOn", "Workers", "app", "console", "data_app", "data_root",
+    "runs_root", "warn",
 ]  # fmt: skip
 
 app = typer.Typer(
@@ -57,6 +58,13 @@ Runs = Annotated[
 Sets = Annotated[
     list[str] | None,
     typer.Option("--set", help="key=value: of every method that has the key, this variant; method.key=value: of one."),
+]
+Methods = Annotated[
+    str, typer.Option(help="all, or names with commas; * is a wildcard. simclr:temperature=0.1|0.5 makes two of one.")
+]
+BatchSize = Annotated[int | None, typer.Option(help="As --set batch_size=N: images a step; scales the learning rate.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, max=1024, help="So many cells at a time on this machine's CPUs, its cores divided.")
 ]
 Backbone = Annotated[str | None, typer.Option(help="A timm name; else the dataset's default.")]
 CellTimeout = Annotated[str | None, typer.Option(help="A cell that runs longer than this (90s, 2h) has failed.")]

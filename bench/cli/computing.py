@@ -10,17 +10,20 @@ import typer
 from .app import (
     AUTO,
     Backbone,
+    BatchSize,
     CellTimeout,
     CheckpointEvery,
     DataDir,
     DryRun,
     Existing,
+    Methods,
     OnExisting,
     Out,
     Runs,
     Sets,
     Timed,
     TrainOn,
+    Workers,
     app,
     console,
     data_root,
@@ -31,16 +34,12 @@ from .evaluators import Evaluators, Labels, TransferTo
 
 @app.command()
 def run(
-    methods: Annotated[
-        str, typer.Option(help="all, or names with commas; * is a wildcard. simclr:temperature=0.1|0.5 makes two of one.")
-    ] = "all",
+    methods: Methods = "all",
     datasets: Annotated[str, typer.Option(help="auto, or specs with commas, such as cifar100:classes=20,fraction=0.1.")] = "auto",
     budget: Annotated[str, typer.Option(help="What each may spend: 200ep, 50000steps, 10Mimg, 30min, 2h, 3PFLOP.")] = "200ep",
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Seeds 0 to N - 1 of every method.")] = 3,
     backbone: Backbone = None,
-    batch_size: Annotated[
-        int | None, typer.Option(help="As --set batch_size=N: images a step; scales the learning rate.")
-    ] = None,
+    batch_size: BatchSize = None,
     device: TrainOn = AUTO,
     out: Out = Path("results"),
     runs: Runs = None,
@@ -51,9 +50,7 @@ def run(
     labels: Labels = None,
     evaluators: Evaluators = None,
     transfer_to: TransferTo = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="So many cells at a time on this machine's CPUs, its cores divided.")
-    ] = None,
+    workers: Workers = None,
     gpus: Annotated[str | None, typer.Option(help="One worker a GPU: all, or 0,2,3.")] = None,
     data_dir: DataDir = None,
     log: Annotated[str, typer.Option(help="Also send the curves to tensorboard, wandb, or both with a comma.")] = "",
