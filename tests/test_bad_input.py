@@ -27,7 +27,7 @@ BAD = [
     *([*RUN, "--seeds", text] for text in ("0", "-1", "1.5", "two", "", "1001", MANY)),
     *([*RUN, "--batch-size", text] for text in ("0", "1", "-5", "1438", "2.5", "x", "", MANY)),
     *([*RUN, "--backbone", text] for text in ("", "resnet", "../resnet18", "resnet18 ", "vit_base_patch16_224.", "a" * 5000)),
-    *([*RUN, "--device", text] for text in ("", "gpu", "CUDA", "cuda:0", "mps")),
+    *([*RUN, "--device", text] for text in ("", "gpu", "CUDA", "cuda:99", "mps")),
     # --set
     *([*RUN, "--set", text] for text in ("", "=", "lr", "lr=", "=1", ".lr=1", "simclr.=1", "nosuch.lr=1", "moco.lr=1", "lrr=1")),
     *([*RUN, "--set", text] for text in ("lr=x", "lr=-1", "lr=nan", "lr=inf", "lr=1e999", "temperature=0", "dimension=0")),
