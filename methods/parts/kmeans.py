@@ -1,4 +1,4 @@
-"""Lloyd's k-means chunked, seeded, without a host wait. N points, D features, k centroids.
+"""Lloyd's k-means in plain torch: chunked, seeded, without a host wait. N points, D features, k centroids.
 
 Beside the points it holds a chunk of distances, a few numbers a point and the centroids: no second copy of
 the points, however many they are.
@@ -6,15 +6,17 @@ the points, however many they are.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from .effort import spend
 
-CHUNK_BYTES = {"cpu": 2 * 2**20, "cuda": 64 * 2**20}  # of distances held at a time: what a core's cache holds, what fills a GPU
+CHUNK_BYTES = {"cpu": 12 * 2**20, "cuda": 64 * 2**20}  # of distances held at a time: what the cache holds, what fills a GPU
+LANES = 64  # centroids are compared so many at a time
 SAMPLE = 32  # points a centroid that k-means++ chooses from,
 SAMPLE_ALL = 2**16  # and at most so many in all, or twice k: beyond, its k passes over them would take the longest
 
@@ -47,37 +49,32 @@ def kmeans(points: Tensor, k: int, iterations: int, generator: torch.Generator, 
 
 def assign(points: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
     """The nearest centroid of each point, int64 [N], and its squared distance less the point's own norm, [N]."""
-    half_norm, across = centroids.square().sum(1) / 2, centroids.T.contiguous()
+    padding = -len(centroids) % LANES
+    half_norm = pad(centroids.square().sum(1) / 2, (0, padding), value=math.inf)
+    across = pad(centroids, (0, 0, 0, padding)).T
     nearest = torch.empty(len(points), dtype=torch.int64, device=points.device)
     distance = points.new_empty(len(points))
     rows = chunk_rows(centroids)
-    score = points.new_empty(min(rows, len(points)), len(centroids))  # one for all chunks: new memory costs a tenth
+    score = points.new_empty(min(rows, len(points)), across.shape[1])  # one for all chunks: new memory costs a tenth
     for start in range(0, len(points), rows):
         part = points[start : start + rows]
-        best, nearest[start : start + rows] = _row_max(_product(part, across, score[: len(part)]).sub_(half_norm))
+        torch.addmm(half_norm, part, across, beta=-1, out=score[: len(part)])
+        best, nearest[start : start + rows] = _row_max(score[: len(part)])
         distance[start : start + rows] = best.mul_(-2)
     return nearest, distance
-
-
-def _product(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
-    """``a @ b`` into ``out``; on a CPU by NumPy, whose BLAS is up to twice as quick as torch's on processors of AMD."""
-    if a.device.type != "cpu":
-        return torch.mm(a, b, out=out)
-    np.matmul(a.numpy(), b.numpy(), out=out.numpy())
-    return out
-
-
-def _row_max(score: Tensor) -> tuple[Tensor, Tensor]:
-    """``score.max(1)`` of [n, k]; on a CPU by NumPy, which compares eight numbers at a time."""
-    if score.device.type != "cpu":
-        return torch.max(score, 1)
-    at = torch.from_numpy(score.numpy().argmax(1))
-    return score.gather(1, at[:, None])[:, 0], at
 
 
 def chunk_rows(centroids: Tensor) -> int:
     """How many points have their distances to ``centroids`` held at a time."""
     return max(1, CHUNK_BYTES[centroids.device.type] // (4 * len(centroids)))
+
+
+def _row_max(score: Tensor) -> tuple[Tensor, Tensor]:
+    """``score.max(1)`` of [n, k], LANES dividing k, in two steps: three times as quick on a CPU."""
+    blocks = score.view(len(score), -1, LANES)
+    best, lane = blocks.amax(1).max(1)
+    block = blocks.gather(2, lane[:, None, None].expand(-1, blocks.shape[1], 1)).argmax(1)[:, 0]
+    return best, block * LANES + lane
 
 
 def _means(points: Tensor, nearest: Tensor, distance: Tensor, k: int) -> Tensor:
