@@ -2,6 +2,7 @@
 
 import json
 import random
+from types import SimpleNamespace
 
 import pytest
 
@@ -70,3 +71,10 @@ def test_noise_is_no_regression():
 def test_an_unknown_revision_is_one_line(bench_command):
     code, _, err = bench_command("throughput", "--against", "no-such-revision", "--figures", "augment")
     assert code == 2 and err.count("\n") == 1 and "no-such-revision" in err
+
+
+def test_a_rate_of_other_work_is_not_compared(tmp_path, monkeypatch):
+    target = tmp_path / "rows.json"
+    target.write_text(json.dumps({"rows": [{"figure": "linear", "unit": "evaluations of protocol v2/s", "ours": 2.0}]}))
+    monkeypatch.setattr(against.subprocess, "run", lambda *a, **k: SimpleNamespace(returncode=0))
+    assert against._measure(tmp_path, "linear", target) == {"linear, evaluations of protocol v2/s": 2.0}

@@ -55,13 +55,18 @@ def measure(ref: str, figures: str, tell: Callable[[str], None]) -> list[Verdict
                 for folder in (here, there) if number % 2 else (there, here):
                     for figure, value in _measure(folder, figures, Path(scratch) / "rows.json").items():
                         samples[folder].setdefault(figure, []).append(value)
+            for figure in sorted(samples[here].keys() ^ samples[there].keys()):
+                tell(f"not compared, as one revision alone measures it: {figure}")
             return verdicts(samples[here], samples[there])
         finally:
             _git(here, "worktree", "remove", "--force", str(there))
 
 
 def _measure(folder: Path, figures: str, target: Path) -> dict[str, float]:
-    """Rates of the revision in ``folder``; those in a process that starts there import its code, however it is installed."""
+    """Rates of the revision in ``folder`` by figure and unit, which says what is counted: other work is another rate.
+
+    A process that starts there imports its code, however it is installed.
+    """
     command = [
         sys.executable,
         "-m",
@@ -79,7 +84,7 @@ def _measure(folder: Path, figures: str, target: Path) -> dict[str, float]:
     if done.returncode:
         raise UserError(f"the throughput of {folder} could not be measured: {done.stderr.strip().splitlines()[-1:]}")
     rows = json.loads(target.read_text(encoding="utf-8"))["rows"]
-    return {row["figure"]: row["ours"] for row in rows}
+    return {f"{row['figure']}, {row['unit']}": row["ours"] for row in rows}
 
 
 def _git(folder: Path, *arguments: str) -> None:

@@ -79,6 +79,6 @@ def check_against(console: Console, ref: str, figures: str) -> int:
         return 0
     for v in verdicts:
         said = "SLOWER" if v.worse else "ok"
-        text = f"{said:<6} {v.figure:<24} here {v.here:>10,.4g}  {ref} {v.there:>10,.4g}  ratio {v.ratio:.2f}  p {v.p:.3f}"
+        text = f"{said:<6} {v.figure:<40} here {v.here:>10,.4g}  {ref} {v.there:>10,.4g}  ratio {v.ratio:.2f}  p {v.p:.3f}"
         console.print(text, markup=False, soft_wrap=True)
     return 1 if any(v.worse for v in verdicts) else 0

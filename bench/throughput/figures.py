@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 
 import torch
 
+from .. import versions
 from ..backbone import build_backbone
 from ..datasets.augment import augment
 from ..datasets.base import Track
@@ -170,7 +171,7 @@ def linear(scale: Scale, peers: bool, repeats: int) -> Iterator[Measured]:
             lightly.sgd_probe(features, labels, scale.classes, scale.probe_epochs)
             return 1
 
-    yield in_turn("linear", "evaluations/s", ours, theirs, repeats)
+    yield in_turn("linear", f"evaluations of protocol {versions.PROTOCOL}/s", ours, theirs, repeats)
 
 
 def kmeans_(scale: Scale, peers: bool, repeats: int) -> Iterator[Measured]:
