@@ -44,8 +44,9 @@ def run(
     from rich.console import Console
 
     from .running import session
+    from .running.options import read_options
 
-    options = session.read_options(
+    options = read_options(
         methods=methods,
         datasets=datasets,
         budget=budget,

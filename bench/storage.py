@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from pathlib import Path
 
-from .errors import StorageError
+from .errors import StorageError, UserError
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -46,3 +47,15 @@ def sweep(path: Path) -> None:
         for leftover in list(path.parent.iterdir()):
             if leftover.name.startswith(f".{path.name}.partial"):
                 leftover.unlink(missing_ok=True)
+
+
+def check_writable(folder: Path) -> None:
+    """`UserError` unless files can be made in ``folder``, which need not exist yet; leaves no trace."""
+    existing = folder.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    try:
+        with tempfile.TemporaryFile(dir=existing) as probe:
+            probe.write(b"?")
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {existing} takes no files ({error.strerror or error})") from None

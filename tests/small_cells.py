@@ -16,8 +16,8 @@ from bench.datasets.registry import open_splits, track_of
 from bench.datasets.spec import parse_spec
 from bench.methods import registry
 from bench.recipe import resolve
-from bench.running import session
 from bench.running.cell import Job
+from bench.running.options import Options, read_options
 
 ROOT = Path(__file__).parents[1]
 DATA, BATCH = "digits:fraction=0.2", 16
@@ -30,12 +30,12 @@ def command(folder: Path, methods: str, *flags: str, budget: str = "40steps", se
     return [sys.executable, "-m", "bench", "run", *cells, *places, *flags]
 
 
-def options(folder: Path, methods: str, budget: str = "40steps", **changes: Any) -> session.Options:
+def options(folder: Path, methods: str, budget: str = "40steps", **changes: Any) -> Options:
     """The same run in this process."""
     sets = [f"batch_size={BATCH}", *changes.pop("sets", ())]
     cells = dict(methods=methods, datasets=DATA, budget=budget, seeds=1, sets=sets)
     places = dict(device="cpu", out=folder / "results", runs=folder / "runs", data_root=folder)
-    return session.read_options(**(cells | places | changes))
+    return read_options(**(cells | places | changes))
 
 
 def job(contender: str, runs: Path, budget: str = "1ep", seed: int = 0, data: str = DATA, **conditions: Any) -> Job:

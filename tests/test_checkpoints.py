@@ -16,6 +16,7 @@ from bench.datasets.registry import open_splits
 from bench.methods import registry
 from bench.running import check, claims, cleanup, session
 from bench.running.cell import blank
+from bench.running.plan import plan
 from bench.training import checkpoint, checkpointer
 from bench.training.trainer import Callbacks
 from tests.small_cells import options
@@ -62,7 +63,7 @@ def test_of_two_checkpoints_the_one_before_stands_in(tmp_path, monkeypatch):
 
 
 def test_the_identity_tells_recipes_seeds_data_and_states_apart(tmp_path):
-    one, other = (session.plan(options(tmp_path, "moco", sets=sets))[0][0].cell for sets in ((), ("lr=0.5",)))
+    one, other = (plan(options(tmp_path, "moco", sets=sets))[0][0].cell for sets in ((), ("lr=0.5",)))
     assert len({one.identity("a"), one.identity("b"), other.identity("a"), type(one)(one.recipe, 1).identity("a")}) == 4
     small, large = (torch.nn.Linear(2, n) for n in (3, 4))
     assert checkpointer.shape_of(small) != checkpointer.shape_of(large)
@@ -83,7 +84,7 @@ def test_a_checkpoint_runs_no_code(tmp_path):
 def done(tmp_path):
     """A cell with a good record, as the run sees it that would do it next, and where its checkpoints lie."""
     chosen = options(tmp_path, "simclr")
-    cell = session.plan(chosen)[0][0].cell
+    cell = plan(chosen)[0][0].cell
     data = {"fingerprint": open_splits(cell.recipe.spec, tmp_path).fingerprint}
     scores = dict.fromkeys(("linear_top1", "linear_top5", "knn_top1", "knn200_top1"), 0.5)
     records.write(replace(blank(cell), status="ok", metrics=scores, data=data), chosen.out / cell.record_path)
@@ -112,7 +113,7 @@ def test_a_checkpoint_that_may_be_needed_is_left(done, case):
     if case == "of a cell that failed":
         records.write(replace(records.read(record), status="failed"), record)
     with claims.Claims().take(record) if case.endswith("has") else contextlib.nullcontext():
-        cleanup.remove(session.plan(chosen)[0], chosen.out)
+        cleanup.remove(plan(chosen)[0], chosen.out)
     assert kept.exists()
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bench import records
-from bench.running import claims, scheduler, session
+from bench.running import claims, scheduler
+from bench.running.plan import plan
 from bench.running.signals import Stop
 from tests.small_cells import options, wait_for
 
@@ -71,7 +72,7 @@ def test_a_claim_that_ended_while_it_was_judged_is_not_outbid(tmp_path, monkeypa
 
 
 def test_what_another_run_finished_meanwhile_is_not_computed_again(tmp_path):
-    task = session.plan(options(tmp_path, "raw_pixels"))[0][0]
+    task = plan(options(tmp_path, "raw_pixels"))[0][0]
     path = tmp_path / "results" / task.cell.record_path
     records.write(records.Record(*task.cell.board, "raw_pixels", 0, "ok"), path)
     events = []

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from bench.cli import mistakes
-from bench.errors import UserError
+from bench.errors import UserError, counted
 from bench.merge import merge
-from bench.running import display, session
+from bench.running import display
 from bench.settings import nearest
 from tests import made_up
 from tests.small_cells import ROOT
@@ -55,7 +55,7 @@ def test_the_home_is_put_in_place_of_the_tilde(tmp_path, bench_command, monkeypa
 
 
 def test_one_is_one():
-    assert [session.counted(n, "cell") for n in (0, 1, 2)] == ["0 cells", "1 cell", "2 cells"]
+    assert [counted(n, "cell") for n in (0, 1, 2)] == ["0 cells", "1 cell", "2 cells"]
 
 
 def test_whoever_stops_reading_is_told_of():

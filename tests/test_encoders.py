@@ -17,8 +17,8 @@ from bench import state_dicts
 from bench.encoders import open_encoder
 from bench.errors import UserError
 from bench.reporting import report
-from bench.running import session
 from bench.running.cell import run
+from bench.running.plan import plan
 from tests import small_cells
 
 OWN = """
@@ -206,7 +206,7 @@ def test_a_backbone_of_one_s_own_trains_and_its_source_is_in_the_recipe(tmp_path
     path = tmp_path / "net.py"
     path.write_text(OWN)
     options = small_cells.options(tmp_path, "simclr", budget="4steps", backbone=f"{path}:Small")
-    (task,), _ = session.plan(options)
+    (task,), _ = plan(options)
     before = task.cell.recipe.as_dict()
     assert len(before["backbone_source"]) == 64
     record = run(task.job)
@@ -214,7 +214,7 @@ def test_a_backbone_of_one_s_own_trains_and_its_source_is_in_the_recipe(tmp_path
     export = tmp_path / "runs" / task.cell.encoder_path
     assert bench.evaluate(export, small_cells.DATA, device="cpu") == record.metrics
     path.write_text(OWN + "\n# changed\n")
-    (task,), _ = session.plan(options)
+    (task,), _ = plan(options)
     assert task.cell.recipe.as_dict() != before
     with pytest.raises(UserError, match="source has changed"):
         bench.evaluate(export, small_cells.DATA, device="cpu")

@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 
 from bench import environment
-from bench.running import estimate, session
+from bench.running import estimate
 from bench.running.cell import blank
+from bench.running.plan import plan
 from tests import small_cells
 
 HERE = environment.device_name(torch.device("cpu"))
@@ -17,7 +18,7 @@ HERE = environment.device_name(torch.device("cpu"))
 
 def records(budget="40steps", **cost):
     """What two seeds of simclr have taken on this machine."""
-    made_of = session.plan(small_cells.options(Path("unused"), "simclr", budget))[0][0].cell
+    made_of = plan(small_cells.options(Path("unused"), "simclr", budget))[0][0].cell
     found = []
     for seed in range(2):
         record = blank(made_of)
@@ -28,7 +29,7 @@ def records(budget="40steps", **cost):
 
 
 def due(folder, methods="simclr", budget="40steps", seeds=1):
-    return session.plan(small_cells.options(folder, methods, budget, seeds=seeds))[0]
+    return plan(small_cells.options(folder, methods, budget, seeds=seeds))[0]
 
 
 def test_training_is_scaled_by_the_budget_and_evaluation_is_not(tmp_path):

@@ -13,7 +13,9 @@ from bench import records
 from bench.cli import main
 from bench.events import Progress, Started
 from bench.reporting import curves, leaderboard, plots, published, report, spent, stale, tables, watch
-from bench.running import cell, session
+from bench.running import cell
+from bench.running.options import read_options
+from bench.running.plan import plan
 from tests import made_up
 from tests.made_up import Contestant
 
@@ -269,15 +271,15 @@ class TestStale:
 
 
 def test_run_renews_what_is_stale(tmp_path):
-    options = session.read_options(
+    options = read_options(
         "simclr", "digits", "2ep", 2, out=tmp_path, runs=tmp_path, data_root=tmp_path, device="cpu", on_existing="stale"
     )
-    for task, protocol in zip(session.plan(options)[0], ("v1", "v2"), strict=True):
+    for task, protocol in zip(plan(options)[0], ("v1", "v2"), strict=True):
         assert task.due("stale")  # there is no record yet
         record = cell.blank(task.cell)
         record.status, record.protocol = "ok", protocol
         records.write(record, tmp_path / task.cell.record_path)
-    old, fresh = session.plan(options)[0]
+    old, fresh = plan(options)[0]
     assert old.stale == ("protocol v1, today v2",) and old.due("stale") and not old.due("skip")
     assert fresh.stale == () and not fresh.due("stale")
 

@@ -9,7 +9,8 @@ import pytest
 from bench import records
 from bench.errors import Stopped
 from bench.events import Phase, Resumed
-from bench.running import scheduler, session
+from bench.running import scheduler
+from bench.running.plan import plan
 from bench.running.signals import Stop
 from tests.small_cells import ROOT, environment, options
 
@@ -25,7 +26,7 @@ def test_the_short_stress_test_loses_nothing():
 def test_a_stopped_cell_ends_as_if_it_had_not_been(tmp_path):
     results = []
     for name in ("whole", "stopped"):
-        task = session.plan(options(tmp_path / name, "ifnd_elim", "45steps"))[0][0]
+        task = plan(options(tmp_path / name, "ifnd_elim", "45steps"))[0][0]
         stop, resumed = Stop(), []
 
         def hear(_, event, name=name, stop=stop, resumed=resumed):

@@ -11,7 +11,8 @@ import pytest
 from bench import records
 from bench.errors import Stopped
 from bench.events import Progress, Warned
-from bench.running import scheduler, session
+from bench.running import scheduler
+from bench.running.plan import plan
 from bench.running.signals import Stop
 from tests.small_cells import ROOT, command, environment, options, wait_for
 
@@ -87,7 +88,7 @@ def test_time_while_stopped_is_neither_training_nor_against_the_time_limit(tmp_p
 def test_a_step_that_does_not_end_after_sigterm_is_not_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr(scheduler, "PATIENCE", 0.3)
     monkeypatch.setattr(scheduler, "GRACE", 60.0)
-    (task,), _ = session.plan(options(tmp_path, "simclr", "10Msteps", checkpoint_every="1steps"))
+    (task,), _ = plan(options(tmp_path, "simclr", "10Msteps", checkpoint_every="1steps"))
     stop, said = Stop(), []
 
     def hear(_, event):

@@ -5,12 +5,12 @@ import pytest
 from bench.backbone import build_backbone
 from bench.errors import UserError
 from bench.methods import registry
-from bench.running import session
+from bench.running import plan as planning
 from tests.small_cells import options
 
 
 def plan(folder, methods, **changes):
-    tasks, said = session.plan(options(folder, methods, **changes))
+    tasks, said = planning.plan(options(folder, methods, **changes))
     return [task.cell.recipe.method.name for task in tasks], said
 
 

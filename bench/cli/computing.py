@@ -59,8 +59,9 @@ def run(
 ) -> None:
     """Train and evaluate every chosen method under one budget, then print the leaderboard."""
     from ..running import session
+    from ..running.options import read_options
 
-    options = session.read_options(
+    options = read_options(
         methods=methods,
         datasets=datasets,
         budget=budget,
@@ -106,10 +107,10 @@ def tune(
 ) -> None:
     """Give every method the same number of trials on held-out train images, then compare the winners on the test split."""
     from ..budget import parse_budget
-    from ..running import session
     from ..running import tune as tune_module
+    from ..running.options import read_options
 
-    options = session.read_options(
+    options = read_options(
         methods=methods,
         datasets=datasets,
         budget=budget,

@@ -37,7 +37,7 @@ def evaluate(
     from ..evaluation.choice import choose
     from ..running import external
     from ..running.selection import choose_datasets
-    from ..running.session import check_writable
+    from ..storage import check_writable
 
     root, place = data_root(data_dir), choose_device(device)
     specs, _ = choose_datasets(datasets, root)

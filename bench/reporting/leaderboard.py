@@ -57,14 +57,14 @@ class Row:
     @property
     def marks(self) -> list[str]:
         """Marks at the row's name, such as stale or collapsed."""
-        found = {
-            f"tuned, T = {self.tuned}": bool(self.tuned),
-            "uses labels": self.uses_labels,
-            "own recipe": bool(self.own_recipe),
-            self._collapse: bool(self._collapse),
-            "stale": bool(self.stale),
-        }
-        return [mark for mark, holds in found.items() if holds]
+        found = [
+            f"tuned, T = {self.tuned}" if self.tuned else "",
+            "uses labels" if self.uses_labels else "",
+            "own recipe" if self.own_recipe else "",
+            self._collapse,
+            "stale" if self.stale else "",
+        ]
+        return [mark for mark in found if mark]
 
     @property
     def own_recipe(self) -> str:
@@ -75,7 +75,9 @@ class Row:
     def _collapse(self) -> str:
         """How many of its seeds ended with embeddings that are almost the same."""
         count = sum(r.collapsed for r in self.good)
-        return "" if not count else "collapsed" if count == len(self.good) else f"{count} of {len(self.good)} collapsed"
+        if not count:
+            return ""
+        return "collapsed" if count == len(self.good) else f"{count} of {len(self.good)} collapsed"
 
     @property
     def failed(self) -> dict[str, int]:

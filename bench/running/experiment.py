@@ -12,6 +12,7 @@ from ..cells import OnExisting
 from ..experiment import Experiment
 from ..reporting import experiments, leaderboard, published
 from . import session
+from .options import Options, read_options
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ def run(experiment: Experiment, place: Place, console: Console, dry_run: bool, t
     return code
 
 
-def options(experiment: Experiment, budget: str, place: Place) -> session.Options:
+def options(experiment: Experiment, budget: str, place: Place) -> Options:
     """The run of one of the experiment's budgets."""
-    return session.read_options(
+    return read_options(
         methods=",".join(experiment.contenders),
         datasets=",".join(experiment.tracks),
         budget=budget,

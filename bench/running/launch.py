@@ -25,6 +25,15 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 Worker = Mapping[str, str]  # what its environment says beyond this process's
 
 
+def workers(cpus: int | None, gpus: str | None) -> Sequence[Worker]:
+    """What ``--workers`` and ``--gpus`` ask for; none where this process does the work. `UserError` where both are given."""
+    if cpus is not None and gpus is not None:
+        raise UserError("--gpus starts one worker a GPU, --workers several on CPUs: give one of them")
+    if gpus is not None:
+        return on_gpus(gpus)
+    return on_cores(cpus) if cpus is not None and cpus > 1 else ()
+
+
 def on_cores(count: int) -> list[Worker]:
     """``count`` workers, among which the cores are divided; each has one at least."""
     share = str(max(1, (os.cpu_count() or 1) // count))

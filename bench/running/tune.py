@@ -19,6 +19,7 @@ from ..errors import UserError, counted
 from ..recipe import Recipe, resolve
 from ..reporting import leaderboard, searches
 from . import session
+from .options import Options
 from .selection import find_method
 
 
@@ -26,7 +27,7 @@ from .selection import find_method
 class Tuning:
     """What is tuned and how long: ``options`` have the contenders, tracks, budget and seeds of a trial."""
 
-    options: session.Options
+    options: Options
     trials: int
     final_budget: Budget
     final_seeds: int
@@ -64,7 +65,7 @@ def _tune(tuning: Tuning, spec: Spec, bases: Sequence[Recipe], console: Console,
     return code
 
 
-def _bases(options: session.Options, spec: Spec, console: Console) -> list[Recipe]:
+def _bases(options: Options, spec: Spec, console: Console) -> list[Recipe]:
     """The chosen contenders on the dev form of ``spec``; says what is searched of each."""
     dev = replace(spec, dev=True)
     images, track = len(open_splits(dev, options.conditions.data_root).train), track_of(dev, options.conditions.data_root)

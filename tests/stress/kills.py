@@ -19,7 +19,9 @@ from common import Tally, changed_since, essences, left_behind, reference, start
 
 from bench.events import Event, Phase, Recorded, Resumed, Started
 from bench.methods import registry
-from bench.running import scheduler, session
+from bench.running import scheduler
+from bench.running.options import Options
+from bench.running.plan import plan
 from bench.running.signals import Stop
 from tests.small_cells import command, environment, options
 
@@ -35,9 +37,9 @@ class Kill:
     seconds: float
 
 
-def run_once(chosen: session.Options, kill: Kill | None = None) -> dict[str, Any]:
+def run_once(chosen: Options, kill: Kill | None = None) -> dict[str, Any]:
     """Run the one cell that ``chosen`` means; its events by name: when each phase began, whether it resumed, its record."""
-    (task,), _ = session.plan(chosen)
+    (task,), _ = plan(chosen)
     seen: dict[str, Any] = {}
     ended = threading.Event()
 
@@ -129,7 +131,7 @@ class Interrupted:
     resumed: int = 0
 
 
-def interrupted(chosen: session.Options, kills: Sequence[Kill]) -> Interrupted:
+def interrupted(chosen: Options, kills: Sequence[Kill]) -> Interrupted:
     """Run a cell to its end, killing it meanwhile."""
     found = Interrupted()
     for kill in [*kills, None]:

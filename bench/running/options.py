@@ -1,0 +1,98 @@
+"""What a run consists of, and how texts write it."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..budget import Budget, parse_budget
+from ..cells import OnExisting
+from ..contenders import Contender
+from ..datasets.spec import Spec
+from ..environment import choose_device
+from ..errors import UserError
+from ..evaluation.choice import choose
+from ..settings import parse_assignments
+from . import launch
+from .cell import Conditions
+from .selection import choose_contenders, choose_datasets, named
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run consists of, how it is computed, and where it is written."""
+
+    contenders: Sequence[Contender]
+    specs: Sequence[Spec]
+    budget: Budget
+    seeds: int
+    conditions: Conditions
+    out: Path
+    backbone: str | None = None  # None: each track's own
+    on_existing: OnExisting = "skip"
+    log: str = ""
+    cell_timeout: float | None = None  # seconds
+    asked_for: Container[str] = ()  # methods that are refused rather than left out where they do not fit the backbone
+    workers: Sequence[launch.Worker] = ()  # several processes of this machine; none: this one
+    said: Sequence[str] = ()  # lines for the user about the choice
+    first_seed: int = 0
+
+
+def read_options(
+    methods: str,
+    datasets: str,
+    budget: str,
+    seeds: int,
+    out: Path,
+    runs: Path,
+    data_root: Path,
+    device: str = "auto",
+    backbone: str | None = None,
+    on_existing: OnExisting = "skip",
+    sets: Sequence[str] = (),
+    log: str = "",
+    checkpoint_every: str | None = None,
+    cell_timeout: str | None = None,
+    labels: str | None = None,
+    evaluators: str | None = None,
+    transfer_to: str | None = None,
+    workers: int | None = None,
+    gpus: str | None = None,
+) -> Options:
+    """The options that these texts write; `UserError` or `DataError` where one cannot be read."""
+    specs, said = choose_datasets(datasets, data_root)
+    conditions = Conditions(
+        device=str(choose_device(device)),
+        data_root=data_root,
+        runs=runs,
+        checkpoint_every=parse_budget(checkpoint_every, "--checkpoint-every") if checkpoint_every is not None else None,
+        evaluators=choose(evaluators, {"--labels": labels, "--transfer-to": transfer_to}),
+    )
+    for evaluator in conditions.evaluators:
+        evaluator.check(data_root)
+    return Options(
+        contenders=choose_contenders(methods, parse_assignments(sets)),
+        specs=specs,
+        budget=parse_budget(budget, "--budget"),
+        seeds=seeds,
+        conditions=conditions,
+        out=out,
+        backbone=backbone,
+        on_existing=on_existing,
+        log=log,
+        cell_timeout=timeout_of(cell_timeout),
+        asked_for=named(methods),
+        workers=launch.workers(workers, gpus),
+        said=said,
+    )
+
+
+def timeout_of(text: str | None) -> float | None:
+    """``--cell-timeout`` in seconds; `UserError` where it is no duration."""
+    if text is None:
+        return None
+    seconds = parse_budget(text, "--cell-timeout").seconds
+    if seconds is None:
+        raise UserError(f"--cell-timeout {text!r} is no duration; what works: 90s, 30min, 1.5h")
+    return seconds
