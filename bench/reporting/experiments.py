@@ -17,7 +17,7 @@ from . import paired, tables, verdicts
 from .leaderboard import Leaderboard, find_row
 from .plots import COLOURS, MARKERS, Figure, label, legend, rounded
 from .sweeps import is_wide, number
-from .verdicts import UNDECIDED, Finding
+from .verdicts import NOT_TESTED, Finding
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _line(finding: Finding, findings: Sequence[Finding]) -> dict[str, str]:
         "claim": f"{claim.says + ': ' if claim.says else ''}`{claim}`",
         "verdict": f"**{whole}**",
         "on": finding.where,
-        "there": finding.verdict + (f": {lacking}" if lacking and finding.verdict == UNDECIDED else ""),
+        "there": finding.verdict + (f": {lacking}" if lacking and finding.verdict == NOT_TESTED else ""),
         "estimate": tables.difference(pair) + unit if pair else tables.NONE,
         "p (Holm)": tables.p_value(finding.p),
         "n": str(pair.n if pair else 0),

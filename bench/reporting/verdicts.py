@@ -1,4 +1,4 @@
-"""Verdicts on an experiment's claims from the records: supported, refuted or undecided.
+"""Verdicts on an experiment's claims from the records: supported, refuted, undecided or not tested.
 
 Each claim is one test on each leaderboard that it is about, or one for all of them where it grows with a key. The tests of an
 experiment are one family (Holm, 5%), paired by seed and by test image as everywhere:
@@ -9,7 +9,8 @@ experiment are one family (Holm, 5%), paired by seed and by test image as everyw
 * grows_with: for each seed the slope of a - b, by least squares, against log2 of the key: points per doubling. The variance
   over test images is summed over the tracks as if their images were independent.
 
-A claim on several leaderboards is supported where it is on each, and refuted where it is on any.
+Undecided: the test is not significant. Not tested: there are no fresh records of both, or too few seeds.
+A claim on several leaderboards is supported where it is on each, refuted where it is on any, and not tested where it is on none.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from .paired import POWER, Pair, Part, Sample
 from .stats import ENOUGH, LEVEL, holm, is_significant
 
 MOST_SEEDS = 1000  # beyond which no number of seeds is named
-SUPPORTED, REFUTED, UNDECIDED = "supported", "refuted", "undecided"
+SUPPORTED, REFUTED, UNDECIDED, NOT_TESTED = "supported", "refuted", "undecided", "not tested"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,9 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        if self.tested is None or self.p is None or not is_significant(self.p):
+        if self.tested is None or self.p is None:
+            return NOT_TESTED
+        if not is_significant(self.p):
             return UNDECIDED
         return SUPPORTED if self.tested.difference > 0 else REFUTED
 
@@ -68,13 +71,17 @@ def findings(experiment: Experiment, boards: Sequence[Leaderboard]) -> list[Find
     adjusted = dict(zip(tests, holm([found[i].tested.p for i in tests]), strict=True))  # type: ignore[union-attr,misc]
     level = (1 - LEVEL) / max(1, len(tests))
     judged = [replace(one, p=adjusted.get(i)) for i, one in enumerate(found)]
-    return [one if one.verdict != UNDECIDED else replace(one, seeds=seeds_that_decide(one.tested, level)) for one in judged]
+    return [
+        one if one.verdict in (SUPPORTED, REFUTED) else replace(one, seeds=seeds_that_decide(one.tested, level)) for one in judged
+    ]
 
 
 def overall(findings: Sequence[Finding]) -> str:
     """The verdict on a claim by its tests."""
     verdicts = {one.verdict for one in findings}
-    return REFUTED if REFUTED in verdicts else SUPPORTED if verdicts == {SUPPORTED} else UNDECIDED
+    if REFUTED in verdicts:
+        return REFUTED
+    return verdicts.pop() if len(verdicts) == 1 else UNDECIDED
 
 
 def boards_of(experiment: Experiment, boards: Sequence[Leaderboard]) -> list[Leaderboard]:
