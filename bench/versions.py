@@ -1,4 +1,4 @@
 """Versions in records: a record with another one than today's is stale."""
 
-PROTOCOL = "v2"  # of evaluation; changes with any number that knn or linear evaluation gives
+PROTOCOL = "v3"  # of evaluation; changes with any number that knn or linear evaluation gives
 STATE = 4  # of checkpoints; changes whenever the meaning of a saved state does

@@ -147,13 +147,27 @@ def test_a_cell_whose_features_are_not_finite_has_diverged(tmp_path):
 # The strength, and who has seen the labels that choose it
 
 
-@pytest.mark.parametrize(("scores", "edge"), [([3, 2, 1], "weak"), ([1, 2, 2], "strong"), ([1, 2, 1], None)])
-def test_a_record_says_where_an_edge_of_the_grid_was_chosen(monkeypatch, clusters, scores, edge):
+@pytest.mark.parametrize(("right", "edge"), [([90, 50, 20], "weak"), ([20, 50, 90], "strong"), ([20, 90, 50], None)])
+def test_a_record_says_where_an_edge_of_the_grid_was_chosen(monkeypatch, clusters, right, edge):
     train, labels, *_ = clusters
     monkeypatch.setattr(linear, "STRENGTHS", (1e-2, 1e-1, 1.0))
     heads = protocol.Heads(torch.zeros(3, 40, 6), torch.zeros(3, 6), 0)
-    monkeypatch.setattr(linear, "_try", lambda *_: (heads, torch.tensor(scores, dtype=torch.float64)))
+    monkeypatch.setattr(linear, "_try", lambda *_: (heads, torch.tensor(right, dtype=torch.float64) / 100))
     assert protocol.fit_linear(Features(train, labels), 6)[1]["linear_at_edge"] == edge
+
+
+@pytest.mark.parametrize(
+    ("right", "taken"),
+    [
+        ([100, 100, 100, 100, 100], 2),  # all alike: no edge by chance
+        ([77, 80, 79, 70, 40], 1),  # of 100 images, the standard error at 80 is 4: 77, 80 and 79 are alike
+        ([75, 80, 75, 70, 40], 1),
+        ([20, 80, 81, 82, 83], 3),
+        ([99, 100, 70, 20, 0], 1),  # at 100 the standard error is 0, one image still counts as alike
+    ],
+)
+def test_the_middle_of_the_strengths_that_the_held_out_images_cannot_tell_apart_is_chosen(right, taken):
+    assert linear.choose(torch.tensor(right, dtype=torch.float64) / 100, held=100) == taken
 
 
 def test_methods_that_use_labels_do_not_see_those_held_out():

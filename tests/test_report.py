@@ -231,7 +231,7 @@ class TestStale:
     @pytest.mark.parametrize(
         ("change", "reason"),
         [
-            (lambda r: setattr(r, "protocol", "v1"), "protocol v1, today v2"),
+            (lambda r: setattr(r, "protocol", "v1"), "protocol v1, today v3"),
             (lambda r: setattr(r, "state_version", 0), "state version 0, today"),
             (lambda r: r.data.update(fingerprint="other"), "data other, most records of this track have"),
             (lambda r: r.recipe["training"].update(lr=9.0), r"recipe: training.lr 9.0, today 0\.06"),
@@ -267,20 +267,20 @@ class TestStale:
         assert table["method"].iloc[-1] == "alpha (stale)" and table["rank"].iloc[-1] == ""
         assert table["linear"][0].startswith("**65.99")
         assert run("list", "results", "--stale", "--out", out) == 0
-        assert "alpha/seed7  protocol v1, today v2" in capsys.readouterr().out
+        assert "alpha/seed7  protocol v1, today v3" in capsys.readouterr().out
 
 
 def test_run_renews_what_is_stale(tmp_path):
     options = read_options(
         "simclr", "digits", "2ep", 2, out=tmp_path, runs=tmp_path, data_root=tmp_path, device="cpu", on_existing="stale"
     )
-    for task, protocol in zip(plan(options)[0], ("v1", "v2"), strict=True):
+    for task, protocol in zip(plan(options)[0], ("v1", "v3"), strict=True):
         assert task.due("stale")  # there is no record yet
         record = cell.blank(task.cell)
         record.status, record.protocol = "ok", protocol
         records.write(record, tmp_path / task.cell.record_path)
     old, fresh = plan(options)[0]
-    assert old.stale == ("protocol v1, today v2",) and old.due("stale") and not old.due("skip")
+    assert old.stale == ("protocol v1, today v3",) and old.due("stale") and not old.due("skip")
     assert fresh.stale == () and not fresh.due("stale")
 
 

@@ -49,7 +49,7 @@ def test_every_cell_has_a_whole_record(finished):
     for name, record in found.items():
         assert record["status"] == "ok"
         assert all(0 < record["metrics"][metric] <= 1 for metric in ("linear_top1", "linear_top5", "knn_top1", "knn200_top1"))
-        assert record["schema_version"] == 1 and record["protocol"] == "v2" and record["recipe_hash"]
+        assert record["schema_version"] == 1 and record["protocol"] == "v3" and record["recipe_hash"]
         assert record["data"]["train"] == 145 == record["evaluation"]["knn200_k"]
         if registry()[name].trains:
             assert record["cost"]["images"] == 3 * 4 * 32

@@ -74,7 +74,7 @@ class FewLabels(Evaluator):
     """Top-1 and top-5 for each of ``fractions``; how many images were used, and how which strength was chosen."""
 
     name = "few_labels"
-    version = 1
+    version = 2
     option = "--labels"
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ class Linear(Evaluator):
     """Fitted on all train images."""
 
     name = "linear"
-    version = 2
+    version = 3
     columns = (LINEAR_TOP1, LINEAR_TOP5)
 
     def evaluate(self, frozen: Frozen) -> Scores:
@@ -72,13 +73,26 @@ def fit_linear(train: Features, classes: int, parts: Sequence[Held] | None = Non
     if parts:
         grids, scores = zip(*(_try(train, classes, part) for part in parts), strict=True)
         score = torch.stack(scores).mean(0)
-        best = len(STRENGTHS) - 1 - int(score.flip(0).argmax())  # of equal ones the strongest
-        start = Heads(grids[-1].weight[best, None], grids[-1].bias[best, None], 0)
-        strength = STRENGTHS[best]
-        edge = {0: "weak", len(STRENGTHS) - 1: "strong"}.get(best)  # there the best may be beyond the grid
-        chosen = {"linear_held_out_top1": float(score[best]), "linear_at_edge": edge}
+        taken = choose(score, sum(len(part.held) for part in parts))
+        start = Heads(grids[-1].weight[taken, None], grids[-1].bias[taken, None], 0)
+        strength = STRENGTHS[taken]
+        edge = {0: "weak", len(STRENGTHS) - 1: "strong"}.get(taken)  # there the best may be beyond the grid
+        chosen = {"linear_held_out_top1": float(score[taken]), "linear_at_edge": edge}
     refit = solve(Standardizer.fit(train.values)(train.values), train.labels, classes, [strength], start)
     return refit, {"linear_strength": strength} | chosen
+
+
+def choose(score: Tensor, held: int) -> int:
+    """The middle one of the strengths that ``held`` images cannot tell from the best one.
+
+    Accuracies [G] of strengths from weak to strong. Those within one standard error of the best, sqrt(p (1 - p) / held), or
+    within one image, count as equal to it (the band of Breiman et al. 1984, *Classification and Regression Trees*, 3.4.3).
+    Where accuracy does not depend on the strength, the best one is at an edge by chance; the middle is not.
+    """
+    best = float(score.max())
+    band = max(math.sqrt(best * (1 - best) / held), 1 / held)
+    equal = (score >= best - band).nonzero().squeeze(1)
+    return int(equal[len(equal) // 2])
 
 
 def _try(train: Features, classes: int, part: Held) -> tuple[Heads, Tensor]:

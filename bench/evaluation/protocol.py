@@ -1,4 +1,4 @@
-"""Evaluation protocol v2: kNN v2 and linear evaluation v2 of the same features, and what learning curves show of both.
+"""Evaluation protocol v3: kNN v2 and linear evaluation v3 of the same features, and what learning curves show of both.
 
 Changing anything in `knn`, `linear`, `logistic` or `held_out` that changes a number means a new `versions.PROTOCOL`:
 records carry it, and others become stale.

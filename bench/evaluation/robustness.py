@@ -61,7 +61,7 @@ class Robustness(Evaluator):
     """Top-1 of both on each corruption, and its mean over them, which has a column."""
 
     name = "robustness"
-    version = 1
+    version = 2
     by_default = False
     columns = tuple(Metric(f"{metric}@corrupted", f"{title}, corrupted", note=NOTE) for metric, title in KEPT.items())
 

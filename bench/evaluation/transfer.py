@@ -28,7 +28,7 @@ class Transfer(Evaluator):
     """Top-1 of both on each of ``specs``; an image of other channels is made gray, or of three alike channels."""
 
     name = "transfer"
-    version = 1
+    version = 2
     by_default = False
     option = "--transfer-to"
 
