@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from itertools import product
 from math import log
@@ -22,6 +26,7 @@ from bench.recipe import resolve
 from bench.reporting import leaderboard, report, searches, tuning
 from bench.reporting.searches import Search, Trial
 from bench.settings import spaces
+from tests.small_cells import ROOT, environment, wait_for
 
 SMALL = ("--datasets", "digits:classes=5,fraction=0.2", "--budget", "2steps", "--set", "batch_size=16", "--device", "cpu")
 
@@ -95,19 +100,32 @@ def test_the_expected_best_is_that_of_all_draws():
         assert found[drawn - 1] == pytest.approx(fmean(max(one) for one in product(values, repeat=drawn)))
 
 
+def search_of(out):
+    """The one search below ``out``, and what each of its cells found: metrics by contender and seed."""
+    found, _ = records.read_all(out)
+    (one,) = searches.of_boards(leaderboard.build(found))
+    return one, {(record.track, record.contender, record.seed): record.metrics for record in found}
+
+
 def test_a_search_is_the_same_after_a_kill(tmp_path, bench_command):
-    out = tmp_path / "results"
-    command = ("tune", *SMALL, "--methods", "simclr", "--trials", "2", "--final-seeds", "1", "--out", str(out))
-    assert bench_command(*command)[0] == 0
-    (found,) = searches.of_boards(leaderboard.build(records.read_all(out)[0]))
-    lost = next(path for path in out.rglob("seed1000.json") if "temperature" in str(path))  # as if killed within trial 1
-    before = records.read(lost)
-    lost.unlink()
-    code, said, _ = bench_command(*command)
-    (again,) = searches.of_boards(leaderboard.build(records.read_all(out)[0]))
-    assert code == 0 and "1 to run" in said and records.read(lost).metrics == before.metrics
-    assert [one.contender for one in again.trials] == [one.contender for one in found.trials]
-    assert again.winner == found.winner and again.base == "simclr:batch_size=16"
+    rest = ("--methods", "simclr", "--trials", "2", "--final-budget", "2steps", "--final-seeds", "1")
+    command = ("tune", *SMALL, *rest, "--budget", "60steps", "--out")
+    assert bench_command(*command, str(tmp_path / "undisturbed"))[0] == 0
+    out = tmp_path / "killed"
+    with (tmp_path / "log").open("w") as log:
+        arguments = (sys.executable, "-m", "bench", *command, str(out))
+        run = subprocess.Popen(arguments, cwd=ROOT, env=environment(), stdout=log, stderr=log, start_new_session=True)
+    trial_1 = tmp_path / "killed-runs"
+    wait_for(lambda: [path for path in trial_1.rglob("*.checkpoint") if "temperature" in str(path)] or run.poll() is not None)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert len(list(out.rglob("seed*.json"))) == 1, "trial 0 has a record, and trial 1 was killed in training"
+    code, said, _ = bench_command(*command, str(out))
+    assert code == 0 and "1 have a record already, 1 to run" in said
+    assert search_of(out)[1] == search_of(tmp_path / "undisturbed")[1]
+    found, undisturbed = search_of(out)[0], search_of(tmp_path / "undisturbed")[0]
+    assert [one.contender for one in found.trials] == [one.contender for one in undisturbed.trials]
+    assert found.winner == undisturbed.winner and found.base == "simclr:batch_size=16"
     files, problems = report.render(out)
     board = files[out / "leaderboard.md"].content
     assert not problems and "tuned, T = 2" in board and "not opened" in files[out / "tuning.md"].content
