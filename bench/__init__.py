@@ -2,8 +2,8 @@
 
 Under the short name `datasets` that folder would hide, or be hidden by, the Hugging Face package of that name.
 
-What a notebook uses is here too, imported when it is first asked for: `run`, `leaderboard`, `evaluate`, `load_encoder` (see
-`bench.api`), and the module `records`.
+What a notebook uses is here too, imported when it is first asked for: `run`, `leaderboard`, `tune`, `tuned`, `evaluate`,
+`load_encoder` (see `bench.api`), and the module `records`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import records
-    from .api import evaluate, leaderboard, load_encoder, run
+    from .api import evaluate, leaderboard, load_encoder, run, tune, tuned
 
-__all__ = ["evaluate", "leaderboard", "load_encoder", "records", "run"]
+__all__ = ["evaluate", "leaderboard", "load_encoder", "records", "run", "tune", "tuned"]
 
 
 def __getattr__(name: str) -> Any:

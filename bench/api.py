@@ -1,4 +1,4 @@
-"""What a notebook imports, as ``import bench``: `run`, `leaderboard`, `evaluate`, `load_encoder`, and the module `records`."""
+"""What a notebook imports, as ``import bench``: `run`, `leaderboard`, `tune`, `tuned`, `evaluate`, `load_encoder`, `records`."""
 
 from __future__ import annotations
 
@@ -80,12 +80,79 @@ def leaderboard(out: str | Path = "results") -> pd.DataFrame:
     from .reporting import leaderboard as boards
     from .reporting import published, tables
 
+    return tables.numbers(boards.build(_read(out), published.read(Path(out))))
+
+
+def _read(out: str | Path) -> list[records.Record]:
     if not Path(out).is_dir():
         raise UserError(f"{out} is not a folder of records")
     found, problems = records.read_all(out)
     if problems and not found:
         raise UserError(problems[0])
-    return tables.numbers(boards.build(found, published.read(Path(out))))
+    return found
+
+
+def tune(
+    methods: str,
+    datasets: str = "auto",
+    trials: int = 8,
+    budget: str = "20ep",
+    seeds: int = 1,
+    *,
+    final_budget: str | None = None,
+    final_seeds: int = 3,
+    out: str | Path = "results",
+    runs: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    device: str = "auto",
+    backbone: str | None = None,
+    sets: Sequence[str] = (),
+    on_existing: OnExisting = "skip",
+    quiet: bool = False,
+) -> pd.DataFrame:
+    """Search and compare as the command `tune` does, from the same texts; returns what of ``out`` is `tuned`.
+
+    A trial that fails counts as the worst. `UserError` or `DataError` where anything that was asked for does not fit; nothing is
+    written then.
+    """
+    from rich.console import Console
+
+    from .budget import parse_budget
+    from .running import tune as tune_module
+    from .running.options import read_options
+
+    options = read_options(
+        methods=methods,
+        datasets=datasets,
+        budget=budget,
+        seeds=seeds,
+        out=Path(out),
+        runs=runs_root(None if runs is None else Path(runs), Path(out)),
+        data_root=data_root(None if data_dir is None else Path(data_dir)),
+        device=device,
+        backbone=backbone,
+        on_existing=on_existing,
+        sets=sets,
+    )
+    final = parse_budget(final_budget or budget, "--final-budget")
+    tune_module.run(tune_module.Tuning(options, trials, final, final_seeds), Console(quiet=quiet, highlight=False), dry_run=False)
+    return tuned(out)
+
+
+def tuned(out: str | Path = "results") -> pd.DataFrame:
+    """Every search below ``out``, a row for each leaderboard where its winner competes; the numbers of ``tuning.md``.
+
+    track, backbone, trial_budget, method: the search, around a method spec. winner: the method spec that won it.
+    trials: their number. trials_default, _worst, _median, _best: linear accuracy on the held-out tenth of train, as a fraction.
+    trials_failed: those that failed or collapsed. images, flops, seconds: of all trials together.
+    budget, n: the leaderboard and the winner's seeds there. default, tuned: mean linear accuracy on the test split; gain: tuned
+    minus default, paired by seed and test image; each with ``_half`` of its 95% interval. p_holm: of the gain, over the
+    leaderboard. They are missing where default and winner have no records there.
+    """
+    from .reporting import leaderboard as boards
+    from .reporting import tuning
+
+    return tuning.numbers(tuning.of_leaderboards(boards.build(_read(out))))
 
 
 def load_encoder(path: str | Path) -> nn.Module:

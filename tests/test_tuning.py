@@ -14,6 +14,7 @@ from typing import Annotated
 
 import pytest
 
+import bench
 from bench import recorded, records, search, versions
 from bench.budget import parse_budget
 from bench.contenders import parse_contender
@@ -107,10 +108,12 @@ def search_of(out):
     return one, {(record.track, record.contender, record.seed): record.metrics for record in found}
 
 
-def test_a_search_is_the_same_after_a_kill(tmp_path, bench_command):
+def test_a_search_is_the_same_after_a_kill_and_from_python(tmp_path, bench_command):
+    final = dict(final_budget="2steps", final_seeds=1)
+    at = dict(out=tmp_path / "undisturbed", sets=["batch_size=16"], device="cpu", quiet=True)
+    (table,) = bench.tune("simclr", SMALL[1], 2, "60steps", **final, **at).to_dict("records")
     rest = ("--methods", "simclr", "--trials", "2", "--final-budget", "2steps", "--final-seeds", "1")
     command = ("tune", *SMALL, *rest, "--budget", "60steps", "--out")
-    assert bench_command(*command, str(tmp_path / "undisturbed"))[0] == 0
     out = tmp_path / "killed"
     with (tmp_path / "log").open("w") as log:
         arguments = (sys.executable, "-m", "bench", *command, str(out))
@@ -125,7 +128,7 @@ def test_a_search_is_the_same_after_a_kill(tmp_path, bench_command):
     assert search_of(out)[1] == search_of(tmp_path / "undisturbed")[1]
     found, undisturbed = search_of(out)[0], search_of(tmp_path / "undisturbed")[0]
     assert [one.contender for one in found.trials] == [one.contender for one in undisturbed.trials]
-    assert found.winner == undisturbed.winner and found.base == "simclr:batch_size=16"
+    assert found.winner == undisturbed.winner == table["winner"] and found.base == "simclr:batch_size=16" == table["method"]
     files, problems = report.render(out)
     board = files[out / "leaderboard.md"].content
     assert not problems and "tuned, T = 2" in board and "not opened" in files[out / "tuning.md"].content
@@ -181,5 +184,10 @@ def test_the_report_recognises_a_search_and_marks_its_winner_where_it_competes()
     (group,) = tuning.of_leaderboards(boards)
     (line,) = tuning.finals(group, boards[0]).to_dict("records")
     assert line["method"] == "simclr" and line["gain"].startswith("+5.00") and line["tuned, T = 4"].startswith("85.00")
+    (row,) = tuning.numbers([group]).to_dict("records")
+    assert row["winner"] == won and (row["trials"], row["trials_default"], row["trials_best"], row["n"]) == (4, 0.5, 0.9, 3)
+    assert row["gain"] == pytest.approx(0.05) and row["default"] == pytest.approx(0.8)
+    documented = bench.tuned.__doc__.replace(", _", ", trials_")
+    assert [name for name in row if name not in documented and not name.endswith("_half")] == []
     del trials[names[1]]  # a gap: what comes after it is no search
     assert searches.of_boards(leaderboard.build(searched(trials, {}))) == []

@@ -124,24 +124,66 @@ def _proven(tuned: Tuned, board: Leaderboard) -> str:
 
 def trials(tuned: Tuned) -> pd.DataFrame:
     """How the trials of each method spread, and what they cost."""
-    return pd.DataFrame([_spread(search) for search in tuned.searches])
+    return pd.DataFrame([_trials_line(search.base, _spread(search)) for search in tuned.searches])
 
 
-def _spread(search: Search) -> dict[str, str]:
+def _trials_line(name: str, spread: dict[str, Any]) -> dict[str, str]:
+    return {
+        "method": name,
+        "T": str(spread["trials"]),
+        **{part: LINEAR_TOP1.shown(spread[f"trials_{part}"]) for part in ("default", "worst", "median", "best")},
+        "failed": str(spread["trials_failed"]),
+        "images": f"{spread['images']:,}",
+        "operations": tables.operations(spread["flops"]),
+        "time": tables.duration(spread["seconds"]),
+    }
+
+
+def _spread(search: Search) -> dict[str, Any]:
+    """The accuracies of the trials on the held-out tenth, as fractions, and the costs of all of them together."""
     values = [trial.accuracy for trial in search.trials]
     costs = [record.cost for trial in search.trials for record in trial.records]
     flops = [cost.get("flops") for cost in costs]
     return {
-        "method": search.base,
-        "T": str(len(values)),
-        "default": LINEAR_TOP1.shown(values[0]),
-        "worst": LINEAR_TOP1.shown(min(values)),
-        "median": LINEAR_TOP1.shown(median(values)),
-        "best": LINEAR_TOP1.shown(max(values)),
-        "failed": str(sum(trial.failed for trial in search.trials)),
-        "images": f"{sum(cost.get('images') or 0 for cost in costs):,}",
-        "operations": tables.operations(sum(f for f in flops if f is not None) if None not in flops else None),
-        "time": tables.duration(sum(cost.get(part) or 0.0 for cost in costs for part in PARTS)),
+        "trials": len(values),
+        "trials_default": values[0],
+        "trials_worst": min(values),
+        "trials_median": median(values),
+        "trials_best": max(values),
+        "trials_failed": sum(trial.failed for trial in search.trials),
+        "images": sum(cost.get("images") or 0 for cost in costs),
+        "flops": sum(f for f in flops if f is not None) if None not in flops else None,
+        "seconds": sum(cost.get(part) or 0.0 for cost in costs for part in PARTS),
+    }
+
+
+def numbers(found: Sequence[Tuned]) -> pd.DataFrame:
+    """Every search, once for each leaderboard where its winner competes, else once; accuracies as fractions."""
+    lines: list[dict[str, Any]] = []
+    for tuned in found:
+        for one in tuned.searches:
+            where = {"track": one.track, "backbone": one.backbone, "trial_budget": one.budget, "method": one.base}
+            finals = [line for board in tuned.boards if (line := _final_numbers(one, board))]
+            lines += [where | {"winner": one.winner} | _spread(one) | line for line in finals or [{}]]
+    return pd.DataFrame(lines)
+
+
+def _final_numbers(search: Search, board: Leaderboard) -> dict[str, Any]:
+    """Default and winner on ``board``; empty where one of them has no good record there."""
+    default, won = (row.interval(HEADLINE) if row else None for row in _rows(search, board))
+    if default is None or won is None:
+        return {}
+    judged = board.judged(HEADLINE, search.winner, search.base) if search.winner != search.base else None
+    return {
+        "budget": board.budget,
+        "default": default.mean,
+        "default_half": default.half,
+        "tuned": won.mean,
+        "tuned_half": won.half,
+        "gain": judged.pair.difference if judged else won.mean - default.mean,
+        "gain_half": judged.pair.half if judged else None,
+        "p_holm": judged.p if judged else None,
+        "n": won.n,
     }
 
 
