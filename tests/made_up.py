@@ -12,15 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from bench import records
+from bench import recorded, records
 from bench.budget import parse_budget
 from bench.cells import Cell, escaped
+from bench.contenders import parse_contender
 from bench.datasets.registry import tracks
 from bench.datasets.spec import Spec
 from bench.methods import Method, registry
 from bench.recipe import resolve
 from bench.records import Record
+from bench.reporting.searches import SEEDS
 from bench.running.cell import blank
+from bench.versions import PROTOCOL
 
 TRACK = "made_up_track"
 TRAIN, TEST = 8000, 2000
@@ -128,3 +131,17 @@ def few(seeds: int = 5) -> list[Record]:
 
 def read(out: Path) -> list[Record]:
     return records.read_all(out)[0]
+
+
+def searched(trials: dict[str, float], finals: dict[str, float]) -> list[Record]:
+    """Records of trials of simclr on digits with these accuracies, by contender, and of three seeds of a board with those."""
+    seeds = [(name, value, SEEDS) for name, value in trials.items()]
+    seeds += [(name, value, seed) for name, value in finals.items() for seed in range(3)]
+    made = []
+    for name, value, seed in seeds:
+        track, settings = "digits" if seed < SEEDS else "digits:dev", dict(parse_contender(name).settings)
+        one = Record(track, "test_resnet", "1ep", "simclr", seed, "ok", name, metrics={"linear_top1": value})
+        one.data, one.protocol, one.given = {"train": 1000}, PROTOCOL, {"settings": settings}
+        one.recipe = recorded.recipe(one).as_dict()
+        made.append(one)
+    return made

@@ -10,6 +10,8 @@ from urllib.parse import urlparse
 
 import pytest
 
+from bench import recorded
+from bench.metrics import Metric
 from bench.reporting import report
 from tests import made_up
 from tests.made_up import Contestant
@@ -181,6 +183,25 @@ def test_another_leaderboard(page):
     find(page, "#board option[value='1']").click()
     assert "bootstrap (BCa)" in find(page, "tr[data-method=alpha] td span").get_attribute("title")
     assert not find(page, "#published-section").is_displayed() or "10ep" in find(page, "#published").text
+
+
+def test_what_concerns_several_metrics_tracks_and_trials(driver, tmp_path, patch):
+    tracks = ("made_up_track", "another_track")
+    made_up.install(patch, names=tracks)
+    made = [made_up.record(c, seed, track) for track in tracks for c in made_up.FEW for seed in range(3)]
+    for record in made:
+        record.metrics["error"] = 1 - record.metrics["linear_top1"]
+        record.evaluators = {"errors": {"version": 1, "columns": {"error": vars(Metric("error", "error", better="lower"))}}}
+    names = recorded.trials(made_up.searched({"simclr": 0.5}, {})[0], "simclr", 3)
+    searched = made_up.searched(dict(zip(names, (0.5, 0.6, 0.9), strict=True)), {"simclr": 0.8, names[2]: 0.85})
+    made_up.write(tmp_path, [*made, *searched])
+    report.write(report.render(tmp_path)[0])
+    load(driver, tmp_path / report.PAGE)
+    assert find(driver, "#ranks tbody tr").text.split() == ["alpha", "1", "1", "1", "1", "1"]
+    assert find(driver, "#tau tbody tr").text.split()[:2] == ["linear", "1.00"]  # less error is as good as more accuracy
+    assert "another_track, made_up_track" in find(driver, "#tracks h3").text and "alpha" in find(driver, "#tracks tbody th").text
+    assert "+5.00" in find(driver, "#tuning tbody").text and "simclr" in find(driver, "#tuning tbody th").text
+    assert driver.find_elements("css selector", "#trials-0 svg.main-svg")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

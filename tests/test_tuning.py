@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from math import log
 from statistics import fmean
@@ -15,18 +15,18 @@ from typing import Annotated
 import pytest
 
 import bench
-from bench import recorded, records, search, versions
+from bench import records, search
 from bench.budget import parse_budget
-from bench.contenders import parse_contender
 from bench.datasets.registry import tracks
 from bench.datasets.spec import Spec
 from bench.errors import UserError
 from bench.methods import Config, registry
 from bench.methods.base import Choice, Log, Positive
 from bench.recipe import resolve
-from bench.reporting import leaderboard, report, searches, tuning
+from bench.reporting import leaderboard, page, report, searches, tuning
 from bench.reporting.searches import Search, Trial
 from bench.settings import spaces
+from tests import made_up
 from tests.small_cells import ROOT, environment, wait_for
 
 SMALL = ("--datasets", "digits:classes=5,fraction=0.2", "--budget", "2steps", "--set", "batch_size=16", "--device", "cpu")
@@ -153,6 +153,7 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path, bench_command, argum
 def test_a_method_without_a_space_is_said_aloud(tmp_path, bench_command):
     _, said, _ = bench_command("tune", *SMALL, "--methods", "simsiam", "--out", str(tmp_path / "results"), "--dry-run")
     assert "simsiam declares no settings of its own; lr 0.0" in said and not list(tmp_path.iterdir())
+    assert "8 cells: digits:dev," in said and "6 cells: digits:classes" in said and "trial 1 stands for the winner" in said
 
 
 def test_the_list_shows_what_is_searched(bench_command):
@@ -160,34 +161,24 @@ def test_the_list_shows_what_is_searched(bench_command):
     assert "weight_decay: 1/10 to 10 times" in said and "temperature: 0.05 to 1, logarithmic" in said
 
 
-def searched(accuracies: dict[str, float], finals: dict[str, float]) -> list[records.Record]:
-    """Records of trials of simclr with these accuracies, by contender, and of a board with those."""
-    made = [trial(name, value).records[0] for name, value in accuracies.items()]
-    made += [replace(trial(name, value).records[0], seed=seed) for name, value in finals.items() for seed in range(3)]
-    for record in made:
-        record.track = "digits:dev" if record.seed >= searches.SEEDS else "digits"
-        record.backbone, record.method, record.data = "test_resnet", "simclr", {"train": 1000}
-        record.protocol, record.given = versions.PROTOCOL, {"settings": dict(parse_contender(record.contender).settings)}
-        record.recipe = recorded.recipe(record).as_dict()
-    return made
-
-
 def test_the_report_recognises_a_search_and_marks_its_winner_where_it_competes():
     names = [str(one) for one in search.trials(recipe(), 4)]
     names[1] = names[1].replace("lr=0.06,", "")  # the default, which a name does not bear
     won, other = names[2], names[1]
     trials = dict(zip(names, (0.5, 0.6, 0.9, 0.7), strict=True))
-    boards = leaderboard.build(searched(trials, {"simclr": 0.8, won: 0.85, other: 0.8}))
+    boards = leaderboard.build(made_up.searched(trials, {"simclr": 0.8, won: 0.85, other: 0.8}))
     (found,) = searches.of_boards(boards)
     assert [one.contender for one in found.trials] == names and found.winner == won
     assert {row.contender: row.tuned for row in boards[0].rows} == {"simclr": 0, won: 4, other: 0}
     (group,) = tuning.of_leaderboards(boards)
     (line,) = tuning.finals(group, boards[0]).to_dict("records")
     assert line["method"] == "simclr" and line["gain"].startswith("+5.00") and line["tuned, T = 4"].startswith("85.00")
+    (shown,) = page.content(boards)["tuning"]
+    assert shown["finals"][0]["lines"] == [line] and shown["curves"][0]["percent"][0] == pytest.approx(67.5)
     (row,) = tuning.numbers([group]).to_dict("records")
     assert row["winner"] == won and (row["trials"], row["trials_default"], row["trials_best"], row["n"]) == (4, 0.5, 0.9, 3)
     assert row["gain"] == pytest.approx(0.05) and row["default"] == pytest.approx(0.8)
     documented = bench.tuned.__doc__.replace(", _", ", trials_")
     assert [name for name in row if name not in documented and not name.endswith("_half")] == []
     del trials[names[1]]  # a gap: what comes after it is no search
-    assert searches.of_boards(leaderboard.build(searched(trials, {}))) == []
+    assert searches.of_boards(leaderboard.build(made_up.searched(trials, {}))) == []

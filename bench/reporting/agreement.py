@@ -15,8 +15,11 @@ FEWEST = 3  # contestants, below which a correlation of ranks says nothing
 
 
 def means(board: Leaderboard) -> dict[str, dict[str, float]]:
-    """By metric and contestant the mean over seeds, of metrics that all ranked contestants have; empty below FEWEST."""
-    rows = [row for row in board.ranked if row.good]
+    """By metric and contestant the mean over seeds, of metrics that all ranked contestants have.
+
+    Empty below FEWEST contestants, and where there are no metrics but the protocol's.
+    """
+    rows = [row for row in board.ranked if row.good] if board.columns else []
     keys = [key for key in board.metrics if all(row.values[key] for row in rows)]
     return {key: {row.contender: fmean(row.values[key].values()) for row in rows} for key in keys if len(rows) >= FEWEST}
 
@@ -42,19 +45,19 @@ def ranks(board: Leaderboard) -> dict[str, dict[str, int]]:
 
 
 def rank_table(board: Leaderboard) -> pd.DataFrame | None:
-    """Methods by metrics; None where there are no more metrics than the protocol's, or too few contestants."""
+    """Methods by metrics; None where `means` is empty."""
     found = ranks(board)
-    if not found or not board.columns:
+    if not found:
         return None
     names = next(iter(found.values()))
     return pd.DataFrame([{"method": n, **{board.metrics[key]: str(of[n]) for key, of in found.items()}} for n in names])
 
 
 def correlation_table(board: Leaderboard) -> pd.DataFrame | None:
-    """Metrics by metrics; None where `rank_table` is."""
-    if rank_table(board) is None:
-        return None
+    """Metrics by metrics; None where `means` is empty."""
     found, names = correlations(board), list(means(board))
+    if not names:
+        return None
 
     def cell(a: str, b: str) -> str:
         return "" if a == b else tables.number(found.get((a, b), found.get((b, a))), "{:.2f}")

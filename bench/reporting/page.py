@@ -13,7 +13,7 @@ import numpy as np
 
 from ..metrics import COMPARED, HEADLINE, PROTOCOL
 from ..records import Record
-from . import agreement, curves, experiments, spent, stats, sweeps
+from . import agreement, curves, experiments, spent, stats, summary, sweeps, tuning
 from .leaderboard import Leaderboard, Row
 from .paired import Judged
 
@@ -21,7 +21,7 @@ CURVE_NUMBERS = 500_000  # of all records together; more make the page slow to l
 MEAN_POINTS = 60
 MOST_POINTS, FEWEST_POINTS = 100, 6
 LEFT_OUT = ("step", "epoch")  # both follow from progress
-SCRIPTS = ("state.js", "table.js", "charts.js", "matrix.js", "agreement.js", "record.js", "sweeps.js", "main.js")
+SCRIPTS = ("state.js", "table.js", "charts.js", "matrix.js", "agreement.js", "record.js", "sweeps.js", "across.js", "main.js")
 
 
 class Pool:
@@ -53,6 +53,9 @@ def html(
         plotly=get_plotlyjs(),
         script="\n".join((web / name).read_text(encoding="utf-8") for name in SCRIPTS),
         data=_packed(content(boards, judged, running)),
+        over_tracks=summary.LEGEND,
+        tuning=tuning.LEGEND.replace("`", ""),
+        trials=tuning.CURVE,
     )
 
 
@@ -74,6 +77,8 @@ def content(
         "headline": HEADLINE,
         "compared": COMPARED,
         "boards": shown,
+        "summaries": summary.page(summary.of_boards(boards)),
+        "tuning": tuning.page(tuning.of_leaderboards(boards)),
         "experiments": experiments.page(judged),
         "shared": {name: pool.values for name, pool in shared.items()},
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -43,6 +43,14 @@ class Summary:
     def seeds(self) -> int:
         """The fewest of a method on a track."""
         return min(len(values) for of_method in self.samples.values() for values in of_method)
+
+    @property
+    def title(self) -> str:
+        return f"{self.backbone}, {self.budget}: {', '.join(self.tracks)}"
+
+    @property
+    def note(self) -> str:
+        return "" if self.seeds >= ENOUGH else f"Without intervals: a method has fewer than {ENOUGH} seeds on a track."
 
 
 def of_boards(boards: Sequence[Leaderboard], metric: str = HEADLINE) -> list[Summary]:
@@ -156,10 +164,14 @@ def markdown(summaries: Sequence[Summary]) -> list[str]:
         return []
     lines = ["## Over tracks", "", LEGEND, ""]
     for one in summaries:
-        title = f"**{one.backbone}, {one.budget}: {', '.join(one.tracks)}**"
-        few = [] if one.seeds >= ENOUGH else [f"Without intervals: a method has fewer than {ENOUGH} seeds on a track.", ""]
-        lines += [title, "", table(one).to_markdown(index=False, disable_numparse=True), "", *few]
+        lines += [f"**{one.title}**", "", table(one).to_markdown(index=False, disable_numparse=True), ""]
+        lines += [one.note, ""] if one.note else []
     return lines
+
+
+def page(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
+    """What the page shows of them, as plain values."""
+    return [{"title": one.title, "lines": table(one).to_dict("records"), "note": one.note} for one in summaries]
 
 
 LEGEND = (

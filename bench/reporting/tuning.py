@@ -198,8 +198,28 @@ def expected(tuned: Tuned) -> pd.DataFrame:
 
 def figure(tuned: Tuned) -> Figure:
     """The same as curves."""
-    lines = [{"method": s.base, "percent": [rounded(100 * value) for value in s.expected_best()]} for s in tuned.searches]
-    return Figure({"title": tuned.title, "lines": lines}, against_trials)
+    return Figure({"title": tuned.title, "lines": _curves(tuned)}, against_trials)
+
+
+def _curves(tuned: Tuned) -> list[dict[str, Any]]:
+    return [{"method": s.base, "percent": [rounded(100 * value) for value in s.expected_best()]} for s in tuned.searches]
+
+
+def page(found: Sequence[Tuned]) -> list[dict[str, Any]]:
+    """What the page shows of them, as plain values."""
+    return [
+        {
+            "title": one.title,
+            "finals": [
+                {"title": board.title, "lines": frame.to_dict("records"), "verdict": verdict(one, board)}
+                for board in one.boards
+                if (frame := finals(one, board)) is not None
+            ],
+            "trials": trials(one).to_dict("records"),
+            "curves": _curves(one),
+        }
+        for one in found
+    ]
 
 
 def against_trials(axes: Any, shows: dict[str, Any]) -> None:

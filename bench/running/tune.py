@@ -15,7 +15,7 @@ from ..budget import Budget
 from ..contenders import Contender
 from ..datasets.registry import open_splits, track_of
 from ..datasets.spec import Spec
-from ..errors import UserError, counted
+from ..errors import UserError
 from ..recipe import Recipe, resolve
 from ..reporting import leaderboard, searches
 from . import session
@@ -53,15 +53,13 @@ def _tune(tuning: Tuning, spec: Spec, bases: Sequence[Recipe], console: Console,
         tuning.options, specs=[replace(spec, dev=True)], contenders=contenders, first_seed=searches.SEEDS, asked_for=(), said=()
     )
     session.run(trials, console, dry_run, timed)
-    last = f"{tuning.final_budget}, {counted(tuning.final_seeds, 'seed')}"
-    if dry_run or timed:
-        console.print(f"then the default and the winner of each on {spec}: {last}", markup=False, soft_wrap=True)
-        return 0
-    winners = [_winner(tuning, recipe, console) for recipe in bases]
+    first = dry_run or timed
+    winners = [_winner(tuning, recipe, console, first) for recipe in bases]
     compared = [one for recipe, winner in zip(bases, winners, strict=True) for one in (recipe.contender, winner)]
     final = replace(tuning.options, specs=[spec], contenders=compared, budget=tuning.final_budget, seeds=tuning.final_seeds)
-    code = session.run(replace(final, said=()), console, dry_run=False)
-    console.print(f"default and tuned side by side: {tuning.options.out / 'tuning.md'}", markup=False, soft_wrap=True)
+    code = session.run(replace(final, said=()), console, dry_run, timed)
+    if not first:
+        console.print(f"default and tuned side by side: {tuning.options.out / 'tuning.md'}", markup=False, soft_wrap=True)
     return code
 
 
@@ -92,17 +90,19 @@ def describe(recipe: Recipe) -> str:
     return alone + "; ".join(f"{key} {space}" for key, space in where.items())
 
 
-def _winner(tuning: Tuning, recipe: Recipe, console: Console) -> Contender:
-    """The best of the trials, by their records."""
+def _winner(tuning: Tuning, recipe: Recipe, console: Console, foreseen: bool) -> Contender:
+    """The best of the trials, by their records; where it is ``foreseen`` and they are not complete, trial 1 in its stead."""
     boards = leaderboard.build(records.read_all(tuning.options.out)[0])
     place = (str(replace(recipe.spec, dev=False)), recipe.backbone, str(recipe.budget), str(recipe.contender))
     found = [one for one in searches.of_boards(boards) if (one.track, one.backbone, one.budget, one.base) == place]
+    if foreseen and not (found and len(found[0].trials) >= tuning.trials):
+        console.print(f"{recipe.contender}: trial 1 stands for the winner, which is not known yet", markup=False, soft_wrap=True)
+        return search.trial(recipe, 1)
     if not found:
         raise UserError(f"the records of the trials of {recipe.contender} are gone or stale; `list results --stale` says why")
     of = found[0].first(tuning.trials)
     number = [trial.contender for trial in of.trials].index(of.winner)
-    best = f"{100 * of.trials[number].accuracy:.2f}"
-    console.print(
-        f"{of.base}: trial {number} of 0 to {len(of.trials) - 1} won with {best}: {of.winner}", markup=False, soft_wrap=True
-    )
+    won = f"trial {number} of 0 to {len(of.trials) - 1} won with {100 * of.trials[number].accuracy:.2f}: {of.winner}"
+    lost = "every trial failed or collapsed; the default settings stay"
+    console.print(f"{of.base}: {won if not of.trials[number].failed else lost}", markup=False, soft_wrap=True)
     return search.trial(recipe, number)

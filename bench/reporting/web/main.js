@@ -12,6 +12,7 @@ function drawAll() {
   drawMatrix();
   drawAgreement();
   drawPublished();
+  drawTuning();
 }
 
 function chooseBoard(index) {
@@ -88,6 +89,7 @@ async function start() {
   at("filter").value = state.filter;
   for (const id of ["anchors", "stale"]) at(id).checked = Boolean(state[id]);
   listen();
+  drawSummaries();
   drawClaims();
   chooseBoard(state.board);
   const asked = state.method && board().rows.find((row) => row.method === state.method);

@@ -3,7 +3,7 @@
 function drawMatrix() {
   const metric = at("matrix-metric").value;
   const known = new Map(board().pairs[metric].map(([a, b, ...pair]) => [`${a}\n${b}`, pair]));
-  const names = shownRows().filter((row) => row.kind !== "stale" && row.metrics[metric]).map((row) => row.method);
+  const names = shownRows().filter((row) => !["stale", "external"].includes(row.kind) && row.metrics[metric]).map((row) => row.method);
   const head = make("tr", {}, make("th", { class: "name", scope: "col" }, "row − column"), ...names.map((name) => make("th", { scope: "col" }, name)));
   const lines = names.map((a) => make("tr", {}, make("th", { scope: "row", class: "name" }, ...breakable(a)), ...names.map((b) => pairCell(a, b, known))));
   at("matrix").replaceChildren(make("thead", {}, head), make("tbody", {}, ...lines));

@@ -1,4 +1,4 @@
-// Sweeps over one number or two, and the verdicts on claims.
+// Sweeps over one number or two.
 
 function drawSweeps() {
   const found = board().sweeps, metric = declared(data.headline).title;
@@ -33,17 +33,4 @@ function drawGrid(id, grid, metric, row) {
   };
   draw(id, [trace], grid.keys[1], grid.keys[0], `${metric} of every combination of ${grid.title}; the leaderboard has the numbers.`);
   Plotly.relayout(at(id), { "xaxis.type": "category", "yaxis.type": "category" });
-}
-
-function drawClaims() {
-  at("claims-section").hidden = !data.experiments.length;
-  const plain = (text) => text.replaceAll(/[*`]/g, "");
-  at("claims").replaceChildren(...data.experiments.flatMap((one) => {
-    const names = Object.keys(one.claims[0]), left = ["claim", "verdict", "on", "there"];
-    const head = make("tr", {}, ...names.map((name) => make("th", { scope: "col", class: left.includes(name) ? "text" : "" }, name)));
-    const lines = one.claims.map((claim) => make("tr", {}, ...names.map((name) =>
-      make("td", { class: name === "claim" ? "wrap" : left.includes(name) ? "text" : "" }, plain(claim[name])))));
-    const table = make("table", { "aria-label": one.title }, make("thead", {}, head), make("tbody", {}, ...lines));
-    return [make("h3", {}, one.title), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": one.title }, table)];
-  }));
 }
