@@ -6,17 +6,14 @@ the points, however many they are.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from .effort import spend
 
-CHUNK_BYTES = {"cpu": 12 * 2**20, "cuda": 64 * 2**20}  # of distances held at a time: what the cache holds, what fills a GPU
-LANES = 64  # centroids are compared so many at a time
+CHUNK_BYTES = {"cpu": 2 * 2**20, "cuda": 64 * 2**20}  # of distances held at a time: what the cache holds, what fills a GPU
 SAMPLE = 32  # points a centroid that k-means++ chooses from,
 SAMPLE_ALL = 2**16  # and at most so many in all, or twice k: beyond, its k passes over them would take the longest
 
@@ -49,18 +46,17 @@ def kmeans(points: Tensor, k: int, iterations: int, generator: torch.Generator, 
 
 def assign(points: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
     """The nearest centroid of each point, int64 [N], and its squared distance less the point's own norm, [N]."""
-    padding = -len(centroids) % LANES
-    half_norm = pad(centroids.square().sum(1) / 2, (0, padding), value=math.inf)
-    across = pad(centroids, (0, 0, 0, padding)).T
+    half_norm = centroids.square().sum(1) / 2
     nearest = torch.empty(len(points), dtype=torch.int64, device=points.device)
     distance = points.new_empty(len(points))
     rows = chunk_rows(centroids)
-    score = points.new_empty(min(rows, len(points)), across.shape[1])  # one for all chunks: new memory costs a tenth
+    score = points.new_empty(min(rows, len(points)), len(centroids))  # one for all chunks: new memory costs a tenth
     for start in range(0, len(points), rows):
         part = points[start : start + rows]
-        torch.addmm(half_norm, part, across, beta=-1, out=score[: len(part)])
-        best, nearest[start : start + rows] = _row_max(score[: len(part)])
-        distance[start : start + rows] = best.mul_(-2)
+        held = torch.addmm(half_norm, part, centroids.T, beta=-1, out=score[: len(part)])
+        best = _row_argmax(held)
+        nearest[start : start + rows] = best
+        distance[start : start + rows] = held.gather(1, best[:, None])[:, 0].mul_(-2)
     return nearest, distance
 
 
@@ -69,12 +65,9 @@ def chunk_rows(centroids: Tensor) -> int:
     return max(1, CHUNK_BYTES[centroids.device.type] // (4 * len(centroids)))
 
 
-def _row_max(score: Tensor) -> tuple[Tensor, Tensor]:
-    """``score.max(1)`` of [n, k], LANES dividing k, in two steps: three times as quick on a CPU."""
-    blocks = score.view(len(score), -1, LANES)
-    best, lane = blocks.amax(1).max(1)
-    block = blocks.gather(2, lane[:, None, None].expand(-1, blocks.shape[1], 1)).argmax(1)[:, 0]
-    return best, block * LANES + lane
+def _row_argmax(score: Tensor) -> Tensor:
+    """Where each row of [n, k] is largest, the first of equals: by NumPy on a CPU, five times as quick there as torch's."""
+    return torch.from_numpy(score.numpy().argmax(1)) if score.device.type == "cpu" else score.argmax(1)
 
 
 def _means(points: Tensor, nearest: Tensor, distance: Tensor, k: int) -> Tensor:
