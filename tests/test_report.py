@@ -12,7 +12,8 @@ import pytest
 from bench import records
 from bench.cli import main
 from bench.events import Progress, Started
-from bench.reporting import curves, leaderboard, plots, published, report, spent, stale, tables, watch
+from bench.reporting import curves, leaderboard, plots, published, report, row, spent, stale, tables, watch
+from bench.reporting.row import row_of
 from bench.running import cell
 from bench.running.options import read_options
 from bench.running.plan import plan
@@ -84,14 +85,14 @@ def test_ranks_have_intervals_and_the_top_group_is_bold(out):
 
 
 def test_collapse_and_own_recipes_stand_at_the_name(out):
-    row = leaderboard.row([r for r in made_up.read(out) if r.contender == "alpha"])
-    assert row.marks == []
+    found = row_of([r for r in made_up.read(out) if r.contender == "alpha"])
+    assert found.marks == []
     for collapsed, mark in (([0, 3], "2 of 5 collapsed"), (range(5), "collapsed")):
-        for r in row.records:
+        for r in found.records:
             r.collapsed = r.seed in collapsed
-        assert row.marks == [mark]
-    row.records[0].recipe["own_recipe"] = "Somebody 2020, table 8"
-    assert row.marks == ["own recipe", "collapsed"] and row.own_recipe == "Somebody 2020, table 8"
+        assert found.marks == [mark]
+    found.records[0].recipe["own_recipe"] = "Somebody 2020, table 8"
+    assert found.marks == ["own recipe", "collapsed"] and found.own_recipe == "Somebody 2020, table 8"
 
 
 def test_computing_is_shown_and_unknown_in_old_records(out):
@@ -133,7 +134,7 @@ def test_nothing_is_claimed_of_two_seeds(out, tmp_path):
 
 def test_test_split_interval_only_where_the_split_is_small(out, monkeypatch):
     assert re.fullmatch(r"\d\d\.\d–\d\d\.\d", tables.table(board(out))["test split"][0])
-    monkeypatch.setattr(leaderboard, "SMALL_TEST", made_up.TEST - 1)
+    monkeypatch.setattr(row, "SMALL_TEST", made_up.TEST - 1)
     assert "test split" not in tables.table(board(out))
 
 

@@ -14,8 +14,9 @@ from ..errors import UserError
 from ..metrics import COMPARED
 from ..records import Record
 from . import confounds, leaderboard, paired, stats, tables
-from .leaderboard import Leaderboard, Row, find_row
+from .leaderboard import Leaderboard, find_row
 from .paired import Judged, Sample
+from .row import Row, row_of
 
 Board = tuple[str, str, str]  # track, backbone, budget
 WORSE, GONE = "worse", "gone"
@@ -158,5 +159,5 @@ def _by_subject(found: Sequence[Record], filters: Board) -> dict[tuple[Board, st
 
 
 def _alone(key: tuple[Board, str], metric: str, left: list[Record], right: list[Record]) -> Comparison:
-    a, b = (leaderboard.row(side).sample(metric) if side else Sample({}) for side in (left, right))
+    a, b = (row_of(side).sample(metric) if side else Sample({}) for side in (left, right))
     return Comparison(*key, metric, a, b, None, gone=bool(right) and not b.values)  # cells that never ran say nothing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from .leaderboard import Row
+from .row import Row
 
 
 def differing(rows: Sequence[Row]) -> dict[str, dict[str, list[str]]]:

@@ -14,8 +14,9 @@ import numpy as np
 from ..metrics import COMPARED, HEADLINE, PROTOCOL
 from ..records import Record
 from . import agreement, curves, experiments, spent, stats, summary, sweeps, tuning
-from .leaderboard import Leaderboard, Row
+from .leaderboard import Leaderboard
 from .paired import Judged
+from .row import Row
 
 CURVE_NUMBERS = 500_000  # of all records together; more make the page slow to load
 MEAN_POINTS = 60

@@ -13,7 +13,8 @@ import pandas as pd
 from ..contenders import Contender, parse_contender
 from ..metrics import COMPARED, HEADLINE, METRICS
 from . import tables
-from .leaderboard import Leaderboard, Row
+from .leaderboard import Leaderboard
+from .row import Row
 
 FEWEST = 3  # values that make a sweep of one number
 Settings = dict[str, float]

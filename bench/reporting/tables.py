@@ -12,8 +12,9 @@ from ..errors import UserError
 from ..metrics import HEADLINE, METRICS, Metric
 from ..settings import nearest
 from . import stats
-from .leaderboard import Leaderboard, Row
+from .leaderboard import Leaderboard
 from .paired import Pair
+from .row import Row
 from .stats import Interval
 
 RULE = "*not ranked: anchors and oracles*"

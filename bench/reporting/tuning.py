@@ -13,8 +13,9 @@ import pandas as pd
 from ..contenders import parse_contender
 from ..metrics import HEADLINE, LINEAR_TOP1, METRICS
 from . import searches, tables
-from .leaderboard import Leaderboard, Row, find_row
+from .leaderboard import Leaderboard, find_row
 from .plots import COLOURS, DASHES, MARKERS, Figure, label, legend, rounded
+from .row import Row
 from .searches import Search
 from .spent import PARTS
 

@@ -26,8 +26,9 @@ from scipy import special
 from ..datasets.spec import parse_spec
 from ..experiment import Claim, Experiment
 from . import paired
-from .leaderboard import Leaderboard, Row, find_row
+from .leaderboard import Leaderboard, find_row
 from .paired import POWER, Pair, Part, Sample
+from .row import Row
 from .stats import ENOUGH, LEVEL, holm, is_significant
 
 MOST_SEEDS = 1000  # beyond which no number of seeds is named
