@@ -65,7 +65,9 @@ def report(
     png: Annotated[bool, typer.Option("--png", help="The figures as PNG too.")] = False,
     columns: Annotated[
         str | None,
-        typer.Option(help="Of the tables only these columns, by title, metric or evaluator; * is a wildcard. Else all."),
+        typer.Option(
+            help="Tables have these columns from now on, by title, metric or evaluator; * is a wildcard, and alone it means all."
+        ),
     ] = None,
 ) -> None:
     """Rebuild tables, figures and the page (index.html) from the records alone."""
@@ -74,7 +76,7 @@ def report(
 
     if not out.is_dir():
         raise UserError(f"--out {out} is not a folder; `python -m bench run` makes one")
-    only = [part.strip() for part in re.split(r",(?! )", columns or "") if part.strip()]
+    only = None if columns is None else [part.strip() for part in re.split(r",(?! )", columns) if part.strip()]
     if not watch and not any(record_paths(out)):
         warn(f"no records in {out}: a run writes them to its --out")
     if watch and check:
@@ -110,7 +112,7 @@ def merge(
     console.print(f"{out} has {copied} records, {same} of them found twice and alike", markup=False, soft_wrap=True)
 
 
-def _renew(out: Path, png: bool, only: list[str], live: bool = False) -> None:
+def _renew(out: Path, png: bool, only: list[str] | None, live: bool = False) -> None:
     from ..reporting import report as report_module
 
     files, problems = report_module.render(out, live, png, only)

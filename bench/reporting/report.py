@@ -14,6 +14,7 @@ from ..errors import UserError
 from ..throughput import table as throughput
 from . import (
     agreement,
+    columns,
     confounds,
     experiments,
     latex,
@@ -81,7 +82,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Gone:
-    """A figure of a leaderboard that has no records any more."""
+    """A file that has nothing to show any more."""
 
     def is_current(self, path: Path) -> bool:
         return not path.exists()
@@ -93,23 +94,25 @@ class Gone:
 Files = dict[Path, Text | Drawing | Gone]
 
 
-def render(out: Path, following: bool = False, png: bool = False, only: Sequence[str] = ()) -> tuple[Files, list[str]]:
+def render(out: Path, following: bool = False, png: bool = False, only: Sequence[str] | None = None) -> tuple[Files, list[str]]:
     """Every file that follows from the records in ``out``, and a line for each thing there that cannot be read.
 
     ``following`` a run, the page shows what it does now and loads itself again; ``png`` adds the figures as PNG. Tables, not the
-    page and the CSV files, have the columns that ``only`` names, where it names any; `UserError` where it names one that is none.
+    page and the CSV files, have the columns that the patterns ``only`` name, which a file keeps for the next time; None takes
+    those of the file. `UserError` where ``only`` has a pattern that names none.
     """
     found, problems = records.read_all(out)
     boards = leaderboard.build(found, published.read(out, problems.append))
-    tables.check_columns(boards, only)
+    shown, kept = _columns(out, boards, only, problems.append)
     devices = sorted({r.environment.get("device", "an unknown machine") for r in found})
     figures = {board.title: _figures(board) for board in boards}
     judged, unread = experiments.of_folder(out, boards)
-    texts = {board.title: _markdown(board, only) for board in boards}
+    texts = {board.title: _markdown(board, shown) for board in boards}
     files: Files = _markdown_files(out, boards, texts, figures, " and ".join(devices) or "no machine yet", problems.append)
+    files |= kept
     files[out / "leaderboard.csv"] = Text(_csv(tables.numbers(boards)))
     files[out / "pairs.csv"] = Text(_csv(tables.pair_numbers(boards)))
-    files[out / "leaderboard.tex"] = Text(latex.document(boards, only))
+    files[out / "leaderboard.tex"] = Text(latex.document(boards, shown))
     for board in boards:
         for name, figure in figures[board.title].items():
             for suffix in ("svg", "png") if png else ("svg",):
@@ -121,6 +124,21 @@ def render(out: Path, following: bool = False, png: bool = False, only: Sequence
     files |= {path: Gone() for path in old if path not in files and plots.is_ours(path)}
     files[out / PAGE] = Text(page.html(boards, judged, watch.running(out) or {} if following else None))
     return files, problems + unread
+
+
+def _columns(
+    out: Path, boards: Sequence[Leaderboard], only: Sequence[str] | None, warn: Callable[[str], None]
+) -> tuple[Sequence[str], Files]:
+    """The patterns of columns, and the file that keeps ``only``."""
+    patterns = columns.read(out, warn) if only is None else only or columns.ALL
+    shown = boards if patterns != columns.ALL else ()
+    unknown = columns.unknown([(board, list(map(str, tables.table(board)))) for board in shown], patterns)
+    if only is not None and unknown:
+        raise UserError(f"--columns: {unknown}")
+    if unknown and boards:
+        warn(f"{out / columns.FILE}: {unknown}")
+    text = Gone() if patterns == columns.ALL else Text("".join(f"{pattern}\n" for pattern in patterns))
+    return patterns, {} if only is None else {out / columns.FILE: text}
 
 
 def _figures(board: Leaderboard) -> dict[str, plots.Figure]:
@@ -210,6 +228,7 @@ def _markdown_files(
 def _markdown(board: Leaderboard, only: Sequence[str]) -> str:
     notes = [f"[{number}] published, not ranked: {note}" for number, note in enumerate(tables.published_notes(board), 1)]
     notes += [f"Judged on {board.judged_on}."] if board.judged_on else []
+    notes += [f"Only the columns that `report --columns` chose: {', '.join(only)}."] if only != columns.ALL else []
     if (seen := board.resolution) is not None:
         pairs = len(board.contests[metrics.HEADLINE])
         notes.append(

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 import pandas as pd
 
-from ..errors import UserError
 from ..metrics import HEADLINE, METRICS, Metric
-from ..settings import nearest
-from . import stats
+from . import columns, stats
 from .leaderboard import Leaderboard
 from .paired import Pair
 from .row import Row
@@ -21,11 +18,10 @@ RULE = "*not ranked: anchors and oracles*"
 EXTERNAL_RULE = "*encoders from elsewhere: judged alike, trained otherwise*"
 STALE_RULE = "*stale: made with other settings, protocol or data than today's*"
 NONE = "–"
-ALWAYS = ("rank", "method", METRICS[HEADLINE], "n")  # columns of every table
 
 
-def table(board: Leaderboard, only: Sequence[str] = ()) -> pd.DataFrame:
-    """The leaderboard as text; of its columns ALWAYS and those that a pattern of ``only`` names, where it has any."""
+def table(board: Leaderboard, only: Sequence[str] = columns.ALL) -> pd.DataFrame:
+    """The leaderboard as text, in the columns that the patterns ``only`` name."""
     lines = [_line(board, row) for row in board.ranked]
     for rule, rows in ((RULE, board.unranked), (EXTERNAL_RULE, board.external), (STALE_RULE, board.stale)):
         lines += [{"method": rule}] if rows else []
@@ -33,24 +29,7 @@ def table(board: Leaderboard, only: Sequence[str] = ()) -> pd.DataFrame:
     frame = pd.DataFrame(lines).fillna("")
     unused = [name for name in ("test split", "published") if name in frame and set(frame[name]) <= {"", NONE}]
     frame = frame.drop(columns=unused)
-    kept = [name for name in map(str, frame) if name in ALWAYS or any(is_named(board, name, pattern) for pattern in only)]
-    return frame[kept] if only else frame
-
-
-def is_named(board: Leaderboard, title: str, pattern: str) -> bool:
-    """Whether ``pattern`` names the column: by its title, its metric's key, or its evaluator."""
-    keys = [key for key, name in board.metrics.items() if name == title]
-    names = {title, *keys, *(name for key in keys for name in board.evaluators.get(key, ()))}
-    return any(fnmatchcase(name, pattern) for name in names)
-
-
-def check_columns(boards: Sequence[Leaderboard], only: Sequence[str]) -> None:
-    """`UserError` where a pattern names no column of any board."""
-    titles = {board.title: [str(name) for name in table(board)] for board in boards if only}
-    for pattern in only:
-        if not any(is_named(board, title, pattern) for board in boards for title in titles[board.title]):
-            known = dict.fromkeys(title for found in titles.values() for title in found)
-            raise UserError(f"--columns: no table has a column {pattern!r}; {nearest(pattern, known)}")
+    return frame[columns.chosen(board, list(map(str, frame)), only)]
 
 
 def _line(board: Leaderboard, row: Row) -> dict[str, Any]:
