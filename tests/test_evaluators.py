@@ -6,13 +6,16 @@ import subprocess
 
 import torch
 
+from bench import records
 from bench.evaluation import default, registry
 from bench.evaluation.evaluator import Evaluator, description, judge, lacking, merged
 from bench.evaluation.frozen import Features, Frozen
 from bench.metrics import METRICS, Metric
 from bench.reporting import leaderboard, listing
+from bench.running.cell import run
+from bench.running.plan import plan
 from tests import made_up
-from tests.small_cells import ROOT, command, environment
+from tests.small_cells import ROOT, command, environment, options
 
 SPREAD = '''
 """How far the features of the test images lie apart."""
@@ -97,20 +100,16 @@ def test_a_new_file_is_a_new_column_and_completes_old_records(tmp_path):
     for name in ("bench", "datasets"):
         shutil.copytree(ROOT / name, tmp_path / name, symlinks=True)
     (tmp_path / "methods").symlink_to(ROOT / "methods")
-
-    def run() -> str:
-        done = subprocess.run(
-            command(tmp_path, "raw_pixels"), cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        (path,) = tmp_path.glob("results/*/*/*/*/seed0.json")
-        return path.read_text()
-
-    before = json.loads(run())
+    (task,), _ = plan(options(tmp_path, "raw_pixels"))
+    before, path = run(task.job), tmp_path / "results" / task.cell.record_path
+    records.write(before, path)
     (tmp_path / "bench" / "evaluation" / "spread.py").write_text(SPREAD)
-    after = json.loads(run())
-    assert after["metrics"].items() > before["metrics"].items() and after["evaluators"]["spread"]["version"] == 1
+    done = subprocess.run(
+        command(tmp_path, "raw_pixels"), cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "1 of the records lack metrics asked for" in done.stdout, done.stderr
+    after = json.loads(path.read_text())
+    assert after["metrics"].items() > before.metrics.items() and after["evaluators"]["spread"]["version"] == 1
     table = (tmp_path / "results" / "leaderboard.md").read_text()
     assert "| spread" in table and "mean standard deviation of a feature." in table
     assert f"| {after['metrics']['spread']:.4g} " in table and f"| {100 * after['metrics']['alive']:.2f} " in table
-    assert json.loads(run()) == after
