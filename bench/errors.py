@@ -20,10 +20,10 @@ class Diverged(Exception):
 
 
 class Stopped(Exception):
-    """The run was asked to stop by a signal; what was computed so far is in a checkpoint."""
+    """The run was asked to stop, by a signal or as by one; what was computed so far is in a checkpoint."""
 
-    def __init__(self, number: int):
-        super().__init__(f"stopped by {signal.Signals(number).name}")
+    def __init__(self, number: int, by: str = ""):
+        super().__init__(f"stopped by {by or signal.Signals(number).name}")
         self.number = number
 
 

@@ -62,9 +62,9 @@ def test_a_claim_that_ended_while_it_was_judged_is_not_outbid(tmp_path, monkeypa
     owned_by(path, pid=2**22 + 1)
     create = claims._create
 
-    def late(mine: Path, token: str) -> bool:
+    def late(mine: Path, says: dict) -> bool:
         owned_by(path, pid=os.getpid(), started=claims.started(os.getpid()), token="of another run")
-        return create(mine, token)
+        return create(mine, says)
 
     monkeypatch.setattr(claims, "_create", late)
     assert claims.Claims().take(record) is None

@@ -78,7 +78,7 @@ def be_killed_or_wait(folder: Path, console: Console) -> None:
 
 
 def test_workers_share_what_there_is_and_their_lines_are_shown(tmp_path, capsys):
-    launch.run(take_turns, tmp_path, [{"OMP_NUM_THREADS": "3"}] * 2, tmp_path / "logs", Console(width=200))
+    launch.run(take_turns, tmp_path, [{"OMP_NUM_THREADS": "3"}] * 2, tmp_path / "logs", Console(width=200), Stop())
     said = [line for line in capsys.readouterr().out.splitlines() if "cell" in line]
     assert len(said) == 20 == len({line.split()[2] for line in said}) and all(line.endswith("3 threads") for line in said)
     assert "OMP_NUM_THREADS" not in os.environ or os.environ["OMP_NUM_THREADS"] != "3"
@@ -92,10 +92,10 @@ def test_one_signal_ends_all_and_each_has_saved(tmp_path):
 
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(Stopped):
-        launch.run(wait_for_a_signal, tmp_path, [{}, {}], tmp_path / "logs", Console(quiet=True))
+        launch.run(wait_for_a_signal, tmp_path, [{}, {}], tmp_path / "logs", Console(quiet=True), Stop())
     assert len(list(tmp_path.glob("saved*"))) == 2
 
 
 def test_a_killed_worker_is_named(tmp_path, capsys):
-    launch.run(be_killed_or_wait, tmp_path, [{}, {}], tmp_path / "logs", Console(width=200))
+    launch.run(be_killed_or_wait, tmp_path, [{}, {}], tmp_path / "logs", Console(width=200), Stop())
     assert "ended by SIGKILL" in capsys.readouterr().out

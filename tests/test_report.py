@@ -121,8 +121,8 @@ def test_hours_are_summed_by_device(out):
         record.environment = {"device": "a GPU", "driver": "12.8"}
         record.cost = {"train_seconds": 3600.0, "eval_seconds": 1800.0}
     hours = sum(r.cost.get("train_seconds", 0) + r.cost.get("eval_seconds", 0) for r in found[2:]) / 3600
-    assert f"3 GPU-hours (a GPU), {hours:.3g} CPU-hours (a made-up machine)" in spent.sentence(found)
-    assert spent.sentence([]) == "" and "CPU-hours" in report.render(out)[0][out / "leaderboard.md"].content
+    assert f"3 GPU-hours (a GPU), {hours:.3g} CPU-hours (a made-up machine)" in str(spent.total(found))
+    assert str(spent.total([])) == "" and "CPU-hours" in report.render(out)[0][out / "leaderboard.md"].content
 
 
 def test_nothing_is_claimed_of_two_seeds(out, tmp_path):

@@ -1,4 +1,4 @@
-"""The command `status`."""
+"""Commands that see and stop what runs: status, cancel."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Look again every 5 seconds, until Ctrl-C.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
-    """How the runs on --out stand: cells done, running and failed. Exit code 1 where a cell failed or a claim's owner is dead."""
+    """How the runs on --out do: cells done, running, waiting, failed. Exit code 1: a cell failed, or a claim's owner is dead."""
     from ..running import status as module
 
-    if not out.is_dir():
-        raise UserError(f"--out {out} is not a folder; `python -m bench run` makes one")
+    _check(out)
     while True:
         found = module.of_folder(out)
         text = json.dumps(found.as_dict(), indent=1) if as_json else "\n".join(module.lines(found))
@@ -33,3 +32,17 @@ def status(
         if not watch:
             raise typer.Exit(found.code)
         time.sleep(EVERY)
+
+
+@app.command()
+def cancel(out: Out = Path("results")) -> None:
+    """Ask all runs on --out, on whatever machine, to stop after a checkpoint. Exit code 1 where some have not stopped in time."""
+    from ..running import cancel as module
+
+    _check(out)
+    raise typer.Exit(module.ask(out, lambda line: console.print(line, markup=False, soft_wrap=True)))
+
+
+def _check(out: Path) -> None:
+    if not out.is_dir():
+        raise UserError(f"--out {out} is not a folder; `python -m bench run` makes one")

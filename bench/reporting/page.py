@@ -74,7 +74,7 @@ def content(
     shown = [_board(board, shared, most) for board in boards]
     return {
         "running": running,
-        "spent": spent.sentence(r for board in boards for row in board.rows if row.role != "external" for r in row.records),
+        "spent": str(spent.total(r for board in boards for row in board.rows if row.role != "external" for r in row.records)),
         "headline": HEADLINE,
         "compared": COMPARED,
         "boards": shown,

@@ -193,7 +193,7 @@ def _markdown_files(
     whole = ["# Leaderboards", "", "Made by `python -m bench report` from the records beside this file; do not edit."]
     whole += [f"`{PAGE}`, made by the same command, shows them with curves and the record behind every number.", "", legend, ""]
     own = [record for board in boards for row in board.rows if row.role != "external" for record in row.records]
-    whole += [total, ""] if (total := spent.sentence(own)) else []
+    whole += [total, ""] if (total := str(spent.total(own))) else []
     for board in boards:
         whole += [f"## {board.title}", "", texts[board.title], "", *_details(board), *_images(board, list(figures[board.title]))]
     whole += summary.markdown(summary.of_boards(boards))

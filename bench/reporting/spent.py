@@ -4,22 +4,42 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from ..records import Record
 
 PARTS = ("train_seconds", "eval_seconds", "compile_seconds", "checkpoint_seconds")
 
 
-def sentence(records: Iterable[Record]) -> str:
-    """Such as ``All records together: 3.2 GPU-hours (NVIDIA H100), 1.1 CPU-hours (a processor).``; empty without any."""
-    seconds: dict[tuple[bool, str], float] = defaultdict(float)
+@dataclass
+class Spent:
+    """Hours by the clock of each device, GPUs first; kWh of the cells whose energy was measured, None without any."""
+
+    gpu_hours: dict[str, float] = field(default_factory=dict)
+    cpu_hours: dict[str, float] = field(default_factory=dict)
+    kwh: float | None = None
+
+    def __str__(self) -> str:
+        told = [f"{hours:,.3g} GPU-hours ({device})" for device, hours in self.gpu_hours.items()]
+        told += [f"{hours:,.3g} CPU-hours ({device})" for device, hours in self.cpu_hours.items()]
+        energy = f"; {self.kwh:,.3g} kWh where energy was measured" if self.kwh else ""
+        return f"All records together: {', '.join(told)}{energy}. Hours by the clock." if told else ""
+
+
+def total(records: Iterable[Record]) -> Spent:
+    """The sum over ``records``."""
+    hours: tuple[dict[str, float], dict[str, float]] = defaultdict(float), defaultdict(float)
     joules = 0.0
     for record in records:
         device = record.environment.get("device")
         if device:
-            of_gpu = record.environment.get("driver") is not None  # CUDA's version; a CPU has none
-            seconds[not of_gpu, device] += sum(record.cost.get(part) or 0.0 for part in PARTS)
+            of_cpu = record.environment.get("driver") is None  # CUDA's version; a CPU has none
+            hours[of_cpu][device] += seconds(record) / 3600
             joules += record.cost.get("energy_joules") or 0.0
-    told = [f"{s / 3600:,.3g} {'CPU' if of_cpu else 'GPU'}-hours ({device})" for (of_cpu, device), s in sorted(seconds.items())]
-    energy = f"; {joules / 3.6e6:,.3g} kWh where energy was measured" if joules else ""
-    return f"All records together: {', '.join(told)}{energy}. Hours by the clock." if told else ""
+    gpus, cpus = (dict(sorted(found.items())) for found in hours)
+    return Spent(gpus, cpus, joules / 3.6e6 if joules else None)
+
+
+def seconds(record: Record) -> float:
+    """What the cell took by the clock."""
+    return sum(record.cost.get(part) or 0.0 for part in PARTS)

@@ -16,18 +16,20 @@ import time
 import uuid
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ..errors import StorageError
 
 BEAT = 10.0  # seconds between two heartbeats
+LENGTH = 1000  # characters of a claim; JSON ends with spaces as well
 SILENT = 180.0  # seconds without one after which an owner elsewhere counts as dead; network drives cache for up to 60
 
 
 class Claim:
     """A cell that this run alone may compute. Use as a context."""
 
-    def __init__(self, record: Path, path: Path, token: str):
-        self.record, self.path, self.token = record, path, token
+    def __init__(self, record: Path, path: Path, says: dict[str, Any]):
+        self.record, self.path, self.says = record, path, says
         self.beaten = time.monotonic()
 
     def __enter__(self) -> Claim:
@@ -40,23 +42,27 @@ class Claim:
                 if path != self.path or self.held():
                     path.unlink(missing_ok=True)
 
-    def beat(self) -> None:
-        """Renew the claim, every BEAT seconds at most."""
+    def beat(self, **news: Any) -> None:
+        """Renew the claim, every BEAT seconds at most, with what is known by then: ``progress=0.5``."""
+        self.says |= news
         if time.monotonic() - self.beaten > BEAT:
             self.beaten = time.monotonic()
+            with contextlib.suppress(OSError), self.path.open("r+") as stream:  # which makes no file that is gone
+                stream.write(_text(self.says))
             with contextlib.suppress(OSError):
                 os.utime(self.path)
 
     def held(self) -> bool:
         """Whether it is still ours: another run may have taken it over while this machine slept."""
         found = generations(self.record)
-        return bool(found) and found[-1] == self.path and owner(self.path).get("token") == self.token
+        return bool(found) and found[-1] == self.path and owner(self.path).get("token") == self.says["token"]
 
 
 class Claims:
-    """Takes claims, and remembers since when those of other machines have not been renewed."""
+    """Takes claims for a campaign, and remembers since when those of other machines have not been renewed."""
 
-    def __init__(self) -> None:
+    def __init__(self, campaign: str = "") -> None:
+        self.campaign = campaign
         self.seen: dict[Path, tuple[object, float]] = {}
 
     def take(self, record: Path) -> Claim | None:
@@ -66,16 +72,21 @@ class Claims:
         judged = None if standing is None else _signature(standing)
         if standing is not None and self._alive(standing, judged):
             return None
-        mine = record.with_name(f".{record.name}.claim-{0 if standing is None else _generation(standing) + 1}")
-        token = uuid.uuid4().hex
-        if not _create(mine, token):
+        mine = record.with_name(f".{record.name}.claim-{0 if standing is None else generation(standing) + 1}")
+        says = self._says()
+        if not _create(mine, says):
             return None
-        claim = Claim(record, mine, token)
+        claim = Claim(record, mine, says)
         outbid = standing is not None and _signature(standing) != judged  # another run has replaced the dead claim in between
         if outbid or not claim.held():
             mine.unlink(missing_ok=True)
             return None
         return claim
+
+    def _says(self) -> dict[str, Any]:
+        pid = os.getpid()
+        mine = {"place": machine(), "pid": pid, "started": started(pid), "token": uuid.uuid4().hex, "since": time.time()}
+        return mine | {"campaign": self.campaign}
 
     def _alive(self, path: Path, signature: object) -> bool:
         found = owner(path)
@@ -88,17 +99,15 @@ class Claims:
 
 def generations(record: Path) -> list[Path]:
     """The claims on the cell of ``record``, the one that counts last."""
-    return sorted(record.parent.glob(f".{record.name}.claim-*"), key=_generation)
+    return sorted(record.parent.glob(f".{record.name}.claim-*"), key=generation)
 
 
-def _generation(path: Path) -> int:
+def generation(path: Path) -> int:
     number = path.name.rpartition("-")[2]
     return int(number) if number.isdecimal() else -1
 
 
-def _create(path: Path, token: str) -> bool:
-    process = os.getpid()
-    mine = {"place": machine(), "pid": process, "started": started(process), "token": token, "since": time.time()}
+def _create(path: Path, says: dict[str, Any]) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = path.open("x")
@@ -108,14 +117,19 @@ def _create(path: Path, token: str) -> bool:
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from None
     try:
         with stream:
-            stream.write(json.dumps(mine))
+            stream.write(_text(says))
     except OSError as error:
         path.unlink(missing_ok=True)
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from None
     return True
 
 
-def owner(path: Path) -> dict:
+def _text(says: dict[str, Any]) -> str:
+    """All claims are of one length: a renewal covers the text before it in one write, and readers never see half of it."""
+    return json.dumps(says).ljust(LENGTH)
+
+
+def owner(path: Path) -> dict[str, Any]:
     """What the claim says of its owner; nothing where it cannot be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

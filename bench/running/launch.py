@@ -55,11 +55,13 @@ def on_gpus(text: str) -> list[Worker]:
     return [{"CUDA_VISIBLE_DEVICES": seen[int(part)]} for part in given]
 
 
-def run(share: Callable[[Any, Console], None], options: Any, workers: Sequence[Worker], logs: Path, console: Console) -> None:
+def run(
+    share: Callable[[Any, Console], None], options: Any, workers: Sequence[Worker], logs: Path, console: Console, stop: Stop
+) -> None:
     """Have each of ``workers`` do ``share(options, its console)`` until all have ended; their lines are shown as they come.
 
-    A signal is passed on once: each worker writes a checkpoint and ends. Raises `Stopped` then. What one of them leaves, when it
-    is killed, the others take over.
+    A signal, or what ``stop`` counts as one, is passed on once: each worker writes a checkpoint and ends. Raises `Stopped`
+    then. What one of them leaves, when it is killed, the others take over.
     """
     logs.mkdir(parents=True, exist_ok=True)
     paths = [logs / f"worker{number}.log" for number in range(len(workers))]
@@ -68,7 +70,7 @@ def run(share: Callable[[Any, Console], None], options: Any, workers: Sequence[W
     processes = [_start(share, options, worker, path) for worker, path in zip(workers, paths, strict=True)]
     console.print(f"{len(workers)} workers; logs: {logs}", markup=False, soft_wrap=True)
     try:
-        with Stop() as stop:
+        with stop:
             _follow(processes, paths, stop, console)
             stop.check()
     finally:
@@ -106,7 +108,7 @@ def _follow(processes: Sequence[BaseProcess], paths: Sequence[Path], stop: Stop,
             for number, stream in enumerate(streams):
                 for line in _lines(stream):
                     console.print(f"[{number}] {line}", markup=False, soft_wrap=True)
-            if stop.number and not asked:
+            if stop.look() and not asked:
                 asked = True
                 for process in processes:
                     with contextlib.suppress(OSError):

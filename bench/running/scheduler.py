@@ -17,7 +17,20 @@ from .. import environment, records, standstill
 from ..cells import Cell, OnExisting
 from ..errors import StorageError
 from ..evaluation.evaluator import Evaluator
-from ..events import Computed, Ending, Event, Failed, Interrupted, Phase, Recorded, Started, StorageFailed, Waiting, Warned
+from ..events import (
+    Computed,
+    Ending,
+    Event,
+    Failed,
+    Interrupted,
+    Phase,
+    Progress,
+    Recorded,
+    Started,
+    StorageFailed,
+    Waiting,
+    Warned,
+)
 from ..records import Record
 from ..storage import sweep
 from ..training import checkpoint
@@ -41,6 +54,7 @@ class Task:
     existing: Record | None
     stale: tuple[str, ...] = ()  # why the existing record is not what this cell would give today
     lacks: tuple[Evaluator, ...] = ()  # of those asked for, what a good record of today has not been judged by
+    identity: str = ""  # of the cell on the data of today
 
     @property
     def cell(self) -> Cell:
@@ -64,23 +78,25 @@ class Task:
         return places.find(self.cell, out) == self.existing
 
 
-def run_all(tasks: Sequence[Task], out: Path, hear: Hear, stop: Stop, timeout: float | None = None) -> None:
+def run_all(tasks: Sequence[Task], out: Path, hear: Hear, stop: Stop, timeout: float | None = None, campaign: str = "") -> None:
     """Run ``tasks`` in order, leaving to other runs on ``out`` what they have begun, until each has a record.
 
-    ``hear(task, event)`` follows them; ``timeout`` is in seconds a cell. Raises `Stopped` when a signal came,
-    and `StorageError`; the cell that was running then has a checkpoint and no record.
+    ``hear(task, event)`` follows them; ``timeout`` is in seconds a cell; claims name the ``campaign``. Raises `Stopped`
+    when a signal came, and `StorageError`; the cell that was running then has a checkpoint and no record.
     """
-    claims, waiting = Claims(), False
+    claims, waiting = Claims(campaign), False
     while tasks:
         elsewhere = []
         for task in tasks:
             stop.check()
+            if not task.open(out):
+                continue
             claim = claims.take(out / task.cell.record_path)
             if claim is None:
                 elsewhere.append(task)
                 continue
             with claim:
-                if task.open(out):
+                if task.open(out):  # it may have been written before the claim was free
                     _compute(task, out, hear, stop, timeout, claim)
         tasks = [task for task in elsewhere if task.open(out)]
         if tasks:
@@ -150,8 +166,11 @@ class _Process:
 
     def _take(self, event: Event) -> None:
         match event:
-            case Phase():
-                self.training = event.name == "train"
+            case Phase(name, progress):
+                self.training = name == "train"
+                self.claim.beat(phase=name, progress=progress)
+            case Progress(progress=progress, images_per_second=rate):
+                self.claim.beat(progress=progress, images_per_second=rate)
             case Computed() | Failed() | StorageFailed() | Interrupted():
                 self.ending = event
         self.hear(self.task, event)
@@ -163,7 +182,7 @@ class _Process:
             self.begun += now - self.looked  # what it cannot use does not count against its time
         self.looked = now
         self.late = self.late or (self.timeout is not None and now - self.begun > self.timeout)
-        if (self.late or self.stop.number) and not self.asked:
+        if (self.late or self.stop.look()) and not self.asked:
             self.asked = now
             self.process.terminate()
         patient = self.training and not self.late  # a step may take longer; a second SIGINT need not wait for it

@@ -14,8 +14,9 @@ from ..records import Record
 from ..reporting import leaderboard, published, report
 from ..reporting.watch import Running
 from ..storage import check_writable
-from . import cleanup, launch, places
+from . import campaign, cleanup, launch, places
 from .announce import show_estimate, show_plan
+from .cancel import Request
 from .display import Display, show_boards
 from .options import Options
 from .plan import plan
@@ -30,6 +31,7 @@ def run(options: Options, console: Console, dry_run: bool, timed: bool = False) 
     A ``dry_run`` says what it would take, ``timed`` where no records tell.
     Raises `Stopped` when SIGTERM or SIGINT came, and `StorageError` where nothing more can be written.
     """
+    request = Request(options.out)
     tasks, said = plan(options)
     due = [task for task in tasks if task.due(options.on_existing)]
     for line in said:
@@ -43,26 +45,36 @@ def run(options: Options, console: Console, dry_run: bool, timed: bool = False) 
     for task in tasks:
         places.settle(task.cell, options.out, options.conditions.runs)
     cleanup.remove([task for task in tasks if task not in due], options.out)
+    cells = _cells(tasks)
+    if due:
+        campaign.begin(options.out, cells, [str(task.cell.record_path) for task in due])
     if options.workers and due:
-        launch.run(share, options, options.workers, options.conditions.runs / "logs", console)
+        launch.run(share, options, options.workers, options.conditions.runs / "logs", console, Stop(request))
     else:
-        _compute(due, options, console)
+        _compute(due, options, console, campaign.digest(cells), Stop(request))
+    campaign.end(options.out, cells)
     return _conclude(tasks, options, console)
 
 
 def share(options: Options, console: Console) -> None:
     """A worker's part: the cells that are due and that no other worker has claimed."""
+    stop = Stop(Request(options.out))
     tasks, _ = plan(options)
-    _compute([task for task in tasks if task.due(options.on_existing)], options, console)
+    due = [task for task in tasks if task.due(options.on_existing)]
+    _compute(due, options, console, campaign.digest(_cells(tasks)), stop)
 
 
-def _compute(due: list[Task], options: Options, console: Console) -> None:
+def _cells(tasks: list[Task]) -> campaign.Cells:
+    return {str(task.cell.record_path): task.identity for task in tasks}
+
+
+def _compute(due: list[Task], options: Options, console: Console, name: str, stop: Stop) -> None:
     opened = open_sinks(options.log, options.conditions.runs) | {"the file of what runs": Running(options.out)}
-    with Stop() as stop, Display(console, len(due)) as display:
+    with stop, Display(console, len(due)) as display:
         sinks = [Guarded(sink, name, display.warn) for name, sink in opened.items()]
         hear = _all([display.hear, *(sink.hear for sink in sinks)])
         try:
-            run_all(due, options.out, hear, stop, options.cell_timeout)
+            run_all(due, options.out, hear, stop, options.cell_timeout, name)
         finally:
             for sink in sinks:
                 sink.close()

@@ -1,4 +1,4 @@
-"""What a run makes of SIGTERM and SIGINT: the first asks it to stop, a second SIGINT ends it at once."""
+"""What a run makes of SIGTERM, SIGINT and `cancel`: the first asks it to stop, a second SIGINT ends it at once."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import threading
 from types import FrameType
 
 from ..errors import Stopped
+from .cancel import Request
 
 
 class Stop:
-    """Which signal asked for a stop; 0 while none did. Signals are heeded inside the context only."""
+    """Which signal asked for a stop; 0 while none did. Signals are heeded inside the context only.
 
-    def __init__(self) -> None:
-        self.number = 0
+    `cancel`, which ``request`` hears of, counts as SIGTERM.
+    """
+
+    def __init__(self, request: Request | None = None) -> None:
+        self.number, self.by = 0, ""
+        self.request = request
 
     def __enter__(self) -> Stop:
         self._before = {}
@@ -26,10 +31,16 @@ class Stop:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def look(self) -> int:
+        """The signal that has come, or that a request counts as; 0 where there is none."""
+        if not self.number and self.request is not None and self.request.made():
+            self.number, self.by = signal.SIGTERM, "`cancel`"
+        return self.number
+
     def check(self) -> None:
-        """Raise `Stopped` where a signal has come."""
-        if self.number:
-            raise Stopped(self.number)
+        """Raise `Stopped` where a stop was asked for."""
+        if self.look():
+            raise Stopped(self.number, self.by)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if self.number and number == signal.SIGINT:

@@ -1,32 +1,21 @@
-"""`status`: how a campaign stands, from the records and claims of a folder alone."""
+"""`status`: how a campaign stands, from the records, claims and plans of a folder alone."""
 
 from __future__ import annotations
 
-import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
-from urllib.parse import unquote
 
 from .. import records
+from ..errors import counted
 from ..records import Record
-from ..reporting import spent
-from . import claims
-
-CLAIMS = ".seed*.json.claim-*"
-
-
-@dataclass(frozen=True)
-class Claimed:
-    """A cell that a run has claimed."""
-
-    cell: str
-    host: str
-    process: int
-    since: float  # seconds ago
-    sign: float  # seconds since the last sign of life
-    alive: bool
+from ..reporting import spent, stale
+from ..reporting.spent import Spent
+from . import campaign, claimed
+from .claimed import Claimed
 
 
 @dataclass(frozen=True)
@@ -39,14 +28,26 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Left:
+    """What is left of a campaign: seconds for all ``workers`` that are alive (1 at least), and cells of unknown length."""
+
+    seconds: float
+    workers: int
+    unknown: int
+
+
+@dataclass(frozen=True)
 class Status:
-    """Numbers of records by their status; what runs; what failed, and why; files that are no records; what all has cost."""
+    """Numbers of records by their status; what runs, waits and failed; files that are no records; what all has cost."""
 
     records: dict[str, int]
+    stale: int
     running: list[Claimed]
+    waiting: int  # cells of the campaigns that run, else of the last one
+    left: Left
     failed: list[Failed]
     problems: list[str]
-    spent: str
+    spent: Spent
 
     @property
     def code(self) -> int:
@@ -60,46 +61,69 @@ class Status:
 def of_folder(out: Path) -> Status:
     """The status of the campaign whose records are below ``out``."""
     found, problems = records.read_all(out)
-    done = Counter(record.status for record in found)
-    failed = [Failed(_name(r), r.status, (r.error or {}).get("exception", "")) for r in found if r.status != "ok"]
+    running = claimed.below(out)
+    waiting = _waiting(out, running)
     own = [record for record in found if record.role != "external"]
-    newest = {path.name.rpartition(".claim-")[0] + str(path.parent): path for path in sorted(out.rglob(CLAIMS), key=_generation)}
-    running = sorted((one for path in newest.values() if (one := _claimed(path, out))), key=lambda one: -one.since)
-    return Status(dict(sorted(done.items())), running, failed, problems, spent.sentence(own))
+    return Status(
+        records=dict(sorted(Counter(record.status for record in found).items())),
+        stale=sum(map(bool, stale.reasons(found))),
+        running=running,
+        waiting=len(waiting),
+        left=_left(waiting, [one for one in running if one.alive], found),
+        failed=[Failed(_name(r), r.status, (r.error or {}).get("exception", "")) for r in found if r.status != "ok"],
+        problems=problems,
+        spent=spent.total(own),
+    )
+
+
+def _waiting(out: Path, running: Sequence[Claimed]) -> list[str]:
+    """The cells that have neither a record nor a claim of a live run."""
+    plans = campaign.of_folder(out)
+    names = {one.campaign for one in running if one.alive} & plans.keys() or set(list(plans)[-1:])
+    taken = {one.record for one in running if one.alive}
+    planned = {path for name in names for path in plans[name]} - taken
+    return [claimed.cell_of(Path(path)) for path in campaign.waiting(out, sorted(planned))]
+
+
+def _left(waiting: Sequence[str], running: Sequence[Claimed], found: Sequence[Record]) -> Left:
+    """By the mean of the good records of the same contender and board, else of the board."""
+    good = [(_name(record).rsplit("/", 1)[0], spent.seconds(record)) for record in found if record.status == "ok"]
+    parts = [(cell, 1.0) for cell in waiting] + [(one.cell, 1 - (one.progress or 0.0)) for one in running]
+    known = [share * seconds for cell, share in parts if (seconds := _typical(cell.rsplit("/", 1)[0], good)) is not None]
+    workers = max(1, len(running))
+    return Left(sum(known) / workers, workers, len(parts) - len(known))
+
+
+def _typical(contender: str, good: Sequence[tuple[str, float]]) -> float | None:
+    board = contender.rsplit("/", 1)[0] + "/"
+    alike = [seconds for name, seconds in good if name == contender] or [s for name, s in good if name.startswith(board)]
+    return mean(alike) if alike else None
 
 
 def lines(status: Status) -> list[str]:
     """The status as text."""
     told = ", ".join(f"{count} {name}" for name, count in status.records.items()) or "no records yet"
-    found = [f"{told}; {len(status.running)} running"]
-    for one in status.running:
-        how = f"since {_duration(one.since)}, sign of life {_duration(one.sign)} ago"
-        found.append(f"running  {one.cell}: {one.host}, process {one.process}, {how}{'' if one.alive else '; its owner is dead'}")
+    found = [f"{told}; {len(status.running)} running, {status.waiting} waiting"]
+    found += [f"running  {one}, {_how(one)}" for one in status.running]
     found += [f"{one.status:8} {one.cell}: {one.why}" for one in status.failed]
     found += [f"no record  {problem}" for problem in status.problems]
-    return found + ([status.spent] if status.spent else [])
+    if status.stale:
+        found.append(f"{counted(status.stale, 'record')} stale; `list results --stale` says why")
+    return [*found, *_told(status.left), *filter(None, [str(status.spent)])]
 
 
-def _claimed(path: Path, out: Path) -> Claimed | None:
-    """None where the claim has just been given up."""
-    owner, now = claims.owner(path), time.time()
-    try:
-        state = path.stat()
-    except OSError:
-        return None
-    here = owner.get("place") == claims.machine()
-    sign = max(0.0, now - state.st_mtime)
-    alive = claims.lives(owner) if here else sign < claims.SILENT
-    parts = [unquote(part) for part in path.parent.relative_to(out).parts]
-    seed = path.name.partition(".json")[0].removeprefix(".seed")
-    host = str(owner.get("place", "")).partition(" ")[0] or "an unknown machine"
-    since = max(0.0, now - owner.get("since", state.st_mtime))
-    return Claimed("/".join([*parts, f"seed{seed}"]), host, owner.get("pid", 0), since, sign, alive)
+def _how(one: Claimed) -> str:
+    told = f"since {_duration(one.since)}, sign of life {_duration(one.sign)} ago"
+    told += f", {one.phase}" if one.phase and one.phase != "train" else ""
+    told += f", {one.progress:.0%}" if one.progress is not None else ""
+    told += f", {one.images_per_second:,.0f} images/s" if one.images_per_second else ""
+    return told + ("" if one.alive else "; its owner is dead")
 
 
-def _generation(path: Path) -> int:
-    number = path.name.rpartition("-")[2]
-    return int(number) if number.isdecimal() else -1
+def _told(left: Left) -> list[str]:
+    unknown = f"{counted(left.unknown, 'cell')} of unknown length: no records of their kind yet" if left.unknown else ""
+    known = f"about {_duration(left.seconds)} for {counted(left.workers, 'worker')}" if left.seconds else ""
+    return [f"time left: {'; '.join(filter(None, (known, unknown)))}"] if known or unknown else []
 
 
 def _name(record: Record) -> str:
