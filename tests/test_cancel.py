@@ -61,5 +61,5 @@ def test_nothing_to_stop(tmp_path, bench_command):
     assert bench_command("cancel", "--out", str(tmp_path))[:2] == (0, f"nothing runs on {tmp_path}\n")
     assert list(tmp_path.iterdir()) == []
     assert bench_command("cancel", "--out", str(tmp_path / "gone"))[0] == 2
-    campaign.begin(tmp_path, {"t/b/1ep/m/seed0.json": "r"}, ())  # a run that has just begun
+    campaign.begin(tmp_path, {"t/b/1ep/m/seed0.json": "r"})  # a run that has just begun
     assert "0 cells running; every run" in bench_command("cancel", "--out", str(tmp_path))[1]

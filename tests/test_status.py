@@ -25,7 +25,7 @@ def folder(tmp_path):
     place = tmp_path / PLACE
     cells = {f"{PLACE}/seed{seed}.json": "a recipe" for seed in range(6)}
     kept = claims.Claims(campaign.digest(cells)).take(place / "seed2.json")
-    campaign.begin(tmp_path, cells, ())
+    campaign.begin(tmp_path, cells)
     (place / ".seed3.json.claim-0").write_text(json.dumps({"place": claims.machine(), "pid": 2**22 + 1, "started": "1"}))
     (place / ".seed4.json.claim-0").write_text(json.dumps({"place": "node7 abc", "pid": 5, "since": time.time() - 600}))
     yield tmp_path
@@ -87,7 +87,7 @@ def test_a_campaign_is_known_until_all_its_cells_have_records(folder):
     cells = {f"{PLACE}/seed{seed}.json": "a recipe" for seed in (0, 1)}
     more = cells | {f"{PLACE}/seed9.json": "a recipe"}
     for one in (cells, more):
-        campaign.begin(folder, one, ())
+        campaign.begin(folder, one)
     campaign.end(folder, more)
     assert len(campaign.of_folder(folder)) == 3
     campaign.end(folder, cells)
@@ -97,5 +97,5 @@ def test_a_campaign_is_known_until_all_its_cells_have_records(folder):
 def test_another_recipe_of_a_cell_that_a_live_run_plans_is_refused(folder):
     cells = {f"{PLACE}/seed5.json": "another recipe"}
     with pytest.raises(UserError, match=f"computes {PLACE}/seed5 on .* by another recipe"):
-        campaign.begin(folder, cells, list(cells))
-    campaign.begin(folder, cells, ())  # what has its record is not computed again
+        campaign.check(folder, cells, list(cells))
+    campaign.check(folder, cells, ())  # what has its record is not computed again

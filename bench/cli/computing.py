@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import UserError
 from .app import (
     AUTO,
     Backbone,
@@ -31,9 +33,13 @@ from .app import (
 )
 from .evaluators import Evaluators, Labels, TransferTo
 
+if TYPE_CHECKING:  # the command line is parsed without torch
+    from ..running.slurm import Array
+
 
 @app.command()
 def run(
+    context: typer.Context,
     methods: Methods = "all",
     datasets: Annotated[str, typer.Option(help="auto, or specs with commas, such as cifar100:classes=20,fraction=0.1.")] = "auto",
     budget: Annotated[str, typer.Option(help="What each may spend: 200ep, 50000steps, 10Mimg, 30min, 2h, 3PFLOP.")] = "200ep",
@@ -52,6 +58,10 @@ def run(
     transfer_to: TransferTo = None,
     workers: Workers = None,
     gpus: Annotated[str | None, typer.Option(help="One worker a GPU: all, or 0,2,3.")] = None,
+    slurm: Annotated[str | None, typer.Option(help="Submit it as a job array: partition=gpu,time=8h,array=16,gpus=1.")] = None,
+    slurm_dry_run: Annotated[
+        bool, typer.Option("--slurm-dry-run", help="Show the script of --slurm, and submit nothing.")
+    ] = False,
     data_dir: DataDir = None,
     log: Annotated[str, typer.Option(help="Also send the curves to tensorboard, wandb, or both with a comma.")] = "",
     dry_run: DryRun = False,
@@ -68,6 +78,7 @@ def run(
         seeds=seeds,
         backbone=backbone,
         device="cuda" if gpus is not None and device == AUTO else device,
+        array=_array(context, slurm, slurm_dry_run),
         out=out,
         runs=runs_root(runs, out),
         on_existing=on_existing.value,
@@ -83,6 +94,25 @@ def run(
         gpus=gpus,
     )
     raise typer.Exit(session.run(options, console, dry_run, timed))
+
+
+def _array(context: typer.Context, slurm: str | None, dry: bool) -> Array | None:
+    """What is to be submitted: the options that were given, less those of --slurm."""
+    from ..running import slurm as module
+
+    if slurm is None:
+        if dry:
+            raise UserError("--slurm-dry-run goes with --slurm")
+        return None
+    given = []
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if source is None or source.name != "COMMANDLINE" or option.name in ("slurm", "slurm_dry_run"):
+            continue
+        value, flag = context.params[option.name], option.opts[0]
+        values = value if isinstance(value, list | tuple) else [value]
+        given += [flag] if value is True else [f"{flag}={one.value if isinstance(one, Enum) else one}" for one in values]
+    return module.parse(slurm, given, dry)
 
 
 @app.command()

@@ -24,14 +24,18 @@ def digest(cells: Cells) -> str:
     return hashlib.sha256(_content(cells).encode()).hexdigest()[:12]
 
 
-def begin(out: Path, cells: Cells, due: Collection[str]) -> None:
-    """Write the file. `UserError` where a live run computes a cell that is ``due`` by another recipe or on other data."""
+def check(out: Path, cells: Cells, due: Collection[str]) -> None:
+    """`UserError` where a live run plans a cell that is ``due`` by another recipe or on other data."""
     others = of_folder(out)
     for one in (one for one in claimed.below(out) if one.alive):
         theirs = others.get(one.campaign, {})
         for path in due:
             if path in theirs and theirs[path] != cells[path]:
                 raise UserError(_refused(out, Path(path), one))
+
+
+def begin(out: Path, cells: Cells) -> None:
+    """Write the file."""
     write_atomically(_file(out, digest(cells)), _content(cells))
 
 

@@ -17,6 +17,7 @@ from ..settings import parse_assignments
 from . import launch
 from .cell import Conditions
 from .selection import choose_contenders, choose_datasets, named
+from .slurm import Array
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Options:
     cell_timeout: float | None = None  # seconds
     asked_for: Container[str] = ()  # methods that are refused rather than left out where they do not fit the backbone
     workers: Sequence[launch.Worker] = ()  # several processes of this machine; none: this one
+    array: Array | None = None  # tasks of a cluster; None: this machine
     said: Sequence[str] = ()  # lines for the user about the choice
     first_seed: int = 0
 
@@ -59,11 +61,14 @@ def read_options(
     transfer_to: str | None = None,
     workers: int | None = None,
     gpus: str | None = None,
+    array: Array | None = None,
 ) -> Options:
     """The options that these texts write; `UserError` or `DataError` where one cannot be read."""
+    if array is not None and (workers is not None or gpus is not None):
+        raise UserError("--slurm has its own gpus=N for each task; --workers and --gpus are for this machine")
     specs, said = choose_datasets(datasets, data_root)
     conditions = Conditions(
-        device=str(choose_device(device)),
+        device=str(choose_device("cpu" if array is not None else device)),  # the tasks' machines choose their own
         data_root=data_root,
         runs=runs,
         checkpoint_every=parse_budget(checkpoint_every, "--checkpoint-every") if checkpoint_every is not None else None,
@@ -84,6 +89,7 @@ def read_options(
         cell_timeout=timeout_of(cell_timeout),
         asked_for=named(methods),
         workers=launch.workers(workers, gpus),
+        array=array,
         said=said,
     )
 

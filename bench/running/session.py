@@ -14,7 +14,7 @@ from ..records import Record
 from ..reporting import leaderboard, published, report
 from ..reporting.watch import Running
 from ..storage import check_writable
-from . import campaign, cleanup, launch, places
+from . import campaign, cleanup, launch, places, slurm
 from .announce import show_estimate, show_plan
 from .cancel import Request
 from .display import Display, show_boards
@@ -28,7 +28,7 @@ from .trackers import Guarded, open_sinks
 def run(options: Options, console: Console, dry_run: bool, timed: bool = False) -> int:
     """Run what is due; returns the exit code: 1 where a cell failed. `UserError` before anything is written.
 
-    A ``dry_run`` says what it would take, ``timed`` where no records tell.
+    A ``dry_run`` says what it would take, ``timed`` where no records tell. With an array of options it is submitted: 0.
     Raises `Stopped` when SIGTERM or SIGINT came, and `StorageError` where nothing more can be written.
     """
     request = Request(options.out)
@@ -40,14 +40,19 @@ def run(options: Options, console: Console, dry_run: bool, timed: bool = False) 
     if dry_run or timed:
         show_estimate(console, due, options, timed)
         return 0
+    cells = _cells(tasks)
     check_writable(options.out)
     check_writable(options.conditions.runs)
+    campaign.check(options.out, cells, [str(task.cell.record_path) for task in due])
+    if options.array and due:
+        if slurm.submit(options.array, options.conditions.runs, lambda line: console.print(line, markup=False, soft_wrap=True)):
+            campaign.begin(options.out, cells)
+        return 0
     for task in tasks:
         places.settle(task.cell, options.out, options.conditions.runs)
     cleanup.remove([task for task in tasks if task not in due], options.out)
-    cells = _cells(tasks)
     if due:
-        campaign.begin(options.out, cells, [str(task.cell.record_path) for task in due])
+        campaign.begin(options.out, cells)
     if options.workers and due:
         launch.run(share, options, options.workers, options.conditions.runs / "logs", console, Stop(request))
     else:
