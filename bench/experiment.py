@@ -8,7 +8,7 @@ seeds = 3
 base = "simclr"
 oracle = "oracle_elim:base=simclr"
 [[claims]]
-claim = "better"                            # or grows_with (a key of the tracks), or equal_within (points)
+claim = "better"                            # or grows_with (a key of the tracks), equal_within (points), steadier
 a = "oracle"
 b = "base"
 on = "shapes:classes=5"                     # only these tracks; * is a wildcard
@@ -19,6 +19,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from .datasets.spec import parse_spec
 from .errors import UserError
 from .settings import nearest
 
-KINDS = ("better", "grows_with", "equal_within")
+KINDS = ("better", "grows_with", "equal_within", "steadier")
 KEYS = ("classes", "fraction", "px")  # of tracks, against which a difference may grow
 SHIPPED = Path(__file__).parent / "experiments"
 
@@ -114,7 +115,7 @@ def _experiment(name: str, content: dict[str, Any]) -> Experiment:
             "name": name,
             "names": names,
             "contenders": [str(one) for text in written for one in parse_contender(text).grid()],
-            "tracks": [_track(str(one)) for text in _texts("tracks", content["tracks"]) for one in parse_contender(text).grid()],
+            "tracks": [str(parse_spec(one)) for text in _texts("tracks", content["tracks"]) for one in _grid(text)],
             "budgets": [str(parse_budget(text, "budgets")) for text in _texts("budgets", content["budgets"])],
             "claims": [_claim(one) for one in content.get("claims", [])],
         }
@@ -153,8 +154,11 @@ def _texts(key: str, value: Any) -> list[str]:
     return value
 
 
-def _track(text: str) -> str:
-    return str(parse_spec(text))
+def _grid(text: str) -> list[str]:
+    """A dataset spec once for each combination of the values that ``a|b`` gives, the last key fastest."""
+    parts = [part.partition("=") for part in text.split(",")]
+    choices = [[f"{key}{equals}{value}" for value in values.split("|")] for key, equals, values in parts]
+    return [",".join(chosen) for chosen in product(*choices)]
 
 
 def _claim(content: Any) -> Claim:

@@ -14,6 +14,7 @@
 | cluster counts N/500, N/200, N/100 | our choice; the paper's are not known here |
 | detection every 2% of the budget, before an epoch | our choice; "about every epoch" is a recollection |
 | MoCo's CIFAR settings | our choice; the paper's CIFAR settings are not known here |
+| `features=backbone`: cluster what the head is given | ours, to compare spaces |
 | `features=bank`: cluster what training saw, at no cost | ours: older networks, augmented views |
 
 With the bank, an image that training has not seen yet is in no cluster and is never accepted.
@@ -49,7 +50,7 @@ class Config(either_base.Config):
     warmup: Fraction = 0.0  # share of the budget before the first acceptance; our choice
     accept_end: Annotated[Fraction, Linear(0.25, 1)] = 1.0  # accepted share at the end of the budget; our reading
     detect_every: Every = OFTEN  # share of the budget, or epochs as in 2ep; our choice
-    features: Literal["pass", "bank"] = "pass"  # a pass over the train images: our reading; bank: ours
+    features: Literal["pass", "backbone", "bank"] = "pass"  # projections of a pass over the train images: our reading
 
     def resolved(self, images: int, side: int) -> Self:
         return replace(super().resolved(images, side), clusters=cluster_counts(self.clusters, images))
@@ -83,8 +84,15 @@ class Ifnd(EitherBase[Config]):
         rate = acceptance(c.schedule, progress, c.warmup, c.accept_end)
         enough = self.bank is None or int(self.bank.seen.sum()) >= max(c.clusters)
         if rate > 0 and enough and self.timer.due(progress):
-            features, seen = (self.bank.features, self.bank.seen) if self.bank else (embed(self.source.target), None)
+            features, seen = self._features(embed)
             self.labels.detect(features, rate, c.confidence, c.confidence_temperature, seen)
+
+    def _features(self, embed: Embed) -> tuple[Tensor, Tensor | None]:
+        """What is clustered, [N, D], and which images it knows, bool [N]; None where it knows all."""
+        if self.bank is not None:
+            return self.bank.features, self.bank.seen
+        encoder, _ = network = self.source.target
+        return embed(encoder if self.config.features == "backbone" else network), None
 
     def extras(self) -> dict[str, float]:
         return {"accepted": self.labels.accepted, self.use: float(self.marked.mean)}

@@ -11,7 +11,7 @@ from scipy import stats
 
 from bench import experiment as files
 from bench.errors import UserError
-from bench.reporting import experiments, leaderboard, paired, report, verdicts
+from bench.reporting import experiments, leaderboard, paired, report, steadiness, verdicts
 from bench.reporting.paired import Pair, Part, Sample
 from tests import made_up
 from tests.made_up import Contestant
@@ -72,6 +72,56 @@ def test_a_difference_that_grows_with_the_classes(tmp_path, monkeypatch, gains, 
     (found,) = judged(tmp_path, monkeypatch, gains, claim("grows_with"))
     assert found.verdict == verdict
     assert found.pair.difference == pytest.approx((gains[2] - gains[0]) / 2, abs=0.004)  # by doubling
+
+
+def sample(values: np.ndarray, images: int = 1000) -> Sample:
+    return Sample(dict(enumerate(values)), images=images)
+
+
+def test_steadiness_is_the_f_test_of_the_standard_deviations():
+    rng = np.random.default_rng(3)
+    a, b = 0.5 + rng.normal(0, 0.01, 6), 0.5 + rng.normal(0, 0.03, 6)
+    found = steadiness.compare(sample(a), sample(b))
+    ratio = a.var(ddof=1) / b.var(ddof=1)
+    assert found.p == pytest.approx(2 * stats.f.cdf(ratio, 5, 5))
+    low, high = (ratio / stats.f.ppf(q, 5, 5) for q in (0.975, 0.025))  # Snedecor and Cochran: of the ratio of the variances
+    assert str(found) == f"{ratio**0.5:.2f} times ({low**0.5:.2f} to {high**0.5:.2f})"
+    assert steadiness.compare(sample(b), sample(a)).p == pytest.approx(found.p)
+
+
+def test_seeds_without_spread_are_no_proof_of_steadiness():
+    same = steadiness.compare(sample(np.full(3, 0.5)), sample(np.full(3, 0.5)))
+    assert same.difference == 0 and same.p == pytest.approx(1) and same.seeds_that_decide(0.05) is None
+    assert steadiness.compare(sample(np.full(3, 0.5)), sample(np.array([0.5, 0.501, 0.499]))).p == pytest.approx(
+        1
+    )  # one image of 1000
+    assert steadiness.compare(sample(np.array([0.5])), sample(np.array([0.5]))) is None
+
+
+def test_the_seeds_that_decide_a_ratio_show_it_four_times_in_five():
+    needed = steadiness.Steadiness(np.log(2), 3).seeds_that_decide(0.05)
+    draws = np.random.default_rng(0).normal(size=(2, 4000, needed)) * np.array([1, 2])[:, None, None]
+    a, b = draws.var(axis=2, ddof=1)
+    assert 0.77 < np.mean(b / a > stats.f.ppf(0.975, needed - 1, needed - 1)) < 0.83
+
+
+def test_a_claim_of_steadiness_has_its_verdict(tmp_path, monkeypatch):
+    found = judged(tmp_path, monkeypatch, [0.0] * 3, claim("steadier"))
+    assert len(found) == 3 and verdicts.overall(found) == "undecided"
+    assert "times (" in experiments.claims_table(experiments.Assessed(None, found, []))["estimate"][0]
+
+
+def test_tracks_are_written_out_with_all_their_options(tmp_path):
+    path = tmp_path / "made.toml"
+    path.write_text(WRITTEN.replace("made_up_track:classes=2|4|8", "cifar100:dev,classes=10|20,draw=1|2"))
+    expected = [f"cifar100:dev,classes={classes},draw={draw}" for classes in (10, 20) for draw in (1, 2)]
+    assert list(files.load(path).tracks) == expected
+
+
+@pytest.mark.parametrize("name", files.known())
+def test_the_experiments_that_are_shipped_can_be_read(name):
+    found = files.find(name)
+    assert found.about and found.claims and all(one.says for one in found.claims)
 
 
 def test_one_track_where_it_fails_refutes_a_claim_on_all(tmp_path, monkeypatch):

@@ -47,7 +47,9 @@ def test_images_not_seen_are_never_accepted():
 
 
 @pytest.mark.parametrize("name", ["ifnd_elim", "ifnd_attract"])
-@pytest.mark.parametrize("settings", [{"base": "simclr"}, {"features": "bank"}, {"features": "bank", "base": "simclr"}])
+@pytest.mark.parametrize(
+    "settings", [{"base": "simclr"}, {"features": "backbone"}, {"features": "bank"}, {"features": "bank", "base": "simclr"}]
+)
 def test_every_variant_lives_a_contestants_life(monkeypatch, name, settings):
     kind = registry()[name]
     variant = type("Variant", (kind,), {"config_type": lambda: CONFIG(detect_every=Every("1ep"), **settings)})
@@ -72,6 +74,23 @@ def test_a_bank_costs_no_pass_over_the_images():
     method.loss([torch.randn(16, 3, 8, 8) for _ in range(2)], torch.arange(16))
     method.before_epoch(0.1, embed)
     assert (method.pseudo_labels().labels[0] >= 0).tolist() == [i < 16 for i in range(check.IMAGES)]
+
+
+@pytest.mark.parametrize("base", ["moco", "simclr"])
+@pytest.mark.parametrize(("features", "width"), [("pass", 8), ("backbone", check.TinyEncoder().num_features)])
+def test_the_space_that_is_clustered(base, features, width):
+    config = CONFIG(base=base, features=features, dimension=8, clusters=(2,), schedule="constant").resolved(
+        check.IMAGES, check.SIDE
+    )
+    method = registry()["ifnd_elim"](check.TinyEncoder(), config, check.TrainData(check.IMAGES, 4))
+    seen = []
+
+    def embed(network):
+        seen.append(network(torch.randn(4, 3, check.SIDE, check.SIDE)).shape[1])
+        return torch.randn(check.IMAGES, 3)
+
+    method.before_epoch(0.1, embed)
+    assert seen == [width]
 
 
 def test_k_means_gives_the_same_in_small_chunks(monkeypatch):

@@ -16,6 +16,7 @@ from ..metrics import METRICS
 from . import paired, tables, verdicts
 from .leaderboard import Leaderboard, find_row
 from .plots import COLOURS, MARKERS, Figure, label, legend, rounded
+from .steadiness import Steadiness
 from .sweeps import is_wide, number
 from .verdicts import NOT_TESTED, Finding
 
@@ -65,7 +66,8 @@ def markdown(judged: Assessed) -> str:
 
 LEGEND = (
     "Differences in points of accuracy with their 95% interval, paired by seed and by test image; p by Holm over the tests of "
-    "this experiment. Supported and refuted: significant at 5%. *Seeds to decide*: with which a difference as large as the one "
+    "this experiment; of `steadier`, the standard deviation of a over seeds as a multiple of b's, and an F test. "
+    "Supported and refuted: significant at 5%. *Seeds to decide*: with which a difference as large as the one "
     "seen would show with probability 0.8; – where none is known, or where the test images alone leave it open."
 )
 
@@ -78,18 +80,25 @@ def claims_table(judged: Assessed) -> pd.DataFrame:
 def _line(finding: Finding, findings: Sequence[Finding]) -> dict[str, str]:
     claim, pair = finding.claim, finding.pair
     whole = verdicts.overall([one for one in findings if one.claim is claim])
-    lacking = "too few seeds" if pair and not pair.parts else finding.why
-    unit = " per doubling" if claim.claim == "grows_with" and pair else ""
+    lacking = "too few seeds" if pair and pair.p is None else finding.why
     return {
         "claim": f"{claim.says + ': ' if claim.says else ''}`{claim}`",
         "verdict": f"**{whole}**",
         "on": finding.where,
         "there": finding.verdict + (f": {lacking}" if lacking and finding.verdict == NOT_TESTED else ""),
-        "estimate": tables.difference(pair) + unit if pair else tables.NONE,
+        "estimate": _estimate(finding),
         "p (Holm)": tables.p_value(finding.p),
         "n": str(pair.n if pair else 0),
         "seeds to decide": str(finding.seeds or tables.NONE),
     }
+
+
+def _estimate(finding: Finding) -> str:
+    if finding.pair is None:
+        return tables.NONE
+    if isinstance(finding.pair, Steadiness):
+        return str(finding.pair)
+    return tables.difference(finding.pair) + (" per doubling" if finding.claim.claim == "grows_with" else "")
 
 
 def accuracies(judged: Assessed) -> pd.DataFrame | None:

@@ -7,7 +7,8 @@ experiment are one family (Holm, 5%), paired by seed and by test image as everyw
 * equal_within: a - b lies within so many points (in a metric that is no fraction, units); refuted where it surely lies
   beyond. The distance to the nearer end is tested two-sided, which is stricter than two one-sided tests;
 * grows_with: for each seed the slope of a - b, by least squares, against log2 of the key: points per doubling. The variance
-  over test images is summed over the tracks as if their images were independent.
+  over test images is summed over the tracks as if their images were independent;
+* steadier: the standard deviation of a over the seeds is less than b's, by an F test.
 
 Undecided: the test is not significant. Not tested: there are no fresh records of both, or too few seeds.
 A claim on several leaderboards is supported where it is on each, refuted where it is on any, and not tested where it is on none.
@@ -25,13 +26,13 @@ from scipy import special
 
 from ..datasets.spec import parse_spec
 from ..experiment import Claim, Experiment
-from . import paired
+from . import paired, steadiness
 from .leaderboard import Leaderboard, find_row
 from .paired import POWER, Pair, Part, Sample
 from .row import Row
 from .stats import ENOUGH, LEVEL, holm, is_significant
+from .steadiness import MOST_SEEDS, Steadiness
 
-MOST_SEEDS = 1000  # beyond which no number of seeds is named
 SUPPORTED, REFUTED, UNDECIDED, NOT_TESTED = "supported", "refuted", "undecided", "not tested"
 
 
@@ -41,15 +42,15 @@ class Finding:
 
     claim: Claim
     where: str
-    pair: Pair | None = None
+    pair: Pair | Steadiness | None = None
     why: str = ""  # nothing could be tested
     p: float | None = None  # Holm's
     seeds: int | None = None  # that would decide it
 
     @property
-    def tested(self) -> Pair | None:
+    def tested(self) -> Pair | Steadiness | None:
         """The pair whose difference from zero decides: for equal_within, the distance from the nearer end."""
-        if self.pair is None or self.claim.claim == "grows_with":
+        if self.pair is None or isinstance(self.pair, Steadiness) or self.claim.claim == "grows_with":
             return self.pair
         if self.claim.claim == "better":
             return replace(self.pair, difference=self.pair.gain)
@@ -116,7 +117,11 @@ def _findings(experiment: Experiment, claim: Claim, boards: Sequence[Leaderboard
 def _difference(experiment: Experiment, claim: Claim, board: Leaderboard) -> Finding:
     known = samples(experiment, claim, board)
     where = f"{board.track}, {board.budget}"
-    pair = paired.all_pairs(known).get((claim.a, claim.b))
+    pair: Pair | Steadiness | None
+    if claim.claim == "steadier":
+        pair = steadiness.compare(known[claim.a], known[claim.b]) if {claim.a, claim.b} <= known.keys() else None
+    else:
+        pair = paired.all_pairs(known).get((claim.a, claim.b))
     return Finding(claim, where, pair, "" if pair else _lack(experiment, claim, board))
 
 
@@ -182,11 +187,13 @@ def _only(sample: Sample, seeds: Sequence[int]) -> Sample:
     return replace(sample, values={s: sample.values[s] for s in seeds})
 
 
-def seeds_that_decide(pair: Pair | None, level: float) -> int | None:
+def seeds_that_decide(pair: Pair | Steadiness | None, level: float) -> int | None:
     """The least number of seeds with which a difference as large as this one shows at ``level`` with probability POWER.
 
     None where there is no estimate of the spread yet, or where the test images alone leave it open.
     """
+    if isinstance(pair, Steadiness):
+        return pair.seeds_that_decide(level)
     if pair is None or not pair.parts or pair.difference == 0:
         return None
     seeds, *images = pair.parts

@@ -40,8 +40,8 @@ class InBatch(nn.Module):
         self.head = SimCLRProjectionHead(width, width, dimension)
 
     @property
-    def target(self) -> nn.Module:
-        """The network whose projections are compared to find similar images."""
+    def target(self) -> nn.Sequential:
+        """The network whose projections are compared to find similar images: an encoder, and a head."""
         return nn.Sequential(self.encoder, self.head)
 
     def pairs(self, views: list[Tensor], index: Tensor) -> Pairs:
@@ -81,8 +81,8 @@ class Queue(nn.Module):
         self.register_buffer("cursor", torch.zeros((), dtype=torch.int64))
 
     @property
-    def target(self) -> nn.Module:
-        """The network whose projections are compared to find similar images."""
+    def target(self) -> nn.Sequential:
+        """The network whose projections are compared to find similar images: an encoder, and a head."""
         return nn.Sequential(self.key_encoder, self.key_head)
 
     def pairs(self, views: list[Tensor], index: Tensor) -> Pairs:
