@@ -16,7 +16,7 @@ from torch import nn
 
 from . import own_code, state_dicts
 from .backbone import as_timm, check_backbone, load_encoder, small_stem
-from .errors import UserError
+from .errors import UserError, counted, reason
 
 TIMM, FOLDER = "timm:", "local-dir:"
 KINDS = (
@@ -43,10 +43,12 @@ def open_encoder(text: str, backbone: str | None = None, weights: str | Path | N
     if text.startswith(TIMM):
         return _of_timm(text.removeprefix(TIMM), None if weights is None else Path(weights).expanduser(), backbone)
     if own_code.parts(text):
+        if backbone is not None:
+            raise UserError(f"{text} is a backbone itself; leave --backbone out")
         return _of_own_code(text, None if weights is None else Path(weights).expanduser())
     path = Path(text).expanduser()
     if not path.is_file():
-        raise UserError(f"{text} is no encoder: there is no such file; ENCODER is {KINDS}")
+        raise UserError(f"{text!r} is no encoder: there is no such file; ENCODER is {KINDS}")
     if weights is not None:
         raise UserError(f"--weights goes with timm:NAME or FILE.py:Class; {text} holds weights itself")
     exported = _described(path)
@@ -81,7 +83,7 @@ def _of_timm(name: str, weights: Path | None, backbone: str | None) -> Opened:
     if backbone is not None:
         raise UserError(f"timm:{name} is a backbone itself; leave --backbone out")
     folder = Path(name.removeprefix(FOLDER)).expanduser()
-    if name.startswith(FOLDER) or folder.is_dir():
+    if name.startswith(FOLDER) or (name and folder.is_dir()):
         return _of_folder(folder, weights)
     if weights is None:
         raise UserError(f"timm:{name} needs --weights FILE (or timm:local-dir:FOLDER): nothing is downloaded, nothing is random")
@@ -99,7 +101,7 @@ def _of_folder(folder: Path, weights: Path | None) -> Opened:
     try:
         model = timm.create_model(f"{FOLDER}{folder.absolute()}", pretrained=True, num_classes=0)
     except Exception as error:  # what timm's constructors raise is theirs to choose
-        raise UserError(f"{folder} cannot be loaded by timm: {str(error).splitlines()[0][:160]}") from None
+        raise UserError(f"{folder} cannot be loaded by timm: {reason(error)}") from None
     architecture = str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("architecture", "unknown"))
     config: Any = model.pretrained_cfg
     channels = int(config.get("input_size", (3,))[0])
@@ -123,6 +125,8 @@ def _of_own_code(text: str, weights: Path | None) -> Opened:
 
 def _of_state_dict(path: Path, backbone: str) -> Opened:
     """The file decides about channels and stem, which its shapes show."""
+    if own_code.parts(backbone):
+        raise UserError(f"--backbone is a timm model; {path} with a class of your own is: {backbone} --weights {path}")
     check_backbone(backbone)
     tensors = state_dicts.read(path)
     refused = []
@@ -167,9 +171,9 @@ def _timm_model(name: str, channels: int, small: bool) -> nn.Module | None:
 
 def _refusal(found: state_dicts.Match, path: Path, backbone: str) -> str:
     under = f" under {found.prefix!r}" if found.prefix else ""
-    keys, what = (found.missing, "are missing or of another shape") if found.missing else (found.surplus, "have no place in it")
+    keys, what = (found.missing, "missing or of another shape") if found.missing else (found.surplus, "too many")
     example = f"{keys[0]}{', ...' if len(keys) > 1 else ''}"
-    return f"{path} is no state dict of {backbone}: {len(keys)} keys{under} {what} ({example})"
+    return f"{path} is no state dict of {backbone}: {counted(len(keys), 'key')}{under} {what} ({example})"
 
 
 def _sha(path: Path) -> str:

@@ -27,6 +27,12 @@ class Stopped(Exception):
         self.number = number
 
 
+def reason(error: BaseException) -> str:
+    """The kind of an exception that anybody's code raised, and the first line of what it says."""
+    first = (str(error).strip().splitlines() or [""])[0][:200]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
 def counted(number: int, noun: str) -> str:
     """``1 cell``, ``2 cells``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

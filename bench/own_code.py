@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import UserError
+from .errors import UserError, reason
 
 if TYPE_CHECKING:  # who only reads a name, or a digest, needs no torch
     from torch import nn
@@ -54,8 +54,8 @@ def make(text: str, **arguments: Any) -> nn.Module:
         made = found(**arguments)
     except UserError:
         raise
-    except Exception as error:  # anybody's code may raise anything
-        raise UserError(f"{text}: {type(error).__name__}: {error}") from None
+    except (Exception, SystemExit) as error:  # anybody's code may raise anything
+        raise UserError(f"{text}: {reason(error)}") from None
     from torch import nn
 
     if not isinstance(made, nn.Module):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ def read(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise UserError(f"{path} is no file")
     try:
-        found = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of pickles that other versions wrote
+            found = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         why = next((line for line in str(error).splitlines() if "GLOBAL" in line or "global" in line), "")
         raise UserError(
@@ -81,7 +83,8 @@ def match(tensors: Tensors, wanted: Tensors) -> Match:
     """The first way that fits the shapes of ``wanted``, else the nearest one."""
     found = [_under(tensors, wanted, *way) for way in _ways(tensors, wanted)]
     none = Match("", False, {}, missing=list(wanted))
-    return next((one for one in found if one.fits), min(found, key=lambda one: one.distance, default=none))
+    near = [one for one in found if one.keys]
+    return next((one for one in found if one.fits), min(near, key=lambda one: one.distance, default=none))
 
 
 def _ways(tensors: Tensors, wanted: Tensors) -> Iterator[tuple[str, bool]]:

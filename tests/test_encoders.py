@@ -43,6 +43,16 @@ class Maps(Small):
     def forward(self, images):
         return self.body[0](images)
 
+class Later(Small):
+    def forward(self, images):
+        if len(images) > 2:
+            raise ValueError("too many\\nat a time")
+        return super().forward(images)
+
+class Leaves(Small):
+    def __init__(self):
+        raise SystemExit(3)
+
 def number():
     return 3
 """
@@ -150,7 +160,7 @@ def test_timm_with_local_weights_and_from_a_folder(tmp_path):
         open_encoder("timm:test_vit")
 
 
-def test_one_s_own_class(tmp_path):
+def test_one_s_own_class(tmp_path, bench_command):
     path = tmp_path / "net.py"
     path.write_text(OWN)
     theirs = open_encoder(f"{path}:Small").network
@@ -159,6 +169,11 @@ def test_one_s_own_class(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(opened.network.state_dict().values(), theirs.state_dict().values(), strict=True))
     metrics = bench.evaluate(theirs, "digits:fraction=0.2,classes=5", evaluators="clustering", device="cpu")
     assert {"linear_top1", "cluster_nmi"} <= set(metrics)
+    flags = ("--datasets", "digits:fraction=0.2,classes=5", "--device", "cpu", "--out", str(tmp_path / "results"))
+    assert bench_command("evaluate", f"{path}:Small", *flags)[0] == 0
+    path.write_text(OWN + "\n# another one\n")
+    code, _, error = bench_command("evaluate", f"{path}:Small", *flags)
+    assert code == 2 and "the record of another file" in error and "choose another --name" in error
 
 
 class Shell:
@@ -181,7 +196,7 @@ def test_what_does_not_fit_is_one_line(tmp_path, bench_command, monkeypatch):
     cases = {
         ("gone.pth",): "there is no such file",
         ("deep.pth",): "--backbone",
-        ("deep.pth", "--backbone", "resnet18"): "have no place in it",
+        ("deep.pth", "--backbone", "resnet18"): "keys too many",
         ("deep.pth", "--backbone", "resnet50"): "missing or of another shape",
         ("deep.pth", "--backbone", "resnet81"): "did you mean",
         ("renamed.pth", "--backbone", "resnet18"): "missing or of another shape",
@@ -191,13 +206,18 @@ def test_what_does_not_fit_is_one_line(tmp_path, bench_command, monkeypatch):
         ("text.pth", "--backbone", "resnet18"): "text.pth",
         ("net.py:Broken",): "RuntimeError: no such thing",
         ("net.py:Nobody",): "defines no Nobody",
+        ("net.py:Later",): "1 x 8 x 8: ValueError: too many",
+        ("net.py:Leaves",): "SystemExit: 3",
+        ("net.py:Small", "--backbone", "resnet18"): "leave --backbone out",
+        ("net.py:Small", "--datasets", "digits:classes=5,shapes:classes=5"): "cannot take images of 3 x 32 x 32",
+        ("empty.pth", "--backbone", "net.py:Small"): "net.py:Small --weights empty.pth",
         ("net.py:number",): "not a torch.nn.Module",
-        ("net.py:Maps",): "not features [2, D]",
+        ("net.py:Maps",): "not features float [2, D]",
         ("syntax.py:Net",): "SyntaxError",
         ("gone.py:Net",): "there is no file",
     }
     for given, expected in cases.items():
-        code, _, error = bench_command("evaluate", *given, *small)
+        code, _, error = bench_command("evaluate", *small, *given)
         assert code == 2 and expected in error and error.count("\n") == 1, (given, error)
     assert not Path("ran").exists() and not list(Path().rglob("seed0.json"))
 

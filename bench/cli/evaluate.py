@@ -31,6 +31,7 @@ def evaluate(
     data_dir: DataDir = None,
 ) -> None:
     """Judge a frozen encoder from anywhere as every cell is judged; a record of role `external` below the rule of the tables."""
+    from .. import records
     from ..encoders import open_encoder
     from ..environment import choose_device
     from ..errors import Diverged, UserError
@@ -49,13 +50,16 @@ def evaluate(
     opened = replace(opened, name=name or opened.name)
     for line in (f"{opened.name}: SHA-256 {opened.digest[:12]}", *opened.said):
         console.print(line, markup=False, soft_wrap=True)
+    paths = [external.check_place(opened, spec, out) for spec in specs]
     for spec in specs:
+        external.fitted(opened, spec, place, root)  # all of them before anything is written
+    for spec, path in zip(specs, paths, strict=True):
         try:
             with console.status("features") as shown:
                 record = external.evaluate(opened, spec, chosen, place, root, shown.update)
         except Diverged as error:
             raise UserError(f"{opened.name} on {spec}: {error}") from None
-        path = external.keep(record, out)
+        records.write(record, path)
         found = [*PROTOCOL.values(), *columns(record.metrics, [record.evaluators]).values()]
         width = max(len(metric.title) for metric in found)
         console.print(f"{spec}, in {record.cost['eval_seconds']:.0f} s: {path}", markup=False, soft_wrap=True)

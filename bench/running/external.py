@@ -7,14 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from .. import environment, outcomes, records, standstill, versions
 from ..cells import escaped
+from ..datasets.base import Track
 from ..datasets.loader import place
 from ..datasets.registry import open_splits, track_of
 from ..datasets.spec import Spec
+from ..datasets.store import Splits
 from ..encoders import Opened
-from ..errors import UserError
+from ..errors import UserError, reason
 from ..evaluation.evaluator import Evaluator, description, judge
 from ..evaluation.features import Channels, FrozenEncoder, freeze
 from ..evaluation.frozen import Scores
@@ -24,26 +27,48 @@ from .cell import data_of
 METHOD, BUDGET = "external", "external"
 
 
-def freeze_on(opened: Opened, spec: Spec, device: torch.device, data_root: Path) -> FrozenEncoder:
-    """The encoder on a dataset, at the size that it was made for unless ``spec`` says another; `UserError` where it refuses."""
+class Guarded(nn.Module):
+    """Anybody's encoder float [B, C, H, W] -> [B, D]: whatever it raises is a `UserError` of one line."""
+
+    def __init__(self, network: nn.Module, name: str):
+        super().__init__()
+        self.network, self.name = network, name
+
+    def forward(self, images: Tensor) -> Tensor:
+        try:
+            return self.network(images)
+        except (Exception, SystemExit) as error:
+            shape = " x ".join(map(str, images.shape[1:]))
+            raise UserError(f"{self.name} cannot take images of {shape}: {reason(error)}") from None
+
+
+def fitted(opened: Opened, spec: Spec, device: torch.device, data_root: Path) -> tuple[nn.Module, Splits, Track]:
+    """The encoder with a dataset whose images it has taken, at the size that it was made for unless ``spec`` says another.
+
+    `UserError` where it refuses them, or gives something else than features.
+    """
     splits, track = open_splits(spec, data_root), track_of(spec, data_root)
     track = track if spec.px is not None else track.at(opened.size)
-    channels = splits.train.channels
+    channels, network = splits.train.channels, Guarded(opened.network, opened.name)
     fits = opened.channels in (None, channels)
-    network = opened.network if fits else Channels(opened.network, opened.channels or channels)
-    network = network.to(device).to(memory_format=torch.channels_last)
-    size = track.size
+    encoder = network if fits else Channels(network, opened.channels or channels)
+    encoder = encoder.to(device).to(memory_format=torch.channels_last).eval()
     try:
         with torch.no_grad():
-            found = network.eval()(torch.zeros(2, channels, size, size, device=device))
-    except Exception as error:  # anybody's code may raise anything
-        why = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
-        advice = f"; {replace(spec, px=224)} gives it larger ones" if spec.px is None and size < 224 else ""
-        raise UserError(f"{opened.name} cannot take images of {channels} x {size} x {size}: {why}{advice}") from None
-    if not isinstance(found, torch.Tensor) or found.ndim != 2 or len(found) != 2:
-        shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
-        raise UserError(f"{opened.name} gives {shape} for 2 images, not features [2, D]")
-    return freeze(network, replace(splits, train=place(splits.train, device)), track, device, data_root)
+            found = encoder(torch.zeros(2, channels, track.size, track.size, device=device))
+    except UserError as error:
+        advice = f"; where they are too small: {replace(spec, px=224)}" if spec.px is None and track.size < 224 else ""
+        raise UserError(f"{error}{advice}") from None
+    if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != 2 or not found.numel() or not found.is_floating_point():
+        what = f"{str(found.dtype)[6:]} {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+        raise UserError(f"{opened.name} gives {what} for 2 images, not features float [2, D]")
+    return encoder, splits, track
+
+
+def freeze_on(opened: Opened, spec: Spec, device: torch.device, data_root: Path) -> FrozenEncoder:
+    """The encoder with its features of both splits of a dataset; `UserError` as `fitted`."""
+    encoder, splits, track = fitted(opened, spec, device, data_root)
+    return freeze(encoder, replace(splits, train=place(splits.train, device)), track, device, data_root)
 
 
 def evaluate(
@@ -81,16 +106,9 @@ def evaluate(
     )
 
 
-def path_of(record: Record, out: Path) -> Path:
-    """Where the record lies below ``out``."""
-    parts = (record.track, record.backbone, record.budget, record.contender)
-    return out.joinpath(*map(escaped, parts), f"seed{record.seed}.json")
-
-
-def keep(record: Record, out: Path) -> Path:
-    """Write the record; one of another file under the same name is not replaced: `UserError`. The path."""
-    path = path_of(record, out)
-    if path.exists() and (old := records.read(path)).recipe.get("sha256") != record.recipe["sha256"]:
-        raise UserError(f"{path} is the record of another file ({str(old.recipe.get('sha256'))[:12]}): choose another --name")
-    records.write(record, path)
+def check_place(opened: Opened, spec: Spec, out: Path) -> Path:
+    """The path of its record below ``out``; `UserError` where that of another file lies there, which is not replaced."""
+    path = out.joinpath(*map(escaped, (str(spec), opened.backbone, BUDGET, opened.name)), "seed0.json")
+    if path.exists() and (digest := records.read(path).recipe.get("sha256")) != opened.digest:
+        raise UserError(f"{path} is the record of another file ({str(digest)[:12]}): choose another --name")
     return path
