@@ -1,0 +1,79 @@
+"""Files that follow from the records: whether each is current, and how it is written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import records
+from . import plots
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text file's content."""
+
+    content: str
+
+    def is_current(self, path: Path) -> bool:
+        return path.is_file() and path.read_bytes() == self.content.encode()
+
+    def write(self, path: Path) -> None:
+        records.write_atomically(path, self.content)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure's file."""
+
+    figure: plots.Figure
+
+    def is_current(self, path: Path) -> bool:
+        return self.figure.is_drawn(path)
+
+    def write(self, path: Path) -> None:
+        self.figure.save(path)
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A file that has nothing to show any more."""
+
+    def is_current(self, path: Path) -> bool:
+        return not path.exists()
+
+    def write(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+
+
+Files = dict[Path, Text | Drawing | Gone]
+
+
+def drawings(out: Path, name: str, figure: plots.Figure, png: bool) -> Files:
+    """The files of a figure of the records in ``out``; ``png`` asks for that form too."""
+    return {path_of(out, name, suffix): Drawing(figure) for suffix in (("svg", "png") if png else ("svg",))}
+
+
+def path_of(out: Path, name: str, suffix: str) -> Path:
+    """Where the figure ``name`` of the records in ``out`` is."""
+    return out / "figures" / f"{name}.{suffix}"
+
+
+def plain(text: str) -> str:
+    """``text`` as part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9.=-]+", "-", text)
+
+
+def outdated(files: Files) -> list[Path]:
+    """Files that are not what the records say. A page or picture that is made on demand may be missing, but not old."""
+    on_demand = {path for path in files if path.suffix in (".html", ".png")}
+    return [path for path, file in files.items() if not file.is_current(path) and (path.exists() or path not in on_demand)]
+
+
+def write(files: Files) -> list[Path]:
+    """Bring files up to date; returns those that changed."""
+    changed = [path for path, file in files.items() if not file.is_current(path)]
+    for path in changed:
+        files[path].write(path)
+    return changed

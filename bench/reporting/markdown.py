@@ -1,0 +1,109 @@
+"""A leaderboard as Markdown: its table with notes, the tables below it, its figures, and the legend of all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from .. import metrics
+from . import agreement, columns, confounds, plots, sweep_plots, sweeps, tables
+from .files import plain
+from .leaderboard import Leaderboard
+
+LEGEND = (
+    "Accuracy in percent on the test split: mean over n seeds ± the half width of its 95% interval (Student), or the interval's "
+    "ends where it would pass 0 or 100. Rank by linear accuracy, with its 95% interval. **Bold**: no contestant is significantly "
+    "better. Both follow from one family of tests a board: all pairs of contestants in linear accuracy, paired by seed and by "
+    "test image, Holm, 5%. Nothing is claimed below 3 seeds. {test}{notes}"
+    "images/s counts images of training, detection included; detection is its share of training time. "
+    "GFLOP/image: floating-point operations of a step, forward and backward, by image; operations: of all training, detection "
+    "included. "
+    "Costs are medians over seeds on {devices}; ~ marks times that vary by more than a fifth between seeds. "
+    "– not measured or not applicable."
+)
+TEST = "Test split: Wilson's 95% interval for a test split of this size, which no number of seeds narrows. "
+
+
+TITLES = {  # of the figures of a leaderboard
+    "cost": "accuracy against training time",
+    "curves": "learning curves",
+    "detection": "quality of detected false negatives",
+}
+
+
+def legend(boards: Sequence[Leaderboard], devices: set[str]) -> str:
+    """What the numbers of ``boards`` mean, measured on ``devices``."""
+    small = any(row.test_interval(metrics.HEADLINE) for board in boards for row in board.rows)
+    notes = dict.fromkeys(column.note for board in boards for column in board.columns.values() if column.note)
+    known = " and ".join(sorted(devices)) or "no machine yet"
+    return LEGEND.format(devices=known, test=TEST if small else "", notes="".join(notes))
+
+
+def figures(board: Leaderboard) -> dict[str, plots.Figure]:
+    """Those of a leaderboard, by name; none of trials, which are many: of these `tuning` has the figure."""
+    return {} if board.judged_on else plots.of_board(board) | sweep_plots.of_board(board)
+
+
+def text(board: Leaderboard, only: Sequence[str]) -> str:
+    """The table of a leaderboard, with the columns that the patterns ``only`` name, and its notes."""
+    notes = [f"[{number}] published, not ranked: {note}" for number, note in enumerate(tables.published_notes(board), 1)]
+    notes += [f"Judged on {board.judged_on}."] if board.judged_on else []
+    notes += [f"Only the columns that `report --columns` chose: {', '.join(only)}."] if only != columns.ALL else []
+    if (seen := board.resolution) is not None:
+        pairs = len(board.contests[metrics.HEADLINE])
+        notes.append(
+            f"The smallest difference that this board shows with probability 0.8: {100 * seen:.1f} points of linear accuracy "
+            f"({pairs} pairs of contestants)."
+        )
+    if differ := confounds.sentence(board.ranked):
+        notes.append(f"Contestants differ in these settings too: {differ}.")
+    notes += [f"{row.contender} runs under its own recipe: {source}." for row in board.rows if (source := row.own_recipe)]
+    return "\n\n".join([_table(tables.table(board, only)), *(["  \n".join(notes)] if notes else [])])
+
+
+def details(board: Leaderboard) -> list[str]:
+    """The further tables of a leaderboard."""
+    lines: list[str] = []
+    if (frame := tables.to_best(board)) is not None:
+        lines += ["**Against the best, by linear accuracy**", "", _table(frame), ""]
+    lines += _sweep_tables(board)
+    if (frame := agreement.rank_table(board)) is not None:
+        lines += ["**Ranks of the contestants by each metric**", "", _table(frame), ""]
+    if (frame := agreement.correlation_table(board)) is not None:
+        lines += ["**Do the metrics rank the contestants alike?**", "", _table(frame), ""]
+    for row in board.stale:
+        lines += [f"{row.contender} is stale: {'; '.join(row.stale)}", ""]
+    return lines
+
+
+def _sweep_tables(board: Leaderboard) -> list[str]:
+    lines: list[str] = []
+    for sweep in sweeps.sweeps(board):
+        lines += [f"**Sweep over {sweep.key}**", "", _table(sweeps.table(sweep)), ""]
+    for grid in sweeps.grids(board):
+        title = f"**{metrics.METRICS[metrics.HEADLINE]} of {grid.contender} over {' and '.join(grid.keys)}**"
+        lines += [title, "", _table(sweeps.grid_table(grid)), ""]
+    return lines
+
+
+def sweep(board: Leaderboard, folder: str) -> list[str]:
+    """Tables and figures of the sweeps of a leaderboard, for a document beside the ``folder`` of the records."""
+    drawn = images(board, list(sweep_plots.of_board(board)))
+    there = [line.replace("](figures/", f"]({folder}/figures/") for line in drawn]
+    return [f"**{board.title}**", "", *_sweep_tables(board), *there]
+
+
+def images(board: Leaderboard, names: Sequence[str]) -> list[str]:
+    """The figures ``names`` of a leaderboard, for a document beside the folder of figures."""
+    titled = {name: TITLES.get(name, f"sweep over {name.partition('-')[2]}") for name in names}
+    return [line for name in names for line in (f"![{board.title}: {titled[name]}](figures/{slug(board)}-{name}.svg)", "")]
+
+
+def slug(board: Leaderboard) -> str:
+    """A leaderboard's title as the beginning of its figures' file names."""
+    return plain(f"{board.track}-{board.backbone}-{board.budget}")
+
+
+def _table(frame: pd.DataFrame) -> str:
+    return frame.to_markdown(index=False, disable_numparse=True)
