@@ -44,6 +44,11 @@ def test_a_column_that_is_none_is_refused_and_changes_nothing(out, bench_command
     assert sorted(out.parent.rglob("*")) == before and (out.parent / "README.md").read_text() == SECTION
 
 
+def test_there_is_nothing_to_choose_without_records(tmp_path, bench_command):
+    code, _, error = bench_command("report", "--out", str(tmp_path), "--columns", "linear")
+    assert code == 2 and "no columns to choose from" in error and error.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(("content", "said"), [(b"linear@1%\n", "no table has a column"), (b"\xff", "cannot be read")])
 def test_a_kept_choice_that_fits_no_more_is_a_warning(out, content, said):
     (out / columns.FILE).write_bytes(content)

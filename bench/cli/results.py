@@ -77,6 +77,8 @@ def report(
     if not out.is_dir():
         raise UserError(f"--out {out} is not a folder; `python -m bench run` makes one")
     only = None if columns is None else [part.strip() for part in re.split(r",(?! )", columns) if part.strip()]
+    if only and not any(record_paths(out)):
+        raise UserError(f"no records in {out}: there are no columns to choose from yet")
     if not watch and not any(record_paths(out)):
         warn(f"no records in {out}: a run writes them to its --out")
     if watch and check:

@@ -12,7 +12,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from ..backbone import build_backbone
-from ..errors import UserError
+from ..errors import UserError, reason
 from ..methods import Method
 from ..methods.base import Encoder
 from ..recipe import Recipe
@@ -77,6 +77,5 @@ def _saying(what: str) -> Iterator[None]:
             yield
     except UserError:
         raise
-    except Exception as error:  # backbones and methods may raise anything
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{what}: {first}") from None
+    except (Exception, SystemExit) as error:  # backbones and methods may raise anything
+        raise UserError(f"{what}: {reason(error)}") from None
