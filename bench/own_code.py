@@ -7,6 +7,7 @@ import importlib.util
 import re
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .errors import UserError, reason
@@ -36,28 +37,31 @@ def make(text: str, **arguments: Any) -> nn.Module:
     named, source = parts(text), digest(text)
     assert named is not None
     path, kind = named
-    module_name = f"_own_{path.stem}_{source[:12]}"
     try:
-        if module_name not in sys.modules:
-            spec = importlib.util.spec_from_file_location(module_name, path)
-            assert spec is not None and spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[module_name] = module  # before it is run, as pickling and dataclasses expect
-            try:
-                spec.loader.exec_module(module)
-            except BaseException:
-                del sys.modules[module_name]
-                raise
-        found = getattr(sys.modules[module_name], kind, None)
-        if found is None:
-            raise UserError(f"{path} defines no {kind}")
-        made = found(**arguments)
-    except UserError:
-        raise
+        found = getattr(_imported(path, source), kind, None)
+        made = None if found is None else found(**arguments)
     except (Exception, SystemExit) as error:  # anybody's code may raise anything
         raise UserError(f"{text}: {reason(error)}") from None
     from torch import nn
 
+    if found is None:
+        raise UserError(f"{path} defines no {kind}")
     if not isinstance(made, nn.Module):
         raise UserError(f"{text} makes a {type(made).__name__}, not a torch.nn.Module")
     return made
+
+
+def _imported(path: Path, source: str) -> ModuleType:
+    """The module of the file, once for each ``source``; whatever it raises."""
+    name = f"_own_{path.stem}_{source[:12]}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # before it is run, as pickling and dataclasses expect
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]

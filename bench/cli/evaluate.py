@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..metrics import PROTOCOL, columns
 from .app import AUTO, DataDir, Out, TrainOn, app, console, data_root
 from .evaluators import Evaluators, TransferTo
+
+if TYPE_CHECKING:
+    from ..records import Record
 
 
 @app.command()
@@ -60,9 +63,13 @@ def evaluate(
         except Diverged as error:
             raise UserError(f"{opened.name} on {spec}: {error}") from None
         records.write(record, path)
-        found = [*PROTOCOL.values(), *columns(record.metrics, [record.evaluators]).values()]
-        width = max(len(metric.title) for metric in found)
-        console.print(f"{spec}, in {record.cost['eval_seconds']:.0f} s: {path}", markup=False, soft_wrap=True)
-        for metric in found:
-            console.print(f"  {metric.title:{width}}  {metric.shown(record.metrics[metric.key])}", markup=False, soft_wrap=True)
+        console.print("\n".join(_lines(record, path)), markup=False, soft_wrap=True)
     console.print(f"`python -m bench report --out {out}` renews the tables", markup=False, soft_wrap=True)
+
+
+def _lines(record: Record, path: Path) -> list[str]:
+    """What was found, a metric a line."""
+    found = [*PROTOCOL.values(), *columns(record.metrics, [record.evaluators]).values()]
+    width = max(len(metric.title) for metric in found)
+    head = f"{record.track}, in {record.cost['eval_seconds']:.0f} s: {path}"
+    return [head, *(f"  {metric.title:{width}}  {metric.shown(record.metrics[metric.key])}" for metric in found)]

@@ -10,18 +10,48 @@ from ..datasets.held_out import HELD_OUT, SPLIT_SEED, Held, by_class, halves, he
 from .evaluator import judge
 from .frozen import Features, Frozen, Scores, check_finite
 from .knn import HEADLINE, SECONDARY, Knn, knn_metrics, knn_predict
-from .linear import STRENGTHS, Linear, fit_linear, linear_metrics
+from .linear import STRENGTHS, Linear, fit_linear, head_of, linear_metrics
 from .logistic import Heads
 
 __all__ = [
-    "HEADLINE", "HELD_OUT", "SECONDARY", "SPLIT_SEED", "STRENGTHS", "Features", "Frozen", "Heads", "Held", "Scores", "by_class",
-    "check_finite", "curve_knn", "evaluate", "fit_linear", "halves", "held_out", "knn_metrics", "linear_metrics", "shown",
+    "HEADLINE",
+    "HELD_OUT",
+    "SECONDARY",
+    "SPLIT_SEED",
+    "STRENGTHS",
+    "TOP1",
+    "Features",
+    "Frozen",
+    "Heads",
+    "Held",
+    "Scores",
+    "both_top1",
+    "by_class",
+    "check_finite",
+    "curve_knn",
+    "evaluate",
+    "fit_linear",
+    "halves",
+    "held_out",
+    "knn_metrics",
+    "linear_metrics",
+    "shown",
 ]  # fmt: skip
+
+
+TOP1 = {"linear_top1": "linear", "knn_top1": "kNN"}  # what `both_top1` gives, and how titles name it
 
 
 def evaluate(train: Features, test: Features, classes: int) -> Scores:
     """The protocol alone. Raises `Diverged` on features without meaning."""
     return judge(Frozen(train, test, classes), (Linear(), Knn()))
+
+
+def both_top1(frozen: Frozen, test: Features) -> Scores:
+    """Top-1 on ``test`` of the protocol's two classifiers, fitted on the train images of ``frozen``, by the keys of TOP1."""
+    linear, knn = head_of(frozen).scores(test), knn_metrics(frozen.train, test, frozen.classes)
+    found = {**linear.metrics, **knn.metrics}
+    return Scores({key: found[key] for key in TOP1}, {**linear.chosen, **knn.chosen})
 
 
 def curve_knn(train: Features, part: Held, classes: int) -> float:

@@ -16,15 +16,13 @@ from ..datasets.geometry import gaussian_blur
 from ..metrics import Metric
 from .evaluator import Evaluator
 from .frozen import Change, Frozen, Scores
-from .knn import knn_metrics
-from .linear import head_of
+from .protocol import TOP1, both_top1
 
 NOISE = 0.1  # standard deviation; CIFAR-10-C (Hendrycks and Dietterich 2019) has 0.04 to 0.10
 BLUR = 1 / 32  # standard deviation, of the side: a pixel of 32
 CONTRAST = 0.4  # of the distance to an image's mean that is left
 PIXELS = 1 / 2  # of the side that is left
 SEED = 20190328  # of the noise: the same for every method and seed
-KEPT = {"linear_top1": "linear", "knn_top1": "kNN"}
 NOTE = "Corrupted: the mean over test images with noise, with blur, with less contrast and with coarse pixels. "
 
 
@@ -63,14 +61,12 @@ class Robustness(Evaluator):
     name = "robustness"
     version = 2
     by_default = False
-    columns = tuple(Metric(f"{metric}@corrupted", f"{title}, corrupted", note=NOTE) for metric, title in KEPT.items())
+    columns = tuple(Metric(f"{metric}@corrupted", f"{title}, corrupted", note=NOTE) for metric, title in TOP1.items())
 
     def evaluate(self, frozen: Frozen) -> Scores:
         metrics: dict[str, float] = {}
-        head = head_of(frozen)
         for name, change in CORRUPTIONS.items():
-            test = frozen.changed(change)
-            found = {**head.scores(test).metrics, **knn_metrics(frozen.train, test, frozen.classes).metrics}
-            metrics |= {f"{metric}@{name}": found[metric] for metric in KEPT}
-        means = {f"{metric}@corrupted": fmean(metrics[f"{metric}@{name}"] for name in CORRUPTIONS) for metric in KEPT}
+            found = both_top1(frozen, frozen.changed(change)).metrics
+            metrics |= {f"{metric}@{name}": value for metric, value in found.items()}
+        means = {f"{metric}@corrupted": fmean(metrics[f"{metric}@{name}"] for name in CORRUPTIONS) for metric in TOP1}
         return Scores(means | metrics)

@@ -12,10 +12,8 @@ from ..errors import UserError
 from ..metrics import Metric
 from .evaluator import Evaluator
 from .frozen import Frozen, Scores, check_finite
-from .knn import knn_metrics
-from .linear import head_of
+from .protocol import TOP1, both_top1
 
-KEPT = {"linear_top1": "linear", "knn_top1": "kNN"}  # metrics of a column, and how its title begins
 NOTE = "linear → x, kNN → x: the same frozen encoder on the train and test split of x. "
 
 
@@ -35,7 +33,7 @@ class Transfer(Evaluator):
     def __init__(self, specs: Sequence[str] = ()):
         self.specs = tuple(specs)
         self.columns = tuple(
-            Metric(key(metric, spec), f"{title} → {spec}", note=NOTE) for spec in self.specs for metric, title in KEPT.items()
+            Metric(key(metric, spec), f"{title} → {spec}", note=NOTE) for spec in self.specs for metric, title in TOP1.items()
         )
 
     @classmethod
@@ -56,11 +54,11 @@ class Transfer(Evaluator):
             there = frozen.elsewhere(spec)
             for split, features in (("train", there.train), ("test", there.test)):
                 check_finite(features, f"{spec} {split}")
-            linear, knn = head_of(there).scores(there.test), knn_metrics(there.train, there.test, there.classes)
-            metrics |= {key(metric, spec): {**linear.metrics, **knn.metrics}[metric] for metric in KEPT}
-            chosen |= {key(name, spec): value for name, value in {**linear.chosen, **knn.chosen}.items()}
+            found = both_top1(there, there.test)
+            metrics |= {key(metric, spec): value for metric, value in found.metrics.items()}
+            chosen |= {key(name, spec): value for name, value in found.chosen.items()}
         return Scores(metrics, chosen)
 
     def missing(self, metrics: Collection[str]) -> Transfer | None:
-        left = [spec for spec in self.specs if not all(key(metric, spec) in metrics for metric in KEPT)]
+        left = [spec for spec in self.specs if not all(key(metric, spec) in metrics for metric in TOP1)]
         return Transfer(left) if left else None
