@@ -47,6 +47,14 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def emulates_bf16(device: torch.device) -> bool:
+    """Whether ``device`` is an x86 processor without instructions for bfloat16, where it is many times slower than fp32."""
+    if device.type != "cpu":
+        return False
+    has = torch.cpu.get_capabilities()
+    return has.get("architecture") == "x86_64" and not (has.get("avx512_bf16") or has.get("amx_bf16"))
+
+
 def use(device: torch.device) -> None:
     """Make a numbered GPU this process's own: events and generators without a device are then of it."""
     if device.type == "cuda" and device.index is not None:

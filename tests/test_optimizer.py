@@ -115,6 +115,15 @@ def test_bf16_is_what_the_loss_is_computed_in():
         assert seen[-1] == expected  # what comes before counts operations
 
 
+@pytest.mark.parametrize(("has", "said"), [({}, True), ({"avx512_bf16": True}, False), ({"amx_bf16": True}, False)])
+def test_a_run_says_where_bf16_is_emulated(tmp_path, bench_command, monkeypatch, has, said):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"architecture": "x86_64"} | has)
+    line = ["run", "--methods", "simclr", "--datasets", "digits", "--budget", "1steps", "--device", "cpu", "--dry-run"]
+    line += ["--out", str(tmp_path / "results")]
+    assert ("far slower here" in bench_command(*line, "--set", "precision=bf16")[1]) == said
+    assert "far slower here" not in bench_command(*line)[1]
+
+
 def test_a_methods_own_recipe_holds_unless_the_user_says_otherwise():
     class Own(SimCLR):
         own_recipe = OwnRecipe("someone et al.", lr=1e-3, settings={"optimizer": "adamw", "weight_decay": 0.05})

@@ -8,7 +8,7 @@ import torch
 from rich.console import Console
 
 from .. import records
-from ..environment import device_name
+from ..environment import device_name, emulates_bf16
 from ..errors import counted
 from . import estimate
 from .options import Options
@@ -36,6 +36,8 @@ def show_plan(console: Console, tasks: list[Task], due: list[Task], options: Opt
     if to_run < len(tasks):
         told = f"; {len(only)} of the records lack metrics asked for: to evaluate only" if only else ""
         console.print(f"{len(tasks) - to_run} have a record already, {to_run} to run{told}", markup=False, soft_wrap=True)
+    if any(t.cell.recipe.training.precision == "bf16" for t in due) and emulates_bf16(torch.device(options.conditions.device)):
+        console.print("note: this CPU has no AVX512-BF16 and no AMX: precision=bf16 is far slower here than fp32", soft_wrap=True)
     failed = [t for t in tasks if t not in due and t.existing and t.existing.status != "ok"]
     if failed:
         console.print(f"note: {len(failed)} of the skipped cells failed; --on-existing failed tries them again", markup=False)
