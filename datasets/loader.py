@@ -41,7 +41,7 @@ class Loader:
         device: torch.device,
         views: tuple[View, ...] | None = None,
     ):
-        self.store = place(store, device)
+        self.store = stored_on(store, device)
         self.policy, self.size, self.batch_size = policy, size, batch_size
         self.views = (View(policy, size, 2),) if views is None else views
         self.seed, self.device = seed, device
@@ -90,7 +90,7 @@ class Loader:
         return next(self._feed)
 
 
-def place(store: Store, device: torch.device) -> Store:
+def stored_on(store: Store, device: torch.device) -> Store:
     """The store in the memory of ``device`` where it fits there with room to spare, else as it is."""
     room = HOLDS if device.type == "cpu" else FITS * torch.cuda.mem_get_info(device)[0]
     return store.resident(device) if store.nbytes <= room else replace(store, mapped=True)

@@ -27,18 +27,18 @@ HEADLINE = Setting(k=20, temperature=0.07)
 SECONDARY = Setting(k=200, temperature=0.1)
 
 
-def knn_predict(queries: Tensor, bank: Tensor, labels: Tensor, classes: int, settings: Sequence[Setting]) -> list[Tensor]:
+def knn_predict(queries: Tensor, train: Tensor, labels: Tensor, classes: int, settings: Sequence[Setting]) -> list[Tensor]:
     """Predicted classes int64 [Q], one tensor for each setting, in one pass.
 
-    queries float [Q, D], bank float [N, D], labels int64 [N]. k is capped at N. Of classes with equal
+    queries float [Q, D], train float [N, D], labels int64 [N]. k is capped at N. Of classes with equal
     votes the lower one wins.
     """
-    queries, bank = normalize(queries, dim=1), normalize(bank, dim=1)
-    most = min(max(s.k for s in settings), len(bank))
-    rows = max(1, CHUNK_BYTES // (4 * len(bank)))
+    queries, train = normalize(queries, dim=1), normalize(train, dim=1)
+    most = min(max(s.k for s in settings), len(train))
+    rows = max(1, CHUNK_BYTES // (4 * len(train)))
     predicted: list[list[Tensor]] = [[] for _ in settings]
     for part in queries.split(rows):
-        similarity, neighbours = (part @ bank.T).topk(most, dim=1)
+        similarity, neighbours = (part @ train.T).topk(most, dim=1)
         theirs = labels[neighbours]
         for setting, out in zip(settings, predicted, strict=True):
             weights = (similarity[:, : setting.k] / setting.temperature).exp()
@@ -52,8 +52,8 @@ def knn_metrics(train: Features, test: Features, classes: int) -> Scores:
     predicted = knn_predict(test.values, train.values, train.labels, classes, [HEADLINE, SECONDARY])
     knn, knn200 = (found == test.labels for found in predicted)
     metrics = {"knn_top1": float(knn.double().mean()), "knn200_top1": float(knn200.double().mean())}
-    bank = len(train.labels)
-    return Scores(metrics, {"knn_k": min(HEADLINE.k, bank), "knn200_k": min(SECONDARY.k, bank)}, {"knn_top1": knn})
+    images = len(train.labels)
+    return Scores(metrics, {"knn_k": min(HEADLINE.k, images), "knn200_k": min(SECONDARY.k, images)}, {"knn_top1": knn})
 
 
 class Knn(Evaluator):

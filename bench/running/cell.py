@@ -13,7 +13,7 @@ from .. import environment, outcomes, standstill, versions
 from ..backbone import build_backbone, save_encoder
 from ..budget import Budget
 from ..cells import Cell
-from ..datasets.loader import Loader, place
+from ..datasets.loader import Loader, stored_on
 from ..datasets.registry import open_splits, tracks
 from ..datasets.store import Splits
 from ..evaluation import default, protocol
@@ -77,7 +77,7 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
     device = torch.device(job.device)
     tell(Phase("set up"))
     method = build_method(cell, splits).to(device).to(memory_format=torch.channels_last)
-    splits = replace(splits, train=place(splits.train, device))
+    splits = replace(splits, train=stored_on(splits.train, device))
     spent = _train(method, splits, device, job, tell, stop) if method.trains else Spent()
 
     tell(Phase("evaluate", 1.0))

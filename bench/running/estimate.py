@@ -14,7 +14,7 @@ import torch
 from .. import environment, records, standstill
 from ..backbone import build_backbone
 from ..budget import Budget, parse_budget
-from ..datasets.loader import place
+from ..datasets.loader import stored_on
 from ..errors import counted
 from ..recipe import Recipe
 from ..records import Record
@@ -106,7 +106,7 @@ def of_steps(task: Task) -> Cost | None:
     try:
         splits = task.job.splits()
         method = build_method(cell, splits).to(device).to(memory_format=torch.channels_last)
-        trainer = make_trainer(method, replace(splits, train=place(splits.train, device)), cell, device)
+        trainer = make_trainer(method, replace(splits, train=stored_on(splits.train, device)), cell, device)
         work = trainer.spending.count() if cell.recipe.budget.flops is not None else None
         total = cell.recipe.budget.steps(trainer.loader.steps_per_epoch, trainer.loader.batch_size, work.step if work else 0)
         method.train()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .. import environment, outcomes, records, standstill, versions
 from ..cells import escaped
 from ..datasets.base import Track
-from ..datasets.loader import place
+from ..datasets.loader import stored_on
 from ..datasets.registry import open_splits, track_of
 from ..datasets.spec import Spec
 from ..datasets.store import Splits
@@ -68,7 +68,7 @@ def fitted(opened: Opened, spec: Spec, device: torch.device, data_root: Path) ->
 def freeze_on(opened: Opened, spec: Spec, device: torch.device, data_root: Path) -> FrozenEncoder:
     """The encoder with its features of both splits of a dataset; `UserError` as `fitted`."""
     encoder, splits, track = fitted(opened, spec, device, data_root)
-    return freeze(encoder, replace(splits, train=place(splits.train, device)), track, device, data_root)
+    return freeze(encoder, replace(splits, train=stored_on(splits.train, device)), track, device, data_root)
 
 
 def evaluate(

@@ -11,7 +11,7 @@ from torch import nn
 
 from ..backbone import load_encoder
 from ..cells import Cell
-from ..datasets.loader import place
+from ..datasets.loader import stored_on
 from ..datasets.store import Splits
 from ..errors import UserError
 from ..evaluation.evaluator import description, judge, merged
@@ -35,7 +35,7 @@ def run(job: Job, tell: Tell = lambda event: None) -> Record:
     device = torch.device(job.device)
     tell(Phase("evaluate", 0.0))
     encoder = _encoder(job, cell, splits).to(device).to(memory_format=torch.channels_last)
-    frozen = freeze(encoder, replace(splits, train=place(splits.train, device)), cell.recipe.track, device, job.data_root)
+    frozen = freeze(encoder, replace(splits, train=stored_on(splits.train, device)), cell.recipe.track, device, job.data_root)
     _check_same(record, judge(frozen, [Knn()]).metrics)
     found = judge(frozen, job.evaluators, lambda name: tell(Phase(f"evaluate, {name}", 0.5)))
     return replace(
