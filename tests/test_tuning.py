@@ -13,10 +13,12 @@ from statistics import fmean
 from typing import Annotated
 
 import pytest
+from rich.console import Console
 
 import bench
-from bench import records, search
+from bench import recorded, records, search
 from bench.budget import parse_budget
+from bench.contenders import parse_contender
 from bench.datasets.registry import tracks
 from bench.datasets.spec import Spec
 from bench.errors import UserError
@@ -25,8 +27,9 @@ from bench.methods.base import Choice, Log, Positive
 from bench.recipe import resolve
 from bench.reporting import leaderboard, page, report, searches, tuning
 from bench.reporting.searches import Search, Trial
+from bench.running import tune
 from bench.settings import spaces
-from tests import made_up
+from tests import made_up, small_cells
 from tests.small_cells import ROOT, environment, wait_for
 
 SMALL = ("--datasets", "digits:classes=5,fraction=0.2", "--budget", "2steps", "--set", "batch_size=16", "--device", "cpu")
@@ -140,6 +143,7 @@ def test_a_search_is_the_same_after_a_kill_and_from_python(tmp_path, bench_comma
     [
         (("--methods", "simclr", "--trials", "0"), "'--trials'"),
         (("--methods", "random_init"), "random_init does not train"),
+        (("--methods", "byol:lr=0.1,weight_decay=0.1"), "only 4 different ones"),
         (("--methods", "simclr", "--datasets", "digits:dev"), "the tracks themselves"),
         (("--methods", "simclr", "--datasets", "digits:fraction=0.001"), "two train images of every class"),
     ],
@@ -148,6 +152,16 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path, bench_command, argum
     given = ("--datasets", "digits") if "--datasets" not in arguments else ()
     code, _, error = bench_command("tune", *given, *arguments, "--out", str(tmp_path / "results"))
     assert code == 2 and said in error and error.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+def test_no_winner_is_taken_from_fewer_trials_than_were_asked_for(tmp_path):
+    names = recorded.trials(made_up.searched({"simclr": 0.5}, {})[0], "simclr", 3)
+    made_up.write(tmp_path, made_up.searched(dict(zip(names, (0.5, 0.6, 0.7), strict=True)), {}))
+    options = small_cells.options(tmp_path, "simclr", out=tmp_path)
+    tuning_of = {number: tune.Tuning(options, number, options.budget, 1) for number in (3, 4)}
+    assert tune._winner(tuning_of[3], recipe(), Console(quiet=True), False).settings == parse_contender(names[2]).settings
+    with pytest.raises(UserError, match="3 of the 4 trials of simclr have a record"):
+        tune._winner(tuning_of[4], recipe(), Console(quiet=True), False)
 
 
 def test_a_method_without_a_space_is_said_aloud(tmp_path, bench_command):

@@ -13,7 +13,7 @@ from rich.console import Console
 from ..folders import data_root, runs_root
 
 __all__ = [
-    "AUTO", "Backbone", "BatchSize", "CellTimeout", "CheckpointEvery", "DataDir", "DryRun", "Existing", "Methods",
+    "AUTO", "Backbone", "BatchSize", "CellTimeout", "CheckpointEvery", "DataDir", "DryRun", "Existing", "Gpus", "Methods",
     "OnExisting", "Out", "Runs", "Sets", "Timed", "TrainOn", "Workers", "app", "console", "data_app", "data_root",
     "runs_root", "warn",
 ]  # fmt: skip
@@ -63,6 +63,7 @@ Methods = Annotated[
     str, typer.Option(help="all, or names with commas; * is a wildcard. simclr:temperature=0.1|0.5 makes two of one.")
 ]
 BatchSize = Annotated[int | None, typer.Option(help="As --set batch_size=N: images a step; scales the learning rate.")]
+Gpus = Annotated[str | None, typer.Option(help="One worker a GPU: all, or 0,2,3.")]
 Workers = Annotated[
     int | None, typer.Option(min=1, max=1024, help="So many cells at a time on this machine's CPUs, its cores divided.")
 ]

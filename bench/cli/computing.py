@@ -18,6 +18,7 @@ from .app import (
     DataDir,
     DryRun,
     Existing,
+    Gpus,
     Methods,
     OnExisting,
     Out,
@@ -57,7 +58,7 @@ def run(
     evaluators: Evaluators = None,
     transfer_to: TransferTo = None,
     workers: Workers = None,
-    gpus: Annotated[str | None, typer.Option(help="One worker a GPU: all, or 0,2,3.")] = None,
+    gpus: Gpus = None,
     slurm: Annotated[str | None, typer.Option(help="Submit it as a job array: partition=gpu,time=8h,array=16,gpus=1.")] = None,
     slurm_dry_run: Annotated[
         bool, typer.Option("--slurm-dry-run", help="Show the script of --slurm, and submit nothing.")
@@ -77,7 +78,7 @@ def run(
         budget=budget,
         seeds=seeds,
         backbone=backbone,
-        device="cuda" if gpus is not None and device == AUTO else device,
+        device=device,
         array=_array(context, slurm, slurm_dry_run),
         out=out,
         runs=runs_root(runs, out),
@@ -130,7 +131,10 @@ def tune(
     runs: Runs = None,
     on_existing: Existing = OnExisting.skip,
     sets: Annotated[list[str] | None, typer.Option("--set", help="As of run: a setting for all, which is not searched.")] = None,
+    checkpoint_every: CheckpointEvery = None,
     cell_timeout: CellTimeout = None,
+    workers: Workers = None,
+    gpus: Gpus = None,
     data_dir: DataDir = None,
     dry_run: DryRun = False,
     timed: Timed = False,
@@ -152,7 +156,10 @@ def tune(
         on_existing=on_existing.value,
         sets=sets or (),
         data_root=data_root(data_dir),
+        checkpoint_every=checkpoint_every,
         cell_timeout=cell_timeout,
+        workers=workers,
+        gpus=gpus,
     )
     final = parse_budget(final_budget or budget, "--final-budget")
     tuning = tune_module.Tuning(options, trials, final, final_seeds)

@@ -66,6 +66,8 @@ def read_options(
     """The options that these texts write; `UserError` or `DataError` where one cannot be read."""
     if array is not None and (workers is not None or gpus is not None):
         raise UserError("--slurm has its own gpus=N for each task; --workers and --gpus are for this machine")
+    if gpus is not None and device == "auto":
+        device = "cuda"
     specs, said = choose_datasets(datasets, data_root)
     conditions = Conditions(
         device=str(choose_device("cpu" if array is not None else device)),  # the tasks' machines choose their own

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from rich.console import Console
 
@@ -42,7 +43,7 @@ def run(tuning: Tuning, console: Console, dry_run: bool, timed: bool = False) ->
         raise UserError("--trials must be at least 2: the first is the method as it is")
     if any(spec.dev for spec in tuning.options.specs):
         raise UserError("--datasets takes the tracks themselves: the trials run on their dev form")
-    bases = {spec: _bases(tuning.options, spec, console) for spec in tuning.options.specs}
+    bases = {spec: _bases(tuning, spec, console) for spec in tuning.options.specs}
     return max(_tune(tuning, spec, found, console, dry_run, timed) for spec, found in bases.items())
 
 
@@ -63,17 +64,21 @@ def _tune(tuning: Tuning, spec: Spec, bases: Sequence[Recipe], console: Console,
     return code
 
 
-def _bases(options: Options, spec: Spec, console: Console) -> list[Recipe]:
+def _bases(tuning: Tuning, spec: Spec, console: Console) -> list[Recipe]:
     """The chosen contenders on the dev form of ``spec``; says what is searched of each."""
-    dev = replace(spec, dev=True)
+    options, dev = tuning.options, replace(spec, dev=True)
     images, track = len(open_splits(dev, options.conditions.data_root).train), track_of(dev, options.conditions.data_root)
     found: dict[str, Recipe] = {}
     for one in options.contenders:
         method = find_method(one.method)
         if not method.trains and one.method not in options.asked_for:
             continue  # of `all`, or of a wildcard
-        recipe = resolve(dev, track, images, method, options.budget, options.backbone, one.settings)
-        search.trials(recipe, 1)  # refuses what cannot be searched
+        resolved = partial(resolve, dev, track, images, method, options.budget, options.backbone)
+        recipe = resolved(one.settings)
+        tried = {str(resolved(trial.settings).contender) for trial in search.trials(recipe, tuning.trials)}
+        if len(tried) < tuning.trials:
+            what = f"the first {tuning.trials} trials of {recipe.contender} are only {len(tried)} different ones"
+            raise UserError(f"{what}: leave more settings to the search, or lower --trials")
         found[str(recipe.contender)] = recipe
     if not found:
         raise UserError("none of the chosen methods trains: there is nothing to tune")
@@ -95,11 +100,13 @@ def _winner(tuning: Tuning, recipe: Recipe, console: Console, foreseen: bool) ->
     boards = leaderboard.build(records.read_all(tuning.options.out)[0])
     place = (str(replace(recipe.spec, dev=False)), recipe.backbone, str(recipe.budget), str(recipe.contender))
     found = [one for one in searches.of_boards(boards) if (one.track, one.backbone, one.budget, one.base) == place]
-    if foreseen and not (found and len(found[0].trials) >= tuning.trials):
+    complete = bool(found) and len(found[0].trials) >= tuning.trials
+    if foreseen and not complete:
         console.print(f"{recipe.contender}: trial 1 stands for the winner, which is not known yet", markup=False, soft_wrap=True)
         return search.trial(recipe, 1)
-    if not found:
-        raise UserError(f"the records of the trials of {recipe.contender} are gone or stale; `list results --stale` says why")
+    if not complete:
+        what = f"{len(found[0].trials) if found else 'none'} of the {tuning.trials} trials of {recipe.contender}"
+        raise UserError(f"{what} have a record of today's code: `list results --stale` says why, --on-existing stale renews them")
     of = found[0].first(tuning.trials)
     number = [trial.contender for trial in of.trials].index(of.winner)
     won = f"trial {number} of 0 to {len(of.trials) - 1} won with {100 * of.trials[number].accuracy:.2f}: {of.winner}"
