@@ -30,7 +30,7 @@ class Opened:
     """A network float [B, channels, H, W] -> [B, D] in eval mode, and where it comes from."""
 
     network: nn.Module
-    name: str  # of its row, when nobody names it
+    name: str  # of its row, without --name
     backbone: str
     digest: str  # SHA-256 of the file that its weights come from, else of its source
     channels: int | None = 3  # None: whatever the dataset has

@@ -40,7 +40,7 @@ def make(text: str, **arguments: Any) -> nn.Module:
     try:
         found = getattr(_imported(path, source), kind, None)
         made = None if found is None else found(**arguments)
-    except (Exception, SystemExit) as error:  # anybody's code may raise anything
+    except (Exception, SystemExit) as error:  # a user's code may raise anything
         raise UserError(f"{text}: {reason(error)}") from None
     from torch import nn
 

@@ -18,7 +18,7 @@ from .settings import convert, spaces, written
 
 SHARED = ("lr", "weight_decay")  # of the recipe; searched for every method that trains
 AROUND = 10.0  # from a tenth of the recipe's value to ten times it
-OWN = 2  # settings of its own that a method may have searched: all have alike few
+OWN = 2  # settings of its own that a method may have searched: the same small number for all
 MOST = 1000  # trials
 
 

@@ -88,7 +88,7 @@ def match(tensors: Tensors, wanted: Tensors) -> Match:
 
 
 def _ways(tensors: Tensors, wanted: Tensors) -> Iterator[tuple[str, bool]]:
-    """Prefixes under which the backbone may lie, in the order of the file; and whether its children are numbered there."""
+    """Prefixes under which the backbone may be, in the order of the file; and whether its children are numbered there."""
     first = next(iter(wanted))
     for start, numbered in ((first, False), ("0." + first.partition(".")[2], True)):
         yield from ((key[: len(key) - len(start)], numbered) for key in tensors if key == start or key.endswith("." + start))

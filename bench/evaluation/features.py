@@ -80,7 +80,7 @@ class FrozenEncoder(Frozen):
     data_root: Path
 
     def elsewhere(self, spec: str) -> Frozen:
-        """Colour images become gray, and gray ones three alike channels, where the encoder takes the other kind."""
+        """Colour images become gray, and gray ones three equal channels, where the encoder takes the other kind."""
         return self.once(f"elsewhere {spec}", lambda: self._elsewhere(spec))
 
     def _elsewhere(self, text: str) -> Frozen:

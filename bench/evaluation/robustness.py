@@ -1,7 +1,7 @@
 """Robustness: kNN and linear evaluation, both fitted on clean train images, of test images that are corrupted.
 
 The corruptions are the project's own, of one strength each, and are applied to images float [B, C, S, S] in [0, 1] as the
-encoder sees them, before normalisation. Lengths go with the side S, so that tracks of any size are corrupted alike.
+encoder sees them, before normalisation. Lengths go with the side S, so that a corruption is as strong on every track.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def key(metric: str, spec: str) -> str:
 
 
 class Transfer(Evaluator):
-    """Top-1 of both on each of ``specs``; an image of other channels is made gray, or of three alike channels."""
+    """Top-1 of both on each of ``specs``; an image of other channels is made gray, or of three equal channels."""
 
     name = "transfer"
     version = 2

@@ -28,7 +28,7 @@ METHOD, BUDGET = "external", "external"
 
 
 class Guarded(nn.Module):
-    """Anybody's encoder float [B, C, H, W] -> [B, D]: whatever it raises is a `UserError` of one line."""
+    """A user's encoder float [B, C, H, W] -> [B, D]: whatever it raises is a `UserError` of one line."""
 
     def __init__(self, network: nn.Module, name: str):
         super().__init__()
@@ -107,7 +107,7 @@ def evaluate(
 
 
 def check_place(opened: Opened, spec: Spec, out: Path) -> Path:
-    """The path of its record below ``out``; `UserError` where that of another file lies there, which is not replaced."""
+    """The path of its record below ``out``; `UserError` where that of another file is there, which is not replaced."""
     path = out.joinpath(*map(escaped, (str(spec), opened.backbone, BUDGET, opened.name)), "seed0.json")
     if path.exists() and (digest := records.read(path).recipe.get("sha256")) != opened.digest:
         raise UserError(f"{path} is the record of another file ({str(digest)[:12]}): choose another --name")
