@@ -1,5 +1,9 @@
 """What a GPU would say: fake tensors on a pretended device, graphs without breaks, and the real thing where there is one."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -67,3 +71,18 @@ def test_an_epoch_never_waits_for_the_gpu(name):
             run.train_step()
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.slow
+def test_the_command_for_a_gpu_goes_all_its_way(tmp_path):
+    command = [sys.executable, "tests/gpu", "--device", "cpu", "--small", "--json", str(tmp_path / "gpu.json")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    figures = [row["figure"] for row in json.loads((tmp_path / "gpu.json").read_text())["rows"]]
+    assert {"over_lightly_test_resnet_32px", "fed_64px", "simclr_model_only"} <= set(figures)
+    assert "there is no CUDA device" in said and all(figure in said for figure in figures)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_the_command_for_a_gpu_measures_nothing_without_one():
+    done = subprocess.run([sys.executable, "tests/gpu"], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.startswith("no CUDA device here: nothing is measured")
