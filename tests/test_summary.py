@@ -8,7 +8,7 @@ from scipy import stats as scipy_stats
 
 from bench.metrics import Metric
 from bench.records import Record
-from bench.reporting import agreement, leaderboard, summary
+from bench.reporting import agreement, leaderboard, page, summary
 from bench.reporting.stats import RESAMPLES
 from bench.versions import PROTOCOL
 
@@ -81,6 +81,9 @@ def test_few_seeds_have_no_intervals(monkeypatch):
     made = [record(t, m, 0, v) for t, m, v in (("t", "x", 0.5), ("t", "y", 0.4), ("u", "x", 0.5), ("u", "y", 0.6))]
     text = "\n".join(summary.markdown(summary.of_boards(leaderboard.build(made))))
     assert "Without intervals" in text and "| x        | 50.00         | 1.50" in text
+    shown = page.content(leaderboard.build(made))
+    assert shown["summaries"][0]["lines"][0]["mean rank"] == "1.50" and "Without" in shown["summaries"][0]["note"]
+    assert shown["boards"][0]["agreement"]["metrics"] == []  # nothing to compare with the protocol's metrics
 
 
 def test_metrics_agree_as_scipy_says(boards):

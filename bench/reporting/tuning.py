@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ..contenders import parse_contender
+from ..errors import counted
 from ..metrics import HEADLINE, LINEAR_TOP1, METRICS
 from . import searches, tables
 from .leaderboard import Leaderboard, find_row
@@ -67,7 +68,7 @@ def _text(frame: pd.DataFrame) -> str:
 def finals(tuned: Tuned, board: Leaderboard) -> pd.DataFrame | None:
     """Default and tuned side by side on the usual board; None where no winner has been run there."""
     lines = [line for search in tuned.searches if (line := _final(search, board))]
-    return pd.DataFrame(lines) if lines else None
+    return pd.DataFrame(lines).fillna(tables.NONE) if lines else None  # where methods differ in T, so do their columns
 
 
 def _rows(search: Search, board: Leaderboard) -> tuple[Row | None, Row | None]:
@@ -120,7 +121,7 @@ def _proven(tuned: Tuned, board: Leaderboard) -> str:
     pairs = [one for pair, one in board.pairs[HEADLINE].items() if set(pair) <= winners]
     sure = sum(one.p is not None and one.p < 0.05 for one in pairs)
     number = f"{sure or 'none'} {'are' if sure > 1 else 'is'} significant"
-    return f" Of the {len(pairs)} differences between tuned methods {number} (5%, Holm)."
+    return f" Of the {counted(len(pairs), 'difference')} between tuned methods {number} (5%, Holm)."
 
 
 def trials(tuned: Tuned) -> pd.DataFrame:
