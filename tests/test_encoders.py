@@ -213,6 +213,8 @@ def test_what_does_not_fit_is_one_line(tmp_path, bench_command, monkeypatch):
         ("empty.pth", "--backbone", "net.py:Small"): "net.py:Small --weights empty.pth",
         ("net.py:number",): "not a torch.nn.Module",
         ("net.py:Maps",): "not features float [2, D]",
+        ("net.py:Small", "--evaluators", "nonsense"): "unknown evaluator 'nonsense'",
+        ("net.py:Small", "--transfer-to", "cifar100", "--data-dir", "."): "cifar100 is not in",
         ("syntax.py:Net",): "SyntaxError",
         ("gone.py:Net",): "there is no file",
     }
