@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 Better = Literal["higher", "lower", ""]  # "": neither; nothing is ranked by it
@@ -100,5 +100,10 @@ def columns(keys: Iterable[str], described: Iterable[Mapping[str, Any]]) -> dict
     for evaluators in described:
         for name in sorted(evaluators):
             told = evaluators[name].get("columns", {})
-            found |= {key: Metric(**column) for key, column in told.items() if key in keys}
+            found |= {key: _as_recorded(column) for key, column in told.items() if key in keys}
     return dict(sorted(found.items(), key=lambda item: share(item[0])))
+
+
+def _as_recorded(column: Mapping[str, Any]) -> Metric:
+    """A later harness may describe a column by more than is known here."""
+    return Metric(**{one.name: column[one.name] for one in fields(Metric)})

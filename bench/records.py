@@ -71,6 +71,23 @@ class Environment(TypedDict, total=False):
     versions: dict[str, str]
 
 
+class Column(TypedDict):
+    """What a column of an evaluator means, as `Metric` has it."""
+
+    key: str
+    title: str
+    unit: str
+    better: Literal["higher", "lower", ""]
+    note: str
+
+
+class Described(TypedDict, total=False):
+    """What a record keeps of an evaluator beyond its protocol."""
+
+    version: Natural
+    columns: dict[str, Column]
+
+
 class Point(TypedDict, total=False):
     """A point of the learning curve."""
 
@@ -101,7 +118,9 @@ class Record:
     state_version: int | None = None
     protocol: str = ""
     evaluation: dict[str, Any] = field(default_factory=dict)
-    evaluators: dict[str, Any] = field(default_factory=dict)  # beyond the protocol: versions, and what columns mean
+    evaluators: dict[str, Any] = field(
+        default_factory=dict
+    )  # `Described`, by name: beyond the protocol: versions, and what columns mean
     data: dict[str, Any] = field(default_factory=dict)
     collapsed: bool = False  # whether the embeddings of different images are almost the same at the end of training
     outcomes: dict[str, str] = field(default_factory=dict)  # by metric: which test images it got right, see `outcomes`
@@ -170,6 +189,7 @@ INSIDE: dict[str, Any] = {  # what a record's fields hold, as far as it is known
     "data": Data,
     "environment": Environment,
     "curve": list[Point],
+    "evaluators": dict[str, Described],
 }
 CHECKS = {key: check_of(hint) for key, hint in (get_type_hints(Record, include_extras=True) | INSIDE).items()}
 AMOUNTS = check_of(dict[str, NonNegative | None])  # what costs are that have no type of their own

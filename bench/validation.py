@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from types import NoneType
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints, is_typeddict
 
@@ -31,13 +31,14 @@ Count = Annotated[int, Range(1)]
 def check_of(hint: Any) -> Check:
     """The check of an annotation made of None, bool, int, float, str, Any, Literal, Annotated, list, dict, and TypedDict.
 
-    A TypedDict names the keys that are known: the others may hold any plain value.
+    A TypedDict names the keys that are known, and those that must be there: others may hold any plain value.
     """
     kind, inner = get_origin(hint), get_args(hint)
     if hint is Any:
         return lambda value: _plain(value, DEEPEST)
     if is_typeddict(hint):
-        return _dict_check({key: check_of(one) for key, one in get_type_hints(hint, include_extras=True).items()}, check_of(Any))
+        known = {key: check_of(one) for key, one in get_type_hints(hint, include_extras=True).items()}
+        return _dict_check(known, check_of(Any), hint.__required_keys__)
     if kind is dict:
         return _dict_check({}, check_of(inner[1]))
     if kind is list:
@@ -105,7 +106,7 @@ def _list_check(check: Check) -> Check:
     return checked
 
 
-def _dict_check(known: dict[str, Check], other: Check) -> Check:
+def _dict_check(known: dict[str, Check], other: Check, needed: Collection[str] = ()) -> Check:
     def checked(value: Any) -> str | None:
         if type(value) is not dict:
             return _not(value, "an object")
@@ -114,7 +115,7 @@ def _dict_check(known: dict[str, Check], other: Check) -> Check:
                 return f".{ascii(key)[1:-1]}{why}"
             if not _is_text(key):
                 return f" has the key {key!a}"
-        return None
+        return next((f" has no {key}" for key in sorted(needed) if key not in value), None)
 
     return checked
 

@@ -9,6 +9,8 @@ from bench import outcomes, records
 from bench.cells import escaped
 from bench.cli import main
 from bench.errors import UserError
+from bench.evaluation.clustering import Clustering
+from bench.evaluation.evaluator import description
 from bench.running import cell
 from tests import edited, made_up
 from tests.edited import changed
@@ -21,6 +23,8 @@ def whole():
         made_up.install(patch)
         made = made_up.record(made_up.FEW[0], 0)
     right = [i < made.metrics["linear_top1"] * made_up.TEST for i in range(made_up.TEST)]
+    made.metrics["cluster_nmi"] = 0.3
+    made.evaluators = description([Clustering()])
     made.outcomes = {"linear_top1": outcomes.pack(right)}
     return json.loads(records.dumps(made))
 
@@ -58,6 +62,8 @@ def test_every_field_with_every_wrong_value(whole, tmp_path, monkeypatch):
         (("given",), ["lr=1"], "given is ['lr=1'], not an object"),
         (("recipe", "training"), None, "recipe.training is None, not an object"),
         (("curve", 0, "progress"), 50, "curve[0].progress is 50, not a number from 0 to 1"),
+        (("evaluators", "clustering"), None, "evaluators.clustering is None, not an object"),
+        (("evaluators", "clustering", "columns", "cluster_nmi", "title"), edited.GONE, "cluster_nmi has no title"),
         (("status",), "fine", "status is 'fine', not one of ok, failed"),
         (("track",), "other", "its path must say so"),
         (("budget",), "20ep", "its path must say so"),

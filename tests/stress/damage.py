@@ -11,6 +11,8 @@ import torch
 from common import Tally
 
 from bench import records
+from bench.evaluation.clustering import Clustering
+from bench.evaluation.evaluator import description
 from bench.reporting import listing, report
 from bench.training import checkpoint
 from tests import edited
@@ -58,6 +60,8 @@ def some_record(seed: int) -> records.Record:
     metrics = {"linear_top1": 0.5, "linear_top5": 0.75, "knn_top1": 0.25, "knn200_top1": 0.25}
     cost = {"train_seconds": 1.0, "images": 100, "steps": 10, "images_per_second": 100.0, "detect_seconds": 0.0}
     inside = {"recipe": {"config": {"x": 1}, "training": {"lr": 0.1}}, "given": {"settings": {"lr": "0.1"}}, "data": {"test": 4}}
+    metrics["cluster_nmi"] = 0.5
+    inside["evaluators"] = description([Clustering()])
     return records.Record("t", "b", "1ep", "m", seed, "ok", "m", metrics=metrics, cost=cost, curve=curve, **inside)
 
 
