@@ -13,6 +13,7 @@ from bench import records
 from bench.running import claims, scheduler
 from bench.running.plan import plan
 from bench.running.signals import Stop
+from tests.benchmarks import claims_at_scale
 from tests.small_cells import options, wait_for
 
 
@@ -78,3 +79,8 @@ def test_what_another_run_finished_meanwhile_is_not_computed_again(tmp_path):
     events = []
     scheduler.run_all([task], tmp_path / "results", lambda _, event: events.append(event), Stop())
     assert events == [] and [p.name for p in path.parent.iterdir()] == ["seed0.json"]
+
+
+def test_many_workers_neither_lose_nor_double_a_cell(tmp_path):
+    found = claims_at_scale.measure(tmp_path, claims_at_scale.tasks(60), 6)
+    assert (found.lost, found.doubled, found.left) == (0, 0, 0)

@@ -70,16 +70,15 @@ def test_what_waits_and_how_long_it_takes(folder):
     assert "time left: about 4.0 h for 2 workers" in status.lines(found)
 
 
-def test_a_claim_says_how_far_its_cell_is(folder, monkeypatch):
+def test_a_claim_says_how_far_its_cell_is(folder):
     claim = claims.Claims().take(folder / PLACE / "seed5.json")
-    monkeypatch.setattr(claims, "BEAT", -1.0)
-    claim.beat(phase="train", progress=0.25)
-    claim.beat(images_per_second=1234.0)
+    claim.beat(progress=0.5, images_per_second=1234.0)
+    claim.beat(at_once=True, phase="train", progress=0.25)
     assert claim.held()
     (said,) = [line for line in status.lines(status.of_folder(folder)) if "seed5" in line]
     assert said.endswith("25%, 1,234 images/s")
     claim.path.unlink()
-    claim.beat(progress=0.5)
+    claim.beat(at_once=True, progress=0.5)
     assert not claim.path.exists(), "a claim that was taken over must not come back"
 
 

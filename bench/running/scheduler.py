@@ -75,6 +75,8 @@ class Task:
 
     def open(self, out: Path) -> bool:
         """Whether no other run has written the record since this run was planned."""
+        if self.existing is None and (out / self.cell.record_path).exists():  # quick, as every run asks it of every cell
+            return False
         return places.find(self.cell, out) == self.existing
 
 
@@ -168,7 +170,7 @@ class _Process:
         match event:
             case Phase(name, progress):
                 self.training = name == "train"
-                self.claim.beat(phase=name, progress=progress)
+                self.claim.beat(at_once=True, phase=name, progress=progress)
             case Progress(progress=progress, images_per_second=rate):
                 self.claim.beat(progress=progress, images_per_second=rate)
             case Computed() | Failed() | StorageFailed() | Interrupted():
