@@ -60,6 +60,12 @@ def test_each_task_gets_the_same_run(tmp_path, sbatch, bench_command):
     assert code == 0 and "0 running, 2 waiting" in out
 
 
+def test_a_task_with_a_gpu_computes_on_it():
+    assert slurm.parse("time=8h,gpus=1", ["--seeds=1"]).command[-2:] == ["--seeds=1", "--device=cuda"]
+    assert slurm.parse("time=8h,gpus=1", ["--device=cuda:0"]).command[-1] == "--device=cuda:0"
+    assert slurm.parse("time=8h", ["--seeds=1"]).command[-1] == "--seeds=1"
+
+
 def test_sbatch_is_quoted_and_nothing_is_left(tmp_path, sbatch, bench_command):
     code, _, error = bench_command(*RUN, *places(tmp_path), "--slurm", "partition=nope,time=8h")
     assert code == 2 and error == "error: sbatch: error: invalid partition specified: nope\n"

@@ -57,9 +57,15 @@ def parse(text: str, arguments: Sequence[str], dry: bool = False) -> Array:
     numbers = {key: _count(key, given[key]) for key in ("array", *COUNTS) if key in given}
     options: dict[str, Any] = {key: given[key] for key in NAMES if key in given}
     options |= {COUNTS[key]: numbers[key] for key in COUNTS if numbers.get(key)}
-    several = ["--gpus", "all"] if numbers.get("gpus", 0) > 1 else []
-    command = [sys.executable, "-m", "bench", "run", *arguments, *several]
+    command = [sys.executable, "-m", "bench", "run", *arguments, *_on_gpus(numbers.get("gpus", 0), arguments)]
     return Array(numbers.get("array", 1), _minutes(given.get("time")), options, command, dry)
+
+
+def _on_gpus(count: int, arguments: Sequence[str]) -> list[str]:
+    """A task that was given GPUs fails where torch does not see them, rather than compute on the CPU."""
+    if count > 1:
+        return ["--gpus", "all"]
+    return ["--device=cuda"] if count and not any(text.startswith("--device=") for text in arguments) else []
 
 
 def _count(key: str, value: str) -> int:
