@@ -16,9 +16,9 @@ from bench.running import claimed
 from bench.running.claimed import Claimed
 from tests.cluster.slurm import NODES, Cluster, missing, wait_for
 from tests.small_cells import ROOT
-from tests.stress.common import essences, left_behind, reference
+from tests.stress.common import essences, left_behind, reference, start
 
-METHODS, SEEDS, BUDGET, TASKS = "simclr,moco,ifnd_elim,simsiam,random_init,raw_pixels", 4, "6ep", 4
+METHODS, SEEDS, BUDGET, TASKS = "simclr,moco,ifnd_elim,simsiam,random_init,raw_pixels", 4, "3ep", 4
 CELLS = ["--datasets", "digits:fraction=0.2,classes=5", "--methods", METHODS, "--seeds", str(SEEDS), "--batch-size", "32"]
 ARRAY = f"partition=all,time=30min,array={TASKS}"
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
@@ -43,11 +43,14 @@ class Campaign:
         done = subprocess.run(command, cwd=ROOT, env=self.cluster.environment, capture_output=True, text=True, timeout=300)
         return done.returncode, done.stdout + done.stderr
 
+    @property
+    def run(self) -> list[str]:
+        places = ["--out", str(self.folder / "results"), "--runs", str(self.folder / "runs")]
+        return ["run", *CELLS, "--budget", self.budget, "--device", "cpu", "--checkpoint-every", "1ep", *places]
+
     def submit(self, array: str = ARRAY) -> str:
         """Submit it; what was said."""
-        places = ["--out", str(self.folder / "results"), "--runs", str(self.folder / "runs")]
-        computed = ["--budget", self.budget, "--device", "cpu", "--checkpoint-every", "1ep"]
-        said = self.bench("run", *CELLS, *computed, *places, "--slurm", array)[1]
+        said = self.bench(*self.run, "--slurm", array)[1]
         self.job = found[1] if (found := re.search(r"submitted job (\d+) of", said)) else ""
         return said
 
@@ -83,7 +86,21 @@ def say(begun: float, what: str) -> None:
 
 def test_a_disturbed_campaign_has_the_records_of_one_left_alone(cluster, tmp_path):
     tree, begun = repository(), time.monotonic()
-    one = Campaign(cluster, tmp_path / "disturbed")
+    one, other = Campaign(cluster, tmp_path / "disturbed"), Campaign(cluster, tmp_path / "alone")
+    with start([sys.executable, "-m", "bench", *other.run], tmp_path / "alone.log") as alone:
+        disturb(cluster, one, begun)
+        assert alone.wait(400) == 0, (tmp_path / "alone.log").read_text()
+    say(begun, "the one that was left alone, outside SLURM, has ended")
+    expected = reference(other.folder)
+    assert len(expected) == SEEDS * len(METHODS.split(",")) and essences(one.folder) == expected
+    assert not left_behind(one.folder) and not left_behind(other.folder)
+    assert one.bench("status", "--out", str(one.folder / "results"))[0] == 0
+    assert repository() == tree, "the repository has changed"
+    say(begun, f"{len(expected)} cells, one record each, equal to those of the campaign that was left alone")
+
+
+def disturb(cluster: Cluster, one: Campaign, begun: float) -> None:
+    """Submit ``one``, and requeue, interrupt, kill and cut off its tasks until it has ended."""
     one.submit()
     assert one.job, "not submitted"
     say(begun, f"{one.job}: {TASKS} tasks on 2 hosts")
@@ -114,22 +131,12 @@ def test_a_disturbed_campaign_has_the_records_of_one_left_alone(cluster, tmp_pat
     assert cut_off and all(restarts.values()), f"not requeued: {restarts}"
     assert "the run ended with -9" in one.logs(), "no task has seen its worker killed"
     assert "going on at" in one.logs(), "no cell was resumed from a checkpoint"
-    assert (code := one.bench("status", "--out", str(one.folder / "results")))[0] == 0, code
-
-    other = Campaign(cluster, tmp_path / "alone")
-    other.submit()
-    wait_for(other.ended, 400)
-    say(begun, "one that was left alone has ended")
-    expected = reference(other.folder)
-    assert len(expected) == SEEDS * len(METHODS.split(",")) and essences(one.folder) == expected
-    assert not left_behind(one.folder) and not left_behind(other.folder)
-    assert repository() == tree, "the repository has changed"
-    say(begun, f"{len(expected)} cells, one record each, equal to those of the campaign that was left alone; restarts {restarts}")
+    say(begun, f"restarts of tasks: {restarts}")
 
 
 def test_cancel_ends_the_tasks_of_both_hosts(cluster, tmp_path):
     endless = Campaign(cluster, tmp_path, budget="10Msteps")
-    endless.submit(f"partition=all,time=30min,array={TASKS}")
+    endless.submit()
     begun = time.monotonic()
     for node in NODES:
         endless.training(node)
