@@ -138,8 +138,12 @@ def test_cancel_ends_the_tasks_of_both_hosts(cluster, tmp_path):
     endless = Campaign(cluster, tmp_path, budget="10Msteps")
     endless.submit()
     begun = time.monotonic()
-    for node in NODES:
-        endless.training(node)
+
+    def training() -> list[Claimed]:
+        return [one for one in claimed.below(tmp_path / "results") if one.phase == "train"]
+
+    wait_for(lambda: len(training()) == TASKS, 300)
+    assert {one.host for one in training()} == set(NODES)
     code, said = endless.bench("cancel", "--out", str(tmp_path / "results"))
     say(begun, said.replace("\n", "; "))
     assert code == 0 and "all have stopped" in said
