@@ -1,6 +1,6 @@
-"""The contestants. Every module of this folder that defines a named `Method` is one; nothing else lists them.
+"""The methods. Every file of this folder that defines a named `Method` adds one; there is no other list of them.
 
-What they are made of is imported when it is asked for, so that listing them loads no torch.
+The classes that a method is built from are imported on first use, so that listing methods loads no torch.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _scan() -> Iterator[Member]:
 
 
 def _run(path: Path, module: str) -> Iterator[Member]:
-    """The methods of a file that does more than define: what it defines shows only when it is run."""
+    """The methods of a file that cannot be read without running it: it is imported."""
     from .base import Method
 
     try:

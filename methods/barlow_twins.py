@@ -1,4 +1,4 @@
-"""Barlow Twins (Zbontar et al. 2021, arXiv 2103.03230): the views' cross-correlation is to be the identity."""
+"""Barlow Twins (Zbontar et al. 2021, arXiv 2103.03230): push the cross-correlation of the two views towards the identity."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Config(base.Config):
 
 class BarlowTwins(Method[Config]):
     name = "barlow_twins"
-    summary = "Barlow Twins: cross-correlation of the views to the identity (Zbontar et al. 2021)"
+    summary = "Barlow Twins: push the views' cross-correlation to the identity (Zbontar et al. 2021)"
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)

@@ -1,4 +1,7 @@
-"""What a method is: a module with a loss over views, knowing no trainer, device, logger or label."""
+"""The base class of methods: a module with a loss over views, which uses no trainer, device or logger.
+
+Also the types of its settings (`Config`, `Bounds`, `Every`), of its data (`TrainData`), and of what it declares to the trainer.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from .spaces import Log as Log
 
 
 class Bounds(NamedTuple):
-    """The numbers that a setting admits: ``low`` to ``high``, with ``low`` itself unless ``above``."""
+    """The numbers that a setting admits: from ``low`` to ``high``; ``above`` excludes ``low`` itself."""
 
     low: float
     high: float = float("inf")
@@ -31,7 +34,7 @@ class Bounds(NamedTuple):
 
 
 class Units(Bounds):
-    """Of the width of a layer, which `check` narrows to be quick."""
+    """Bounds of the width of a layer, which `check` reduces to run faster."""
 
 
 Positive = Annotated[float, Bounds(0, above=True)]
@@ -40,8 +43,8 @@ Fraction = Annotated[float, Bounds(0, 1)]
 Count = Annotated[int, Bounds(1)]
 Number = Annotated[int, Bounds(0)]  # 0: none
 Width = Annotated[int, Units(1)]
-AUTO: Any = None  # default of a setting that `Config.resolved` chooses; its type is what it is then
-LARGE = 64  # pixels a side from which ImageNet's recipes hold instead of CIFAR's
+AUTO: Any = None  # default of a setting whose value `Config.resolved` chooses; the annotation is the type of that value
+LARGE = 64  # pixels a side; from here on defaults are those of ImageNet's recipes, below those of CIFAR's
 Counts = Annotated[tuple[int, ...], Bounds(2)]
 Embed = Callable[[nn.Module], Tensor]
 
@@ -49,7 +52,7 @@ Embed = Callable[[nn.Module], Tensor]
 class Every(str):
     """How often something recurs: a share of the budget such as ``0.02``, or whole epochs such as ``2ep``.
 
-    It is the text itself, so that a recipe shows what was written. Raises ValueError on any other text.
+    A subclass of str, so that a recipe shows the text as it was written. Raises ValueError on any other text.
     """
 
     meaning = "a share of the budget from 0 to 1, or whole epochs such as 2ep"
@@ -81,9 +84,9 @@ class Config:
     """Settings of a method; every field can be set from outside, and is checked against its bounds."""
 
     def resolved(self, images: int, side: int) -> Self:
-        """These settings with those filled in that depend on the number of train images and their side in pixels.
+        """A copy with every AUTO setting filled in, from the number of train images and their side in pixels.
 
-        Raises ValueError, for the user to read, where a setting does not fit that number.
+        Raises ValueError, with a message for the user, where a setting does not fit the number of images.
         """
         return self
 
@@ -92,14 +95,14 @@ C = TypeVar("C", bound=Config)
 
 
 def chosen(config: C, **values: Any) -> C:
-    """``config`` with those of its settings that are AUTO replaced by ``values``."""
+    """``config`` with its AUTO settings replaced by ``values``; settings that the user gave stay."""
     return replace(config, **{key: value for key, value in values.items() if getattr(config, key) is None})
 
 
 class TrainData(NamedTuple):
     """What a method may know of the data: the number of train images and, if it ``uses_labels``, their labels.
 
-    A label is -1 where it is held back: the held-out part of train chooses the strength of the linear evaluation.
+    The label of an image in the held-out tenth of train is -1: that tenth chooses the strength of the linear evaluation.
     """
 
     images: int
@@ -114,10 +117,10 @@ class Encoder(nn.Module):
 
 
 class Group(NamedTuple):
-    """Parameters that the optimizer is to treat in a way of their own.
+    """Parameters with optimizer settings of their own.
 
-    ``lr`` multiplies the recipe's learning rate, by a number or by a function of progress; 0 freezes them, gradient and
-    momentum too. ``scheduled=False`` multiplies the recipe's peak instead: warm-up and cosine pass them by.
+    ``lr`` is a factor on the recipe's learning rate, a number or a function of progress; 0 freezes the parameters, and their
+    gradient and momentum too. With ``scheduled=False`` the factor is on the recipe's peak: no warm-up and no cosine.
     """
 
     parameters: Sequence[nn.Parameter]
@@ -131,7 +134,7 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class OwnRecipe:
-    """Training settings of a method that cannot work under the track's, and where they are from."""
+    """Training settings of a method that cannot train with the track's, and their source."""
 
     source: str
     lr: float  # at a batch of 256; other batch sizes scale it linearly
@@ -139,21 +142,21 @@ class OwnRecipe:
 
 
 class Method(nn.Module, Generic[C]):
-    """A contestant, ``class Name(Method[Config])``; all that must survive a resume is in ``state_dict()``.
+    """A method, ``class Name(Method[Config])``; all state that a resume needs is in ``state_dict()``.
 
-    ``encoder`` is what is evaluated, a teacher perhaps. ``progress``, float scalar in [0, 1] on the device, is set by the
-    trainer before each step: a schedule in the loss that reads it compiles.
+    ``encoder`` is the network that is evaluated; it may be a teacher. The trainer sets ``progress``, a float scalar in [0, 1]
+    on the device, before each step, so that a schedule in the loss can read it under compilation.
     """
 
-    name: ClassVar[str]  # a class without a name is not a contestant
+    name: ClassVar[str]  # a class without a name is not registered as a method
     summary: ClassVar[str]  # one line for `list methods`, with its source
     role: ClassVar[Role] = "contestant"
     uses_labels: ClassVar[bool] = False
     trains: ClassVar[bool] = True
-    baseline: ClassVar[bool] = False  # of one method: speed is measured with it where none is named
-    needs: ClassVar[Needs] = "any"  # of a backbone: "tokens" asks for a vision transformer
-    own_recipe: ClassVar[OwnRecipe | None] = None  # None: the track's, shared by all
-    config_type: ClassVar[type[Config]] = Config  # what stands in Method[...]
+    baseline: ClassVar[bool] = False  # True for one method: the one that speed is measured with by default
+    needs: ClassVar[Needs] = "any"  # which backbones it can train: "tokens" means vision transformers only
+    own_recipe: ClassVar[OwnRecipe | None] = None  # None: the track's recipe, shared by all methods
+    config_type: ClassVar[type[Config]] = Config  # the type parameter of Method[...]
 
     config: C
     encoder: nn.Module
@@ -171,7 +174,7 @@ class Method(nn.Module, Generic[C]):
 
     @classmethod
     def views(cls, config: C, policy: Policy, size: int) -> tuple[View, ...]:
-        """What `loss` takes, on a track of this policy and input size; equal views are augmented together."""
+        """The views that `loss` takes on a track of this policy and input size; equal views are augmented in one call."""
         return (View(policy, size, 2),)
 
     def groups(self) -> list[Group]:
@@ -186,21 +189,20 @@ class Method(nn.Module, Generic[C]):
         """Called after each optimizer step; ``progress`` in [0, 1] is the share of the budget spent."""
 
     def before_epoch(self, progress: float, embed: Embed) -> None:
-        """Called before each epoch. ``embed(module)`` gives un-augmented train features, [N, D], in order."""
+        """Called before each epoch. ``embed(module)`` returns features [N, D] of the un-augmented train images, in order."""
 
     def extras(self) -> dict[str, float]:
         """Scalars for the learning curve, read about once an epoch."""
         return {}
 
     def pseudo_labels(self) -> PseudoLabelView | None:
-        """What the method believes of the train images now, for the harness to judge; None if it has no beliefs."""
+        """The current pseudo labels of the train images, which the harness rates; None for a method without them."""
         return None
 
 
 class PseudoLabelView(NamedTuple):
-    """Pseudo labels of S label sets, int64 [S, N] each: clusters, -1 for an image without one, and the trusted ones,
-    -1 elsewhere."""
+    """Pseudo labels of N train images in S label sets."""
 
-    clusters: Tensor
-    labels: Tensor
-    detections: int  # how often they have been made; changes with each new set
+    clusters: Tensor  # int64 [S, N]; -1 for an image that is in no cluster
+    labels: Tensor  # int64 [S, N]; the accepted pseudo labels, -1 elsewhere
+    detections: int  # number of detections so far

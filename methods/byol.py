@@ -21,7 +21,7 @@ from .parts.single import single
 class Config(base.Config):
     hidden: Width = 1024  # lightly's CIFAR-10 benchmark; the paper, at 224 pixels: 4096
     dimension: Width = 256  # section 3.3
-    # at the start, 1 at the end; solo-learn's CIFAR recipe. The paper: 0.996
+    # value at the start, rising to 1 at the end; solo-learn's CIFAR recipe. The paper: 0.996
     momentum: Annotated[Fraction, Choice((0.9, 0.97, 0.99, 0.996))] = 0.99
     solarize: Fraction = 0.0  # of the second view; the paper: 0.2. 0: both views are the track's
 

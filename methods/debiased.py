@@ -23,7 +23,7 @@ class Config(in_batch_base.Config):
 
 class Debiased(InBatchBase[Config]):
     name = "debiased"
-    summary = "in-batch InfoNCE, the negatives' sum corrected for false ones (Chuang et al. 2020)"
+    summary = "in-batch InfoNCE, sum over negatives corrected for false negatives (Chuang et al. 2020)"
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
         return debiased(self.source.pairs(views, index), self.config.temperature, self.config.tau)

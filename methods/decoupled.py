@@ -1,4 +1,4 @@
-"""Decoupled contrastive learning (Yeh et al. 2022, arXiv 2110.06848): the positive leaves InfoNCE's denominator."""
+"""Decoupled contrastive learning (Yeh et al. 2022, arXiv 2110.06848): InfoNCE without the positive in its denominator."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .parts.pairs import Pairs
 
 @dataclass(frozen=True)
 class Config(in_batch_base.Config):
-    temperature: Annotated[Positive, Log(0.05, 1)] = 0.1  # lightly's default; Yeh's own on CIFAR is not known here
-    weighted: bool = False  # True: DCLW, positives that are near already weigh less
+    temperature: Annotated[Positive, Log(0.05, 1)] = 0.1  # lightly's default; the authors' value for CIFAR is not known here
+    weighted: bool = False  # True: DCLW, which gives positives of high similarity less weight
     sigma: Positive = 0.5  # of the weights; lightly's default
 
 

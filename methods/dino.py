@@ -25,7 +25,7 @@ class Config(base.Config):
     temperature: Positive = 0.1  # of the student; the authors' code
     teacher_temperature: Annotated[Positive, Log(0.02, 0.1)] = 0.04  # the authors' code
     teacher_start: Positive = 0.04  # where the teacher's temperature begins; the authors' code
-    teacher_warmup: Fraction = 0.1  # share of the budget in which it gets from there to its value: 30 of 300 epochs, as theirs
+    teacher_warmup: Fraction = 0.1  # share of the budget in which it reaches teacher_temperature; the authors: 30 of 300 epochs
     center_momentum: Fraction = 0.9  # the authors' code
     momentum: Fraction = 0.99  # of the teacher at the start, 1 at the end; lightly's for CIFAR. The authors: 0.996
     frozen: Fraction = 0.01  # share of the budget with a fixed last layer: the first of 100 epochs, the authors' code
@@ -33,9 +33,9 @@ class Config(base.Config):
 
 
 class DinoHead(nn.Module):
-    """Three layers and a last one of unit rows on a unit vector: float [n, in] -> [n, outputs].
+    """Three layers, L2 normalisation, and a last linear layer whose rows have norm 1: float [n, in] -> [n, outputs].
 
-    lightly's, with BatchNorm as for a ResNet; its weight-norm modules can be neither copied nor compiled.
+    As lightly's head with BatchNorm (for a ResNet), without its weight-norm modules, which can be neither copied nor compiled.
     """
 
     def __init__(self, width: int, hidden: int, bottleneck: int, outputs: int):
@@ -82,7 +82,7 @@ class Dino(Method[Config]):
         return loss
 
     def distill(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """Mean cross-entropy of the student's views [V, B, K] to the teacher's [2, B, K], no view to itself (eq. 3). Scalar."""
+        """Mean cross-entropy of teacher [2, B, K] and student [V, B, K] over all pairs of different views (eq. 3). Scalar."""
         c = self.config
         share = (self.progress / c.teacher_warmup).clamp(max=1) if c.teacher_warmup else 1.0
         sharpness = c.teacher_start + (c.teacher_temperature - c.teacher_start) * share

@@ -1,10 +1,10 @@
-"""FNC: False Negative Cancellation (Huynh et al. 2022, arXiv 2011.11765): look-alikes of an image's support views.
+"""FNC: False Negative Cancellation (Huynh et al. 2022, arXiv 2011.11765): detection by similarity to support views.
 
-The authors' code: candidates are scored by their cosine to each view of the anchor's image, support views too, and the
-maximum counts; a false negative is among the top 10 and above 0.7, and is attracted; 8 support views. There all ten
-views are trained on, and by default a memory of 16 batches of momentum keys is searched (temperature 0.1). Ours is
-smaller: the support views pass without gradient and alone are compared with the two views of the batch's other
-images, at SimCLR's temperature; detection starts with the training (``start`` delays it).
+The authors' code: the score of a candidate is its largest cosine to any view of the anchor's image, support views
+included; a candidate among the top 10 with a score above 0.7 is a false negative and is attracted; 8 support views. All
+ten views are trained on, and by default a memory of 16 batches of momentum keys is searched (temperature 0.1).
+This version is smaller: only the support views score, without gradient, and only the two views of the batch's other
+images are candidates, at SimCLR's temperature; detection starts with training (``start`` delays it).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Config(in_batch_base.Config):
 
 class Fnc(InBatchBase[Config]):
     name = "fnc"
-    summary = "look-alikes of support views pulled in or dropped (Huynh et al. 2022)"
+    summary = "FNC: images similar to support views attracted or eliminated (Huynh et al. 2022)"
 
     active: Tensor
 
@@ -58,7 +58,7 @@ class Fnc(InBatchBase[Config]):
 
     @torch.no_grad()
     def alike(self, pairs: Pairs, support: list[Tensor]) -> Tensor:
-        """The candidates that a support view of the anchor's image finds alike: bool [A, M]."""
+        """Which candidates are detected as false negatives by the anchor's support views: bool [A, M]."""
         z = [project(self.source.encoder, self.source.head, view) for view in support]
         score = torch.stack([cosine(view, pairs.keys) for view in z]).amax(0).repeat(2, 1)
         score = score.masked_fill(~pairs.negative, -2.0)

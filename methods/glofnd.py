@@ -1,9 +1,10 @@
-"""GloFND: global false negative discovery (Balmaseda et al. 2025, arXiv 2502.20612): a learned threshold an image.
+"""GloFND: global false negative discovery (Balmaseda et al. 2025, arXiv 2502.20612): one learned threshold for each image.
 
-Each image's threshold lambda follows the (1 - alpha) quantile of its similarities to all images, seen a batch at a
-time: Adam on alpha - share of similarities above lambda. What is above it is dropped, and the kept negatives
-make up for it. Learning and dropping begin together; from lambda = 1 nothing is dropped at first, and on a short budget
-next to nothing ever: `from_quantile` begins at the quantile in the first batch instead, as the authors' code can.
+The threshold lambda of an image estimates the (1 - alpha) quantile of its similarities to all images, from one batch at a
+time: Adam with the gradient alpha - (share of similarities above lambda). Negatives above it are eliminated, and the sum
+over the kept ones is scaled up to all. Thresholds are learned and used from ``start`` on. They start at 1, where nothing is
+eliminated, so that a short budget eliminates hardly any; `from_quantile` starts each at its quantile in the first batch
+instead, an option of the authors' code.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Config(in_batch_base.Config):
 
 class GloFnd(InBatchBase[Config]):
     name = "glofnd"
-    summary = "negatives above a learned threshold an image dropped (Balmaseda et al. 2025)"
+    summary = "GloFND: negatives above a threshold learned per image eliminated (Balmaseda et al. 2025)"
 
     thresholds: Tensor
     active: Tensor
@@ -70,7 +71,7 @@ class GloFnd(InBatchBase[Config]):
 
 
 def quantile(similarity: Tensor, negative: Tensor, share: float) -> Tensor:
-    """The quantile of each anchor's in-batch similarities [A, M] to its M - 2 negatives, between neighbours by line: [A]."""
+    """The quantile of each anchor's similarities [A, M] to its M - 2 negatives, linearly interpolated: [A]."""
     values = similarity.masked_fill(~negative, -2.0).sort(1).values[:, 2:]  # all but the two views of the anchor's own image
     place = share * (values.shape[1] - 1)
     low = int(place)

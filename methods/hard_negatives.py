@@ -1,4 +1,4 @@
-"""Hard negative sampling (Robinson et al. 2021, arXiv 2010.04592): the debiased loss, near negatives weighing more."""
+"""Hard negative sampling (Robinson et al. 2021, arXiv 2010.04592): the debiased loss with more weight on similar negatives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Config(debiased.Config):
 
 class HardNegatives(InBatchBase[Config]):
     name = "hard_negatives"
-    summary = "in-batch InfoNCE, debiased, hard negatives weighing more (Robinson et al. 2021)"
+    summary = "in-batch InfoNCE, debiased, more weight on hard negatives (Robinson et al. 2021)"
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
         c = self.config

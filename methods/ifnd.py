@@ -1,6 +1,6 @@
 """IFND: Incremental False Negative Detection for Contrastive Learning (Chen et al. 2022, arXiv 2106.03719).
 
-| what | whose |
+| part | source |
 | --- | --- |
 | k-means on the embeddings, repeated as training goes on | the paper states it |
 | the most confident pseudo labels are trusted first, more of them later | the paper states it |
@@ -14,8 +14,8 @@
 | cluster counts N/500, N/200, N/100 | our choice; the paper's are not known here |
 | detection every 2% of the budget, before an epoch | our choice; "about every epoch" is a recollection |
 | MoCo's CIFAR settings | our choice; the paper's CIFAR settings are not known here |
-| `features=backbone`: cluster what the head is given | ours, to compare spaces |
-| `features=bank`: cluster what training saw, at no cost | ours: older networks, augmented views |
+| `features=backbone`: cluster the backbone's features, before the head | ours, to compare spaces |
+| `features=bank`: cluster projections kept from training steps, at no cost | ours: older networks, augmented views |
 
 With the bank, an image that training has not seen yet is in no cluster and is never accepted.
 """
@@ -45,7 +45,7 @@ OFTEN = Every("0.02")
 class Config(either_base.Config):
     clusters: Counts = AUTO  # auto: N/500, N/200, N/100, our choice: 100, 250, 500 on CIFAR
     confidence: Confidence = "softmax"  # our reading
-    confidence_temperature: Positive = 0.1  # our choice: MoCo's of the loss
+    confidence_temperature: Positive = 0.1  # our choice: the temperature of MoCo's loss
     schedule: Schedule = "linear"  # our reading
     warmup: Fraction = 0.0  # share of the budget before the first acceptance; our choice
     accept_end: Annotated[Fraction, Linear(0.25, 1)] = 1.0  # accepted share at the end of the budget; our reading
@@ -57,9 +57,9 @@ class Config(either_base.Config):
 
 
 class Ifnd(EitherBase[Config]):
-    """What elimination and attraction share: detection before some epochs, and the mean over label sets."""
+    """The part that elimination and attraction share: detection before some epochs, and the mean over label sets."""
 
-    use: ClassVar[str]  # what is done with false negatives, for the curve
+    use: ClassVar[str]  # "dropped" or "attracted": how the learning curve calls their number
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
@@ -88,7 +88,7 @@ class Ifnd(EitherBase[Config]):
             self.labels.detect(features, rate, c.confidence, c.confidence_temperature, seen)
 
     def _features(self, embed: Embed) -> tuple[Tensor, Tensor | None]:
-        """What is clustered, [N, D], and which images it knows, bool [N]; None where it knows all."""
+        """The features that are clustered, [N, D], and which images have any, bool [N]; None where all have."""
         if self.bank is not None:
             return self.bank.features, self.bank.seen
         encoder, _ = network = self.source.target
@@ -103,7 +103,7 @@ class Ifnd(EitherBase[Config]):
 
 class IfndElim(Ifnd):
     name, use = "ifnd_elim", "dropped"
-    summary = "IFND, detected false negatives dropped (Chen et al. 2022)"
+    summary = "IFND, detected false negatives eliminated (Chen et al. 2022)"
 
     def contrast(self, pairs: Pairs, false: Tensor) -> Tensor:
         return eliminate(pairs, self.config.temperature, false)
@@ -111,7 +111,7 @@ class IfndElim(Ifnd):
 
 class IfndAttract(Ifnd):
     name, use = "ifnd_attract", "attracted"
-    summary = "IFND, detected false negatives pulled in (Chen et al. 2022)"
+    summary = "IFND, detected false negatives attracted (Chen et al. 2022)"
 
     def contrast(self, pairs: Pairs, false: Tensor) -> Tensor:
         return attract(pairs, self.config.temperature, false)

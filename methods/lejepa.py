@@ -1,4 +1,4 @@
-"""LeJEPA (Balestriero and LeCun 2025, arXiv 2511.08544): views alike, embeddings an isotropic Gaussian (SIGReg)."""
+"""LeJEPA (Balestriero and LeCun 2025, arXiv 2511.08544): equal views, embeddings of an isotropic Gaussian (SIGReg)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Several = Annotated[int, Bounds(2)]
 
 @dataclass(frozen=True)
 class Config(base.Config):
-    # weight of SIGReg against invariance; the authors' code. Its size grows with the batch
+    # weight of SIGReg against invariance; the authors' code. The SIGReg term grows with the batch
     regularization: Annotated[Fraction, Log(5e-3, 0.5)] = 0.05
     hidden: Width = 2048  # the authors' code
     dimension: Width = 64  # lightly's default; the authors' example for small images: 16
-    directions: Width = 1024  # random ones onto which embeddings are projected, drawn at each step; lightly's default
-    crops: Several = 2  # views, all of the track's policy; the authors: 8, six of them small
+    directions: Width = 1024  # random directions that embeddings are projected on, drawn at each step; lightly's default
+    crops: Several = 2  # number of views, all of the track's policy; the authors: 8, six of them small
 
 
 class LeJepa(Method[Config]):

@@ -21,7 +21,7 @@ Masked = Annotated[float, Bounds(0.01, 0.99)]
 @dataclass(frozen=True)
 class Config(base.Config):
     masked: Annotated[Masked, Linear(0.5, 0.9)] = 0.75  # share of patches; section 4.1
-    width: Width = 192  # of the decoder, a multiple of 64 or one head; our choice for vit_tiny. The authors, for ViT-L: 512
+    width: Width = 192  # of the decoder; heads have 64 dimensions where that divides it. Our choice; the authors, for ViT-L: 512
     depth: Count = 4  # of the decoder; our choice for vit_tiny. The authors: 8
 
 
@@ -63,7 +63,7 @@ class Mae(Method[Config]):
         return single(reconstruction, _rows(predicted, masked), _rows(patches, masked))
 
     def encode(self, images: Tensor, kept: Tensor) -> Tensor:
-        """Tokens of the ``kept`` patches int64 [B, n] alone, behind the prefix tokens: float [B, prefix + n, D]."""
+        """Encoder outputs of the prefix tokens and the ``kept`` patches int64 [B, n] alone: float [B, prefix + n, D]."""
         vit = self.encoder
         tokens = vit._pos_embed(vit.patch_embed(images))
         prefix = vit.num_prefix_tokens
@@ -71,7 +71,7 @@ class Mae(Method[Config]):
         return vit.norm(vit.blocks(vit.norm_pre(tokens)))
 
     def decode(self, tokens: Tensor, kept: Tensor) -> Tensor:
-        """Pixels of all patches, float [B, N, patch * patch * C]; those that were not ``kept`` begin as the mask token."""
+        """Predicted pixels of all patches, float [B, N, patch * patch * C]; the mask token stands for patches not ``kept``."""
         prefix, tokens = self.encoder.num_prefix_tokens, self.embed(tokens)
         empty = self.mask_token.to(tokens.dtype).expand(len(tokens), self.places.shape[1] - prefix, -1)
         whole = empty.scatter(1, kept[..., None].expand(-1, -1, tokens.shape[2]), tokens[:, prefix:])
@@ -85,5 +85,5 @@ def reconstruction(predicted: Tensor, pixels: Tensor) -> Tensor:
 
 
 def _rows(x: Tensor, index: Tensor) -> Tensor:
-    """Rows ``index`` int64 [B, n] of x [B, N, D], each image its own: [B, n, D]."""
+    """Rows ``index`` int64 [B, n] of x [B, N, D], chosen per image: [B, n, D]."""
     return x.gather(1, index[..., None].expand(-1, -1, x.shape[2]))

@@ -24,7 +24,7 @@ class Config(base.Config):
     temperature: Annotated[Positive, Log(0.05, 1)] = 0.2
     hidden: Width = 1024  # as BYOL's on small images; the authors' code: 4096
     dimension: Width = 256  # the authors' code
-    momentum: Fraction = 0.99  # at the start, 1 at the end; the authors' code
+    momentum: Fraction = 0.99  # value at the start, rising to 1 at the end; the authors' code
     solarize: Fraction = 0.0  # of the second view; the authors' code: 0.2. 0: both views are the track's
 
 

@@ -1,4 +1,4 @@
-"""Oracles: IFND's two losses with the true labels in place of pseudo labels. A reference, not a bound, for detection."""
+"""Oracles: IFND's two losses with the true labels in place of pseudo labels. They are a reference for detection, not a bound."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .parts.truth import Truth
 
 
 class Oracle(EitherBase[Config]):
-    """What both share: every candidate of the anchor's class is known."""
+    """The part that both share: every candidate of the anchor's class is known to be a false negative."""
 
     uses_labels = True
-    use: ClassVar[str]  # what is done with false negatives, for the curve
+    use: ClassVar[str]  # "dropped" or "attracted": how the learning curve calls their number
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
@@ -39,7 +39,7 @@ class Oracle(EitherBase[Config]):
 
 class OracleElim(Oracle):
     name, use = "oracle_elim", "dropped"
-    summary = "false negatives known by label and dropped: the reference of ifnd_elim"
+    summary = "false negatives known from labels and eliminated: reference for ifnd_elim"
 
     def contrast(self, pairs: Pairs, false: Tensor) -> Tensor:
         return eliminate(pairs, self.config.temperature, false)
@@ -47,7 +47,7 @@ class OracleElim(Oracle):
 
 class OracleAttract(Oracle):
     name, use = "oracle_attract", "attracted"
-    summary = "false negatives known by label and pulled in: the reference of ifnd_attract"
+    summary = "false negatives known from labels and attracted: reference for ifnd_attract"
 
     def contrast(self, pairs: Pairs, false: Tensor) -> Tensor:
         return attract(pairs, self.config.temperature, false)

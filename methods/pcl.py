@@ -1,8 +1,8 @@
-"""PCL: Prototypical Contrastive Learning (Li et al. 2021, arXiv 2005.04966): contrast with cluster centroids as well.
+"""PCL: Prototypical Contrastive Learning (Li et al. 2021, arXiv 2005.04966): contrast with cluster centroids as well as keys.
 
 The authors' code: MoCo's loss plus, over several clusterings, InfoNCE between a query and its cluster's centroid against
-the other centroids, each with a temperature of its own (ProtoNCE); clusters from the momentum encoder's view of
-un-augmented images, every epoch after the first 20 of 200. Our choices: the cluster counts are IFND's
+the other centroids, each with a temperature of its own (ProtoNCE); the momentum encoder's features of un-augmented
+images are clustered every epoch after the first 20 of 200. Our choices: the cluster counts are IFND's
 (theirs are for ImageNet); all other centroids are negatives (they draw 16,384 of them); k-means starts once, not five times;
 the temperature of MoCo's part is MoCo's 0.1 (theirs is 0.2, of both parts).
 """
@@ -30,7 +30,7 @@ class Config(queue_base.Config):
     clusters: Counts = AUTO  # auto: N/500, N/200, N/100, as IFND; an author guesses 100 to 1000 for CIFAR-10 (salesforce/PCL#4)
     cluster_every: Every = EVERY_EPOCH  # the authors' code
     warmup: Fraction = 0.1  # share of the budget before the first clustering: 20 of 200 epochs, the authors' code
-    prototype_temperature: Positive = 0.2  # mean of the clusters' own; the authors' code
+    prototype_temperature: Positive = 0.2  # mean of the clusters' temperatures; the authors' code
     alpha: NonNegative = 10.0  # smooths the concentration of small clusters; the authors' code
 
     def resolved(self, images: int, side: int) -> Self:

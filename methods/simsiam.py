@@ -1,4 +1,4 @@
-"""SimSiam (Chen and He 2021, arXiv 2011.10566): predict the other view's projection, which lets no gradient through."""
+"""SimSiam (Chen and He 2021, arXiv 2011.10566): predict the other view's projection behind a stop-gradient."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Search spaces of settings, where a method is tuned: notes of a field's annotation, at most two a method.
+"""Search spaces for tuning, declared in the annotation of a setting; at most two settings of a method have one.
 
-``temperature: Annotated[Positive, Log(0.05, 1)] = 0.2``
+``temperature: Annotated[Positive, Log(0.05, 1)] = 0.2``. ``at(share)`` maps [0, 1) to the space.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 
 class Log(NamedTuple):
-    """A search space from ``low`` to ``high``, evenly in the logarithm."""
+    """The numbers from ``low`` to ``high``, uniform in the logarithm."""
 
     low: float
     high: float
 
     def at(self, share: float) -> float:
-        """The value that ``share`` in [0, 1) of the space lies below."""
+        """The quantile ``share``, in [0, 1), of the space."""
         return self.low * (self.high / self.low) ** share
 
     @property
@@ -27,7 +27,7 @@ class Log(NamedTuple):
 
 
 class Linear(NamedTuple):
-    """A search space evenly from ``low`` to ``high``."""
+    """The numbers from ``low`` to ``high``, uniform."""
 
     low: float
     high: float
@@ -44,7 +44,7 @@ class Linear(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """A search space of these values, all alike."""
+    """A list of values, all equally likely."""
 
     ends: tuple[Any, ...]
 

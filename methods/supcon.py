@@ -21,7 +21,7 @@ class Config(in_batch_base.Config):
 
 class SupCon(InBatchBase[Config]):
     name = "supcon"
-    summary = "SupCon, L_out: all of the class in the batch pulled in (Khosla et al. 2020)"
+    summary = "SupCon, L_out: all images of the class in the batch are positives (Khosla et al. 2020)"
     uses_labels = True
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):

@@ -11,7 +11,7 @@ from .base import Config, Encoder, Method, TrainData
 
 class Supervised(Method[Config]):
     name = "supervised"
-    summary = "cross-entropy on the true labels, same views and budget"
+    summary = "cross-entropy on the true labels, with the same views and budget"
     role = "anchor"
     uses_labels = True
 

@@ -35,7 +35,7 @@ class SwAV(Method[Config]):
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
         self.head = SwaVProjectionHead(encoder.num_features, config.hidden, config.dimension)
-        self.prototypes = nn.Linear(config.dimension, config.prototypes, bias=False)  # lightly's have a bias, the authors' none
+        self.prototypes = nn.Linear(config.dimension, config.prototypes, bias=False)  # as the authors; lightly's have a bias
         self.criterion = SwaVLoss(config.temperature, sinkhorn_epsilon=config.epsilon)
         self.after_step(0.0)
 
@@ -51,7 +51,7 @@ class SwAV(Method[Config]):
         return single(self.contrast, *[self.head(self.encoder(torch.cat(of_size))) for of_size in sizes])
 
     def contrast(self, *projected: Tensor) -> Tensor:
-        """Cross-entropy of each view to the codes of both large views but its own: projections [2B, D], [local B, D]. Scalar."""
+        """Cross-entropy of each view to the codes of the other large views: projections [2B, D] and [local B, D]. Scalar."""
         count = len(projected[0]) // 2
         cosines = [self.prototypes(normalize(z, dim=1)).split(count) for z in projected]
         return self.criterion(list(cosines[0]), list(cosines[1]) if cosines[1:] else []).squeeze()

@@ -1,4 +1,4 @@
-"""Anchors that spend no budget: what an encoder gives before training, and what the pixels give by themselves."""
+"""Anchors that spend no budget: the randomly initialised encoder, and the pixels themselves as features."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class RandomInit(Method[base.Config]):
 
 @dataclass(frozen=True)
 class Pixels(base.Config):
-    side: Count = 32  # larger images are averaged down to it: CIFAR's size, 3072 numbers in colour; our choice
+    side: Count = 32  # larger images are averaged down to it; our choice: CIFAR's size, 3072 numbers in colour
 
 
 class Shrink(nn.Module):
-    """Float [B, C, H, W] -> [B, C * h * w] with h and w at most ``side``, by the mean of what falls into a pixel."""
+    """Average pooling to at most ``side`` pixels a side, flattened: float [B, C, H, W] -> [B, C * h * w]."""
 
     def __init__(self, side: int):
         super().__init__()
@@ -38,7 +38,7 @@ class Shrink(nn.Module):
 
 class RawPixels(Method[Pixels]):
     name = "raw_pixels"
-    summary = "the pixels themselves, averaged down to 32 a side where they are more; no network"
+    summary = "the pixels as features, averaged down to at most 32 a side; no network"
     role = "anchor"
     trains = False
 

@@ -1,4 +1,4 @@
-"""VICReg (Bardes et al. 2022, arXiv 2105.04906): views alike, units of variance one, units uncorrelated."""
+"""VICReg (Bardes et al. 2022, arXiv 2105.04906): equal views, units of variance 1 and without correlation."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .parts.single import single
 class Config(base.Config):
     dimension: Width = 2048  # of every layer of the projector; solo-learn's for CIFAR. The paper: 8192
     invariance: NonNegative = 25.0  # section 4.2
-    variance: NonNegative = 25.0  # of the mean over both views, as the authors' code; solo-learn adds them up
+    variance: NonNegative = 25.0  # weight of the mean over both views, as the authors' code; solo-learn takes the sum
     covariance: Annotated[NonNegative, Log(0.1, 10)] = 1.0  # section 4.2
-    scale: Positive = 0.04  # of the whole: under SGD it acts as a learning rate; our choice, 1 / 25. The paper, with LARS: 1
+    scale: Positive = 0.04  # of the whole loss: under SGD it acts as a learning rate; our choice, 1 / 25. The paper, with LARS: 1
     solarize: Fraction = 0.0  # of the second view; the paper: 0.2. 0: both views are the track's
 
 
@@ -54,7 +54,7 @@ def variance(z: Tensor) -> Tensor:
 
 
 def covariance(z: Tensor) -> Tensor:
-    """Sum of the squared covariances between units, over D (eq. 4). A mask, as lightly has it, would wait for a GPU."""
+    """Sum of the squared covariances between units, over D (eq. 4). lightly's boolean mask would make the host wait for a GPU."""
     z = z - z.mean(0)
     squares = (z.T @ z / (len(z) - 1)).square()
     return (squares.sum() - squares.diagonal().sum()) / z.shape[1]

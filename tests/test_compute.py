@@ -12,7 +12,7 @@ from bench.budget import parse_budget
 from bench.datasets.augment import Policy
 from bench.methods import Method, TrainData, registry
 from bench.methods.base import Config, Encoder
-from bench.methods.parts.effort import told_to
+from bench.methods.parts.effort import reported_to
 from bench.methods.parts.kmeans import kmeans
 from bench.recipe import learning_rate
 from bench.running import check
@@ -122,7 +122,7 @@ def test_a_count_is_that_of_a_real_step():
 
 def test_k_means_tells_what_it_multiplies():
     points, told = torch.randn(500, 8), []
-    with told_to(told.append), FlopCounterMode(display=False) as counter:
+    with reported_to(told.append), FlopCounterMode(display=False) as counter:
         kmeans(points, 64, 5, torch.Generator(), points[:64])
     assert told == [counter.get_total_flops()] == [2 * 500 * 8 * 64 * 6]
 
@@ -140,7 +140,7 @@ def test_detection_is_embedding_and_clustering():
     head = run.method.source
     forward = compute.of_forward(head.target, (3, check.SIDE, check.SIDE), CPU)
     told = []
-    with told_to(told.append):
+    with reported_to(told.append):
         run.method.prototypes.cluster(run.embed(head.target), 0.2, 10.0)
     clustering = sum(told)
     assert run.spending.detect - check.IMAGES * forward == 2 * (check.IMAGES * forward + clustering)  # embed above added one

@@ -13,7 +13,7 @@ from torch import nn
 from ..datasets.loader import Loader
 from ..errors import BudgetSpent, UserError
 from ..methods import Method
-from ..methods.parts.effort import told_to
+from ..methods.parts.effort import reported_to
 from . import compute
 from .compute import Work
 
@@ -70,7 +70,7 @@ class Spending:
     def detecting(self) -> Iterator[None]:
         """Inside, operations that the method reports are added to its detections; `BudgetSpent` where they do not fit."""
         before = self.detect or 0
-        with told_to(self.add):
+        with reported_to(self.add):
             yield
         self.dearest = max(self.dearest, (self.detect or 0) - before)
 

@@ -1,1 +1,1 @@
-"""What contestants share, one concept a file."""
+"""Components that methods share, one concept a file."""

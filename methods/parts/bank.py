@@ -1,4 +1,4 @@
-"""A bank of the features that training itself produced, one row an image."""
+"""A bank of the projections that training steps computed, one row for each train image."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Bank(nn.Module):
-    """The latest projection of each of N images, as some step saw it: augmented, and by the network of that step."""
+    """The latest projection of each of N images: of an augmented view, by the network of the step that computed it."""
 
     features: Tensor
     seen: Tensor

@@ -1,4 +1,4 @@
-"""Views that methods ask for in addition to the track's own policy."""
+"""Views of methods that do not use two views under the track's policy."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from ..base import Policy, View
 
-SMALLEST = 0.05  # share of an image that a local crop shows at least: SwAV, DINO
+SMALLEST = 0.05  # least share of an image that a local crop shows: SwAV, DINO
 
 
 def multi_crop(policy: Policy, size: int, local: int) -> tuple[View, ...]:
-    """Two views of the track's, and ``local`` of half the side that show less of the image than those (SwAV, DINO)."""
+    """Two views of the track's policy, and ``local`` small crops of half their side (SwAV, DINO)."""
     both = View(policy, size, 2)
     small = replace(policy, crop_scale=(SMALLEST, max(SMALLEST, policy.crop_scale[0])))
     return (both, View(small, size // 2, local)) if local else (both,)
@@ -22,5 +22,5 @@ def second_solarized(policy: Policy, size: int, probability: float) -> tuple[Vie
 
 
 def crop_and_flip(policy: Policy, size: int) -> tuple[View, ...]:
-    """One view with its colours as they are (MAE)."""
+    """One view without changes of colour (MAE)."""
     return (View(replace(policy, jitter_probability=0.0, gray=0.0, blur=0.0), size),)

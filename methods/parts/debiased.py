@@ -1,6 +1,6 @@
-"""Losses that correct the negatives' sum for false negatives by statistics, without saying which they are.
+"""Losses that correct the sum over negatives for false negatives on average, without detecting them.
 
-A anchors, M candidates, t temperature; s are cosine similarities, n = e^{s/t} those of the negatives.
+A anchors, M candidates, t temperature; s+ is the cosine similarity to the positive, n = e^{s/t} of a negative.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ def debiased(pairs: Pairs, temperature: float, tau: float, beta: float = 0.0) ->
     """Mean over anchors of -log p / (p + N_g), p = e^{s+/t}. Scalar; at tau = beta = 0 this is InfoNCE.
 
     N_g = max((S - tau N p) / (1 - tau), N e^{-1/t}) estimates the sum over the N true negatives where a share
-    ``tau`` of the candidates is of the anchor's class (Chuang et al. 2020, as in the authors' code). S is the sum of n, with
-    ``beta`` the hard ones weighing more: sum(w n) / mean(w), w = n^beta (Robinson et al. 2021, as in theirs).
+    ``tau`` of the candidates is of the anchor's class (Chuang et al. 2020, as in the authors' code). S is the sum of n; a
+    ``beta`` above 0 gives hard negatives more weight: S = sum(w n) / mean(w), w = n^beta (Robinson et al. 2021, as in theirs).
     """
     count = pairs.negative.sum(1).to(pairs.positive.dtype)
-    # everything is divided by e^{1/t}, the largest it can be: the ratio stays and nothing overflows
+    # every exponential is divided by e^{1/t}, their largest value: the ratio is the same and nothing overflows
     positive = ((pairs.positive - 1) / temperature).exp()
     negatives = ((pairs.candidates - 1) / temperature).exp() * pairs.negative
     total = hard_sum(pairs, negatives, temperature, beta) if beta else negatives.sum(1)

@@ -1,4 +1,4 @@
-"""Reports what a method computes outside its loss to its trainer, in floating-point operations."""
+"""A method reports to its trainer the floating-point operations that it computes outside its loss."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import contextlib
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
-_hear: ContextVar[Callable[[int], None]] = ContextVar("hear", default=lambda flops: None)
+_callback: ContextVar[Callable[[int], None]] = ContextVar("callback", default=lambda flops: None)
 
 
 def spend(flops: int) -> None:
-    """Call before computing outside the loss; a multiply-add is two. The trainer may raise where no budget is left."""
-    _hear.get()(flops)
+    """Call this before computing outside the loss; a multiply-add is two. The trainer may raise where no budget is left."""
+    _callback.get()(flops)
 
 
 @contextlib.contextmanager
-def told_to(hear: Callable[[int], None]) -> Iterator[None]:
-    """Inside, ``hear`` is called with what is spent."""
-    token = _hear.set(hear)
+def reported_to(callback: Callable[[int], None]) -> Iterator[None]:
+    """Inside the block, every `spend` calls ``callback`` with its operations."""
+    token = _callback.set(callback)
     try:
         yield
     finally:
-        _hear.reset(token)
+        _callback.reset(token)

@@ -1,4 +1,4 @@
-"""What methods share that may stand on MoCo or on SimCLR: the setting, its consequences, the source of pairs."""
+"""The base of methods that extend either MoCo or SimCLR: the setting ``base``, the defaults it implies, the source of pairs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .pairs import InBatch, Queue
 
 @dataclass(frozen=True)
 class Config(queue_base.Config):
-    # temperature auto is the base's own, so that a method differs from its base in nothing else
-    base: Literal["moco", "simclr"] = "moco"  # the queue's settings are for moco alone
+    # temperature=auto takes that of the base, so that the method and its base have equal settings
+    base: Literal["moco", "simclr"] = "moco"  # the settings of the queue apply to moco alone
 
     def resolved(self, images: int, side: int) -> Self:
         own = chosen(self, temperature=in_batch_base.SIMCLR_TEMPERATURE) if self.base == "simclr" else self

@@ -1,4 +1,4 @@
-"""Queues of the latest rows: buffers that a cursor walks around."""
+"""Queues of the latest rows: ring buffers with a cursor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 def enqueue(cursor: Tensor, *rows: tuple[Tensor, Tensor]) -> None:
     """Replace the oldest rows of each buffer [K, ...] by new ones [n, ...], and move the ``cursor``, int64 scalar.
 
-    A number that does not divide K wraps around; of more than K rows the last K stay.
+    Rows past the end of the buffer continue at its start; of more than K new rows only the last K are kept.
     """
     size, count = len(rows[0][0]), len(rows[0][1])
     slots = (cursor + torch.arange(min(count, size), device=cursor.device)) % size
@@ -21,7 +21,7 @@ def enqueue(cursor: Tensor, *rows: tuple[Tensor, Tensor]) -> None:
 
 
 class SupportSet(nn.Module):
-    """The latest K embeddings, normalised, at first random ones; all of it is in the state."""
+    """The latest K embeddings, normalised; it starts with random ones, and is part of the method's state."""
 
     rows: Tensor
     cursor: Tensor
@@ -32,10 +32,10 @@ class SupportSet(nn.Module):
         self.register_buffer("cursor", torch.zeros((), dtype=torch.int64))
 
     def nearest(self, queries: Tensor) -> Tensor:
-        """The row of greatest cosine to each of ``queries`` [n, D], without gradient: [n, D]."""
+        """For each of ``queries`` [n, D] the row of largest cosine, without gradient: [n, D]."""
         with torch.no_grad():
             return self.rows[(queries.to(self.rows.dtype) @ self.rows.T).argmax(1)]
 
     def add(self, rows: Tensor) -> None:
-        """Let ``rows`` [n, D], normalised, replace the oldest."""
+        """Replace the oldest rows by ``rows`` [n, D], normalised."""
         enqueue(self.cursor, (self.rows, rows))

@@ -1,4 +1,4 @@
-"""What methods share whose pairs come from the batch: the settings and the source of pairs."""
+"""The base of methods whose pairs come from the batch: the settings and the source of pairs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ C = TypeVar("C", bound=Config)
 
 
 class InBatchBase(Method[C]):
-    """A method on SimCLR's pairs."""
+    """A method with SimCLR's pairs."""
 
     def __init__(self, encoder: Encoder, config: C, data: TrainData):
         super().__init__(encoder, config, data)

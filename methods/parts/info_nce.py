@@ -1,6 +1,6 @@
-"""The InfoNCE loss (van den Oord et al. 2018), with false negatives dropped or pulled in (Chen et al. 2022).
+"""The InfoNCE loss (van den Oord et al. 2018), with false negatives eliminated or attracted (Chen et al. 2022).
 
-A anchors, M candidates, t temperature; s are cosine similarities.
+A anchors, M candidates, t temperature; s are cosine similarities, s+ that to the positive.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def info_nce(pairs: Pairs, temperature: float) -> Tensor:
 def eliminate(pairs: Pairs, temperature: float, false: Tensor | None, rescale: bool = False) -> Tensor:
     """InfoNCE whose sum leaves out the candidates marked ``false`` (bool [A, M]; None marks none). Scalar.
 
-    ``rescale`` multiplies the sum over the kept negatives by all / kept, so that it stays as large as it was.
+    ``rescale`` multiplies the sum over the kept negatives by all / kept, to make up for those that are left out.
     """
     kept = pairs.negative if false is None else pairs.negative & ~false
     scale = pairs.negative.sum(1).to(pairs.positive.dtype) / kept.sum(1).clamp(min=1) if rescale else None
@@ -41,7 +41,7 @@ def attract(pairs: Pairs, temperature: float, false: Tensor) -> Tensor:
 
 
 def paired(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
-    """InfoNCE of normalised queries [B, D] to keys [B, D]: the key of one's own row is the positive, all others negatives."""
+    """InfoNCE of normalised queries [B, D] and keys [B, D]: the key in the query's row is the positive, all others negatives."""
     logits = queries @ keys.T / temperature
     return cross_entropy(logits, torch.arange(len(logits), device=logits.device))
 

@@ -1,7 +1,7 @@
 """Lloyd's k-means in plain torch: chunked, seeded, without a host wait. N points, D features, k centroids.
 
-Beside the points it holds a chunk of distances, a few numbers a point and the centroids: no second copy of
-the points, however many they are.
+In addition to the points it needs memory for one chunk of distances, a few numbers for each point, and the centroids; it
+makes no second copy of the points.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from torch import Tensor
 
 from .effort import spend
 
-CHUNK_BYTES = {"cpu": 2 * 2**20, "cuda": 64 * 2**20}  # of distances held at a time: what the cache holds, what fills a GPU
-SAMPLE = 32  # points a centroid that k-means++ chooses from,
-SAMPLE_ALL = 2**16  # and at most so many in all, or twice k: beyond, its k passes over them would take the longest
+CHUNK_BYTES = {"cpu": 2 * 2**20, "cuda": 64 * 2**20}  # of a chunk of distances: fits into the cache of a CPU, fills a GPU
+SAMPLE = 32  # points for each centroid that k-means++ chooses from
+SAMPLE_ALL = 2**16  # at most so many points in all, or 2 k if that is more: with more, k-means++ would dominate the time
 
 
 class Clustering(NamedTuple):
@@ -26,10 +26,10 @@ class Clustering(NamedTuple):
 
 
 def kmeans(points: Tensor, k: int, iterations: int, generator: torch.Generator, start: Tensor | None = None) -> Clustering:
-    """Cluster ``points`` float [N, D] by ``iterations`` of Lloyd's algorithm, a fixed number (no test to wait for).
+    """Cluster ``points`` float [N, D] by a fixed number of ``iterations`` of Lloyd's algorithm (a test would be a host wait).
 
     Starts at ``start`` [k, D], else by k-means++ (Arthur and Vassilvitskii 2007) on a sample of the points.
-    A cluster that ran empty continues at one of the points farthest from their centroids.
+    An empty cluster gets one of the points farthest from their centroids as its new centroid.
     Raises ValueError where k exceeds N.
     """
     if k > len(points):
@@ -45,12 +45,12 @@ def kmeans(points: Tensor, k: int, iterations: int, generator: torch.Generator, 
 
 
 def assign(points: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
-    """The nearest centroid of each point, int64 [N], and its squared distance less the point's own norm, [N]."""
+    """The nearest centroid of each point, int64 [N], and its squared distance minus the point's squared norm, [N]."""
     half_norm = centroids.square().sum(1) / 2
     nearest = torch.empty(len(points), dtype=torch.int64, device=points.device)
     distance = points.new_empty(len(points))
     rows = chunk_rows(centroids)
-    score = points.new_empty(min(rows, len(points)), len(centroids))  # one for all chunks: new memory costs a tenth
+    score = points.new_empty(min(rows, len(points)), len(centroids))  # for all chunks: new memory costs a tenth
     for start in range(0, len(points), rows):
         part = points[start : start + rows]
         held = torch.addmm(half_norm, part, centroids.T, beta=-1, out=score[: len(part)])
@@ -61,12 +61,12 @@ def assign(points: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def chunk_rows(centroids: Tensor) -> int:
-    """How many points have their distances to ``centroids`` held at a time."""
+    """The number of points in a chunk of distances to ``centroids``."""
     return max(1, CHUNK_BYTES[centroids.device.type] // (4 * len(centroids)))
 
 
 def _row_argmax(score: Tensor) -> Tensor:
-    """Where each row of [n, k] is largest, the first of equals: by NumPy on a CPU, five times as quick there as torch's."""
+    """The index of the largest value in each row of [n, k], the first of equals; NumPy's is five times as fast on a CPU."""
     return torch.from_numpy(score.numpy().argmax(1)) if score.device.type == "cpu" else score.argmax(1)
 
 
@@ -80,17 +80,17 @@ def _means(points: Tensor, nearest: Tensor, distance: Tensor, k: int) -> Tensor:
 
 
 def squared_norms(points: Tensor) -> Tensor:
-    """|x|^2 of each point, [N]; a row at a time, so that no second copy of the points is made."""
+    """|x|^2 of each point, [N], without a second copy of the points."""
     return torch.linalg.vector_norm(points, dim=1).square_()
 
 
 def sample_size(images: int, k: int) -> int:
-    """How many of the points k-means++ draws from."""
+    """The number of points in the sample that k-means++ draws from."""
     return min(images, SAMPLE * k, max(SAMPLE_ALL, 2 * k))
 
 
 def plus_plus(points: Tensor, k: int, generator: torch.Generator) -> Tensor:
-    """k starting centroids [k, D]: each drawn with probability proportional to its squared distance to those before.
+    """k starting centroids [k, D], each drawn with probability proportional to the squared distance to those before it.
 
     Draws from a sample of at most 32 k points, and at most 65,536 or 2 k where that is more.
     """

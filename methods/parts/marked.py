@@ -1,4 +1,4 @@
-"""How many candidates a method takes for false negatives."""
+"""The number of candidates that a method treats as false negatives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .pairs import Pairs
 
 
 class Marked(nn.Module):
-    """Mean number an anchor, in the last step; over label sets too, where there are several."""
+    """Mean number for each anchor in the last step, over anchors and, where there are several, label sets."""
 
     mean: Tensor
 

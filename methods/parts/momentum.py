@@ -1,4 +1,4 @@
-"""A target network that follows another by an exponential moving average of its parameters."""
+"""A target network: its parameters are an exponential moving average of another network's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def target_of(network: Network) -> Network:
-    """A copy of ``network`` without gradients, for `follow`. Its BatchNorms keep statistics of their own."""
+    """A copy of ``network`` without gradients, for `follow`. Its BatchNorms have running statistics of their own."""
     return copy.deepcopy(network).requires_grad_(False)
 
 

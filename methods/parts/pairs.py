@@ -1,4 +1,4 @@
-"""Where contrastive methods get their pairs: from the batch (SimCLR) or from a queue of past keys (MoCo).
+"""Sources of pairs for contrastive methods: the batch (SimCLR), or a queue of past keys (MoCo).
 
 B images a batch, D projected features, A anchors, M candidates, K keys in the queue. Projections are
 L2-normalised, similarities are cosines, both in fp32.
@@ -19,19 +19,19 @@ from .momentum import follow, target_of
 
 
 class Pairs(NamedTuple):
-    """Similarities of A anchors to their positive and to M candidates, and which images those are."""
+    """Similarities of A anchors to their positive and to M candidates, and the images of both."""
 
     positive: Tensor  # float [A]
     candidates: Tensor  # float [A, M]
     negative: Tensor  # bool [A, M]: the candidates that are negatives; never a view of the anchor's own image
     anchors: Tensor  # int64 [A], positions in the train split
-    images: Tensor  # int64 [M], likewise; -1 for a key that belongs to no image
+    images: Tensor  # int64 [M], of the candidates likewise; -1 for a random initial key, which is of no image
     queries: Tensor  # float [A, D], the anchors' projections, normalised
-    keys: Tensor  # float [A, D], without gradient: what the target network made of an anchor's image
+    keys: Tensor  # float [A, D], without gradient: the target network's projections of the anchors' images
 
 
 class InBatch(nn.Module):
-    """SimCLR's pairs (Chen et al. 2020): every view is an anchor, the views of other images are its negatives."""
+    """SimCLR's pairs (Chen et al. 2020): every view is an anchor; the views of other images are its negatives."""
 
     def __init__(self, encoder: Encoder, dimension: int):
         super().__init__()
@@ -54,15 +54,15 @@ class InBatch(nn.Module):
         return Pairs(positive, similarity, images[:, None] != images, images, images, z, z.detach())
 
     def after_step(self) -> None:
-        """Nothing follows the optimizer."""
+        """There is no momentum encoder to update."""
 
 
 class Queue(nn.Module):
     """MoCo's pairs (He et al. 2020; v2: Chen et al. 2020): keys of a momentum encoder, negatives from a queue.
 
-    The queue holds the keys' image indices too, so that labels which change later can be looked up, and a
-    key of the anchor's own image is never a negative. It begins, as MoCo's does, with random unit vectors,
-    which belong to no image. BatchNorm is plain: on one GPU there is no shuffling between devices.
+    The queue also holds the image index of each key: pseudo labels that change later can be looked up, and a key of
+    the anchor's own image is never a negative. As MoCo's, it starts with random unit vectors, which are of no image.
+    BatchNorm is not shuffled, as that needs several GPUs.
     """
 
     keys: Tensor

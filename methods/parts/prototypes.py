@@ -1,4 +1,4 @@
-"""Cluster centroids that queries are contrasted with, each with a temperature of its own (Li et al. 2021).
+"""Contrast of queries with cluster centroids, each with a temperature of its own (Li et al. 2021).
 
 S clusterings, N images, D features, k clusters of one clustering.
 """
@@ -18,7 +18,7 @@ QUANTILES = (0.1, 0.9)  # concentrations beyond these are clipped, as in the aut
 
 
 class Prototypes(nn.Module):
-    """Centroids, temperatures and assignments of S clusterings; their loss is 0 before `cluster`."""
+    """Centroids, temperatures and assignments of S clusterings; the loss is 0 before the first `cluster`."""
 
     assignments: Tensor
     active: Tensor
@@ -34,7 +34,7 @@ class Prototypes(nn.Module):
         self.clusterings = 0
 
     def loss(self, queries: Tensor, images: Tensor) -> Tensor:
-        """Mean over clusterings and queries [A, D] of -log softmax(q . c / temperature of c) at the image's own c."""
+        """Mean over clusterings and queries [A, D] of -log softmax(q . c / temperature of c) at the centroid c of the image."""
         terms = []
         for s, own in enumerate(self.assignments[:, images]):
             logits = cosine(queries, self.get_buffer(f"centroids{s}")) / self.get_buffer(f"temperatures{s}")
@@ -42,7 +42,7 @@ class Prototypes(nn.Module):
         return self.active * torch.stack(terms).mean()
 
     def cluster(self, features: Tensor, temperature: float, alpha: float) -> None:
-        """Cluster ``features`` [N, D] (normalised in place); the temperatures' mean is ``temperature``."""
+        """Cluster ``features`` [N, D] (normalised in place); the clusters' temperatures get the mean ``temperature``."""
         points = normalize_(features)
         generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))  # follows the global generator
         for s, k in enumerate(self.counts):
@@ -55,7 +55,7 @@ class Prototypes(nn.Module):
         self.clusterings += 1
 
     def view(self) -> PseudoLabelView:
-        """All of it, for the harness to judge: every image trusts its cluster."""
+        """The assignments as pseudo labels, all accepted."""
         return PseudoLabelView(self.assignments, self.assignments, self.clusterings)
 
     def get_extra_state(self) -> dict:
@@ -66,7 +66,7 @@ class Prototypes(nn.Module):
 
 
 def concentration(points: Tensor, clustering: Clustering, alpha: float) -> Tensor:
-    """Sum of the Z points' distances to their centroid / (Z log(Z + alpha)), [k]: small where a cluster is tight and large.
+    """Sum of the Z points' distances to their centroid / (Z log(Z + alpha)), [k]: small for a tight or large cluster.
 
     A cluster of fewer than two points gets the largest; all are clipped to the middle 80% (the authors' code).
     """

@@ -1,4 +1,4 @@
-"""Pseudo labels by clustering, and which of them are trusted. S label sets, N images, k clusters."""
+"""Pseudo labels by clustering, and which of them are accepted. S label sets, N images, k clusters."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class PseudoLabels(nn.Module):
     def __init__(self, images: int, counts: tuple[int, ...]):
         super().__init__()
         self.counts = counts
-        nobody = torch.full((len(counts), images + 1), -1)  # the last column answers for index -1, no image
-        self.register_buffer("clusters", nobody)
-        self.register_buffer("labels", nobody.clone())
+        none = torch.full((len(counts), images + 1), -1)  # the last column is that of index -1, which is no image
+        self.register_buffer("clusters", none)
+        self.register_buffer("labels", none.clone())
         self.detections, self.accepted = 0, 0.0
 
     def detect(
@@ -38,7 +38,7 @@ class PseudoLabels(nn.Module):
         """Cluster ``features`` [N, D] and accept the most confident share ``rate`` of each label set.
 
         Normalises ``features`` in place: a copy would double the memory. Images that are not ``seen`` (bool [N];
-        None: all are) belong to no cluster and are never accepted.
+        None: all are) are in no cluster and are never accepted.
         """
         images = len(features)
         places = torch.arange(images, device=features.device) if seen is None else seen.nonzero()[:, 0]
@@ -56,11 +56,11 @@ class PseudoLabels(nn.Module):
         self.accepted = accepted / images
 
     def same(self, anchors: Tensor, images: Tensor) -> Tensor:
-        """Which images [M] bear the accepted label of which anchors [A], in each label set: bool [S, A, M]."""
+        """Whether anchor [A] and image [M] have the same accepted label, in each label set: bool [S, A, M]."""
         return same_label(self.labels, anchors, images)
 
     def view(self) -> PseudoLabelView:
-        """All of it, for the harness to judge."""
+        """The pseudo labels, without the extra column."""
         return PseudoLabelView(self.clusters[:, :-1], self.labels[:, :-1], self.detections)
 
     def get_extra_state(self) -> dict:
@@ -71,16 +71,16 @@ class PseudoLabels(nn.Module):
 
 
 def same_label(labels: Tensor, anchors: Tensor, images: Tensor) -> Tensor:
-    """Which ``images`` [M] have the label of which ``anchors`` [A]: bool [S, A, M].
+    """Whether ``anchors`` [A] and ``images`` [M] have the same label: bool [S, A, M]; false where they have none.
 
-    labels int64 [S, N + 1], -1 for none; the last column, none, answers for image -1, which is no image.
+    ``labels`` int64 [S, N + 1], -1 for none; the last column, always -1, is that of index -1, which is no image.
     """
     ours, theirs = labels[:, anchors], labels[:, images]
     return (ours[:, :, None] == theirs[:, None, :]) & (ours >= 0)[:, :, None]
 
 
 def cluster_counts(chosen: tuple[int, ...] | None, images: int) -> tuple[int, ...]:
-    """The ``chosen`` numbers of clusters, each once; where it is auto (None), (N/500, N/200, N/100), each at least 2.
+    """The ``chosen`` numbers of clusters without duplicates; (N/500, N/200, N/100), each at least 2, for auto (None).
 
     Raises ValueError where there are more clusters than images.
     """
@@ -96,15 +96,15 @@ def normalize_(points: Tensor) -> Tensor:
 
 
 def certainty(points: Tensor, clustering: Clustering, kind: Confidence, temperature: float) -> Tensor:
-    """How sure each point's cluster is, [N]: the larger the surer.
+    """The confidence of each point's cluster assignment, [N]; comparable within one kind only.
 
-    softmax: of cosine / temperature over all centroids, at the assigned one; cosine: to the assigned
-    centroid; margin: that cosine less the largest one to another centroid.
+    softmax: log softmax of cosine / temperature over all centroids, at the assigned one; cosine: the cosine to the assigned
+    centroid; margin: that cosine minus the largest cosine to another centroid.
     """
     centroids = normalize(clustering.centroids, dim=1)
     spend(2 * points.numel() * len(centroids))
     rows = chunk_rows(centroids)
-    sure = points.new_empty(len(points))  # one for all: small ones between the chunks would keep their memory from reuse
+    sure = points.new_empty(len(points))  # one tensor: small ones allocated between the chunks would fragment the memory
     for part, assigned, out in zip(points.split(rows), clustering.assignment.split(rows), sure.split(rows), strict=True):
         cosine = part @ centroids.T
         own = cosine.gather(1, assigned[:, None])[:, 0]
@@ -119,8 +119,8 @@ def certainty(points: Tensor, clustering: Clustering, kind: Confidence, temperat
 def acceptance(schedule: Schedule, progress: float, warmup: float, end: float) -> float:
     """The share of labels accepted at ``progress``: none during ``warmup``, at most ``end``.
 
-    linear: from 0 at the end of the warm-up to ``end``; step: a quarter, half, three quarters and all of
-    it, for a quarter of the remaining time each; constant: all of it at once.
+    linear: from 0 at the end of the warm-up to ``end``; step: 1/4, 1/2, 3/4 and all of ``end``, for a quarter of the
+    remaining time each; constant: ``end`` from the end of the warm-up on.
     """
     if progress < warmup or (progress == warmup and schedule == "linear"):
         return 0.0

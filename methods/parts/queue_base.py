@@ -1,4 +1,4 @@
-"""What methods share whose pairs come from a queue of momentum keys: the settings and the source of pairs."""
+"""The base of methods whose pairs come from a queue of momentum keys: the settings and the source of pairs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .pairs import Queue
 
 @dataclass(frozen=True)
 class Config(base.Config):
-    # auto: as MoCo's CIFAR demo, and from 64 pixels on as MoCo v2 on ImageNet
+    # auto: the first number, of MoCo's CIFAR demo, and from 64 pixels on the second, of MoCo v2 on ImageNet
     temperature: Annotated[Positive, Log(0.05, 1)] = AUTO  # 0.1, or 0.2
     dimension: Width = 128  # MoCo, section 3.3
     queue_size: Count = AUTO  # 4096, or 65,536; at most half of the train images
     momentum: Fraction = AUTO  # 0.99, or 0.999
-    symmetric: bool = False  # False: one view queries, one is the key; True doubles the compute of an epoch
+    symmetric: bool = False  # False: one view is the query, the other the key; True: both are both, for twice the compute
 
     def resolved(self, images: int, side: int) -> Self:
         temperature, keys, momentum = (0.2, 65_536, 0.999) if side >= LARGE else (0.1, 4096, 0.99)
@@ -27,7 +27,7 @@ class Config(base.Config):
         return made
 
     def queue(self, encoder: Encoder) -> Queue:
-        """The pairs that these settings ask for."""
+        """The source of pairs with these settings."""
         return Queue(encoder, self.dimension, self.queue_size, self.momentum, self.symmetric)
 
 
@@ -35,7 +35,7 @@ C = TypeVar("C", bound=Config)
 
 
 class QueueBase(Method[C]):
-    """A method on MoCo's pairs."""
+    """A method with MoCo's pairs."""
 
     def __init__(self, encoder: Encoder, config: C, data: TrainData):
         super().__init__(encoder, config, data)

@@ -1,4 +1,4 @@
-"""Adam (Kingma and Ba 2015) for a vector of which each step sees a few entries only."""
+"""Adam (Kingma and Ba 2015) for a vector of which each step updates a few entries only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ BETAS, EPSILON = (0.9, 0.98), 1e-8  # GloFND's
 
 
 class RowAdam(nn.Module):
-    """Moments and step counts of N entries; an entry that a step does not see stays as it is."""
+    """Moments and step counts of N entries; a step changes those of its own entries only."""
 
     mean: Tensor
     square: Tensor
@@ -22,7 +22,7 @@ class RowAdam(nn.Module):
             self.register_buffer(name, torch.zeros(entries))
 
     def step(self, index: Tensor, gradient: Tensor, active: Tensor) -> Tensor:
-        """What to add to the entries ``index`` int64 [B] of ``gradient`` [B]; nothing unless ``active`` (bool scalar or [B])."""
+        """The update [B] of the entries ``index`` int64 [B] for ``gradient`` [B]; 0 unless ``active`` (bool scalar or [B])."""
         first, second = BETAS
         mean = self.mean[index].lerp(gradient, 1 - first)
         square = self.square[index].lerp(gradient.square(), 1 - second)

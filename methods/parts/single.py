@@ -1,4 +1,4 @@
-"""Criteria in single precision: under autocast a correlation or a softmax over thousands of outputs would be bfloat16."""
+"""Losses in single precision: autocast would compute correlations and softmax over thousands of outputs in bfloat16."""
 
 from __future__ import annotations
 

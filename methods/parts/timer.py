@@ -1,4 +1,4 @@
-"""When something that recurs is due again, over epochs and over a resume."""
+"""A timer for recurring work, counted in epochs or in progress; it survives a resume."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..base import Every
 
 
 class Timer(nn.Module):
-    """Counts the epochs and the progress since something was last done."""
+    """Counts the epochs and the progress since the work was last due."""
 
     def __init__(self, every: Every):
         super().__init__()
@@ -17,7 +17,7 @@ class Timer(nn.Module):
         self.begun = False
 
     def due(self, progress: float) -> bool:
-        """Call before each epoch: whether it is time; the first time is at once. The next interval begins then."""
+        """Whether the work is due now; call this before each epoch. It is due at the first call, and restarts the interval."""
         self.epochs += 1
         waited = self.epochs >= self.every.epochs if self.every.epochs else progress >= self.since + self.every.share
         if self.begun and not waited:

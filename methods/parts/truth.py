@@ -1,4 +1,4 @@
-"""The true labels, asked as pseudo labels are asked. For methods that use labels only."""
+"""The true labels, with the interface of pseudo labels; for methods with ``uses_labels`` only."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .pseudo_labels import same_label
 
 
 class Truth(nn.Module):
-    """Which candidates are of an anchor's class; an image whose label is held back (-1) is in no class.
+    """Finds the candidates of an anchor's class; a held-out image (label -1) is in no class.
 
-    Raises ValueError where the data came without labels.
+    Raises ValueError where ``data`` has no labels.
     """
 
     labels: Tensor
@@ -21,9 +21,9 @@ class Truth(nn.Module):
         super().__init__()
         if data.labels is None:
             raise ValueError("the true labels are needed: the method must set uses_labels = True")
-        nobody = data.labels.new_full((1,), -1)  # answers for index -1, no image
-        self.register_buffer("labels", torch.cat([data.labels, nobody])[None])
+        none = data.labels.new_full((1,), -1)  # the entry of index -1, which is no image
+        self.register_buffer("labels", torch.cat([data.labels, none])[None])
 
     def same(self, anchors: Tensor, images: Tensor) -> Tensor:
-        """Which images [M] are of the class of which anchors [A]: bool [A, M]."""
+        """Whether anchor [A] and image [M] are of the same class: bool [A, M]."""
         return same_label(self.labels, anchors, images)[0]
