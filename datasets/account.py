@@ -1,4 +1,4 @@
-"""What a prepared dataset holds, in lines for a person: its splits, its classes, and what was left out of it."""
+"""The summary that `data get` prints of a prepared dataset: its splits, its classes, and what was left out of it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from .base import Track
 from .meta import SPLITS, read_meta
 
-LISTED = 12  # classes that are listed one by one
+LISTED = 12  # with at most so many classes, each is listed
 
 
 def lines(track: Track, place: Path) -> list[str]:
-    """Of ``track`` as it is in ``place``."""
+    """The lines of the summary of ``track``, prepared in ``place``."""
     meta = read_meta(place)
     if meta is None:
         return []

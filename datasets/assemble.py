@@ -1,8 +1,8 @@
 """Preparing a tree of image files: decoded by several processes straight into the store, chunk by chunk.
 
-Chunks are written to the journal and reported in their order, so that neither the number of processes nor a kill in between
-shows in the result. The process that decodes an image hashes it; the images' digest is that of their own digests, as one
-process alone could not hash as fast as many decode.
+Chunks enter the journal and the digest in their order, so that the result depends neither on the number of processes nor on
+interruptions. The process that decodes an image hashes it, and the digest of a split is the hash of these hashes: a single
+process could not hash as fast as many decode.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Chunk(NamedTuple):
 
 
 def prepare(tree: Tree, folder: Path, side: int, workers: int, tell: Tell) -> None:
-    """Decode ``tree`` into the prepared track ``folder``, squashed to ``side``; goes on where a killed process stopped.
+    """Decode ``tree`` into the prepared track ``folder``, squashed to ``side``; continues where a killed process stopped.
 
-    `DataError` names every image that cannot be read; then nothing is left behind.
+    ``tell(done, total)`` is called with the progress. `DataError` names every image that cannot be read; no file is left then.
     """
     try:
         of = journal.key(tree, side)
@@ -64,7 +64,7 @@ def _chunks(tree: Tree) -> Iterator[Chunk]:
 
 
 class Assembly:
-    """The files of a track that is being prepared, and the digest of what is whole of them. Use as a context."""
+    """The files of a track in preparation, and the digest of the chunks that are complete. A context manager."""
 
     def __init__(self, folder: Path, tree: Tree, side: int):
         self.folder, self.tree, self.side = folder, tree, side
@@ -85,7 +85,7 @@ class Assembly:
         return self.folder / f"{split}_images.npy"
 
     def offset(self, chunk: Chunk) -> int:
-        """The range of the chunk's images in their file, in bytes."""
+        """Where the chunk's images begin in their file, in bytes."""
         whole = len(self.tree.names[chunk.split]) * self.image
         return self.path(chunk.split).stat().st_size - whole + chunk.start * self.image
 
@@ -100,7 +100,7 @@ class Assembly:
         return [hashlib.sha256(pixels[at : at + self.image]).digest() for at in range(0, len(pixels), self.image)]
 
     def add(self, chunk: Chunk, sizes: list, digests: list[bytes]) -> Line:
-        """Take the next chunk, whose images are written already; returns its line for the journal."""
+        """Count the next chunk, whose images are in the file already, as complete; returns its line for the journal."""
         count = len(chunk.names)
         self.digest.update(b"".join(digests))
         place = slice(chunk.start, chunk.start + count)
@@ -132,7 +132,7 @@ class Assembly:
 
 
 def _taken_over(partial: Path, tree: Tree, side: int, of: str, chunks: list[Chunk]) -> tuple[Assembly, list[Line]]:
-    """What a killed preparation left in ``partial``, and its journal; a new beginning where it left nothing of use."""
+    """The usable work of an interrupted preparation in ``partial``, and its journal lines; else a new, empty assembly."""
     found = journal.lines(partial, of)
     if found:
         with contextlib.suppress(OSError, ValueError):
@@ -156,7 +156,7 @@ def _require_space(partial: Path, tree: Tree, side: int, done: list[Line]) -> No
 
 
 def _assemble(assembly: Assembly, chunks: list[Chunk], workers: int, stream: Any, tell: Tell) -> None:
-    """Decode the ``chunks`` that are missing, and take each when those before it are there."""
+    """Decode the missing ``chunks`` and add them in order."""
     complaints: list[str] = []
     tell(assembly.done, assembly.total)
     jobs = ((assembly.path(c.split), assembly.offset(c), assembly.tree.folder, c.names, assembly.side) for c in chunks)

@@ -1,6 +1,6 @@
 """Augmentation of a whole batch on its device, with parameters drawn per image.
 
-The reference is torchvision's functional API applied image by image; the tests hold this file to it.
+The reference is torchvision's functional API applied image by image; tests compare the two.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from .policy import Policy, View
 __all__ = ["Parameters", "Policy", "View", "augment"]
 
 ORDER_GROUPS = 4  # the order of the colour operations is drawn for each quarter of a batch
-PIECE = 2**23  # bytes of float images that a CPU augments at a time: what is passed between the operations stays in the cache
+PIECE = 2**23  # bytes of float images that a CPU augments at a time, so that intermediate results stay in its cache
 
 
 class Parameters(NamedTuple):
-    """What was drawn for B images; ``orders`` holds one order of the colour operations for each group."""
+    """The random parameters of B images; ``orders`` holds one order of the colour operations for each group."""
 
     boxes: Boxes
     flip: Tensor  # bool [B]
@@ -34,7 +34,7 @@ class Parameters(NamedTuple):
     solarize: Tensor | None = None  # bool [B]; None: of no image
 
     def pieces(self, most: int) -> list[Parameters]:
-        """The parameters of consecutive images, at most so many, that share an order."""
+        """The parameters split into runs of at most ``most`` consecutive images that share an order."""
         count = len(self.flip)
         group = -(-count // ORDER_GROUPS)
         starts = [start for first in range(0, count, group) for start in range(first, min(first + group, count), most)]
@@ -55,9 +55,9 @@ OPERATIONS = (colour.brightness, colour.contrast, colour.saturation, colour.hue)
 
 
 def draw(policy: Policy, height: Tensor, width: Tensor, generator: torch.Generator, order_seed: int) -> Parameters:
-    """Draw parameters for images of original size float [B] x [B], in their pixels.
+    """Draw parameters for images of original size float [B] x [B], in pixels.
 
-    The orders steer the host, so they come from ``order_seed``; all else from ``generator``, on its device.
+    The host needs the orders, so they are drawn from ``order_seed``; all else is drawn by ``generator``, on its device.
     """
     count, device = len(height), height.device
     boxes = geometry.random_boxes(height, width, policy.crop_scale, policy.crop_ratio, generator)
@@ -87,7 +87,7 @@ def draw(policy: Policy, height: Tensor, width: Tensor, generator: torch.Generat
 def apply(policy: Policy, images: Tensor, parameters: Parameters, size: int) -> Tensor:
     """Views float [B, C, size, size], normalised, of images uint8 [B, C, H, W] under ``parameters``.
 
-    In the memory format that convolutions want.
+    In the memory format that convolutions use.
     """
     count, channels = images.shape[:2]
     views = torch.empty(count, channels, size, size, device=images.device, memory_format=torch.channels_last)
@@ -139,7 +139,7 @@ def augment(
 
 
 def evaluation_view(policy: Policy, images: Tensor, sizes: Tensor | None, size: int) -> Tensor:
-    """The view that evaluation sees: the whole image, or of squashed ones the centre that 224 of 256 keeps."""
+    """The view for evaluation: the whole image, or of a squashed one the part that Resize(256), CenterCrop(224) would take."""
     height, width = original_size(images, sizes)
     if sizes is None:
         zero = torch.zeros_like(height)

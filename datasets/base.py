@@ -1,4 +1,4 @@
-"""What a track is: a dataset, its splits, and the settings that every method shares on it."""
+"""The definition of a track: a dataset, its splits, and the settings that all methods share on it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class File(NamedTuple):
 
 
 class Raw(NamedTuple):
-    """A split as it is read: images arrive in chunks so that a large one never has to fit in memory."""
+    """A split as read from raw files: images come in chunks, so that a large split need not fit into memory."""
 
     shape: tuple[int, int, int]  # channels, height, width
     labels: np.ndarray  # int64 [N]
@@ -33,18 +33,18 @@ class Raw(NamedTuple):
 
 @dataclass(frozen=True)
 class Tree:
-    """A dataset whose images are files of their own, as they were found; they are decoded when it is prepared."""
+    """A dataset of image files that were found but not decoded yet."""
 
     folder: Path
     names: Mapping[str, Sequence[str]]  # of both splits: files below the folder, in the order of the labels
     labels: Mapping[str, np.ndarray]  # of both splits: int64 [N]
     classes: Sequence[str]  # their names, in the order of the labels
-    notes: Mapping[str, Any] = field(default_factory=dict)  # what meta.json is to say besides
+    notes: Mapping[str, Any] = field(default_factory=dict)  # further entries of meta.json
     square: int | None = None  # the side of every image, where all are squares of one size: they are used whole
 
 
 class Grouping(NamedTuple):
-    """Coarser labels: their names, and the coarse label of every class in the order of the classes."""
+    """Coarser labels: their names, and the coarse label of each class in the order of the classes."""
 
     names: tuple[str, ...]
     of: tuple[int, ...]
@@ -57,7 +57,7 @@ class Track:
     ``read(folder)`` turns the raw files of a folder into ``{"train": Raw, "test": Raw}`` and raises
     `DataError` naming the file that is wrong; ``files`` are what a download fetches into that folder.
     An embedded track has no files, is always ready, and its ``read`` ignores the folder.
-    ``forms`` read other forms of the dataset, as ``read`` does; None where the folder has no such form.
+    ``forms`` are functions like ``read`` for other forms of the dataset; they return None where the folder has no such form.
     A track of image files has ``tree(folder)`` instead of ``read``.
     """
 
@@ -70,12 +70,12 @@ class Track:
     read: Callable[[Path], dict[str, Raw]] | None = None
     tree: Callable[[Path], Tree] | None = None
     files: tuple[File, ...] = ()
-    members: Mapping[str, str] = field(default_factory=dict)  # of an archive: the files used, and their digests
+    members: Mapping[str, str] = field(default_factory=dict)  # files in the archive that are used, and their digests
     forms: tuple[Callable[[Path], dict[str, Raw] | None], ...] = ()
-    digest: str | None = None  # the fingerprint of its content, where that is known
+    digest: str | None = None  # the fingerprint of its content, where it is known
     names: tuple[str, ...] = ()  # of the classes, in the order of their labels
     groupings: Mapping[str, Grouping] = field(default_factory=dict)  # coarser labels that a spec may ask for
-    how_to_get: str = ""  # for a track that cannot be downloaded: what to do instead
+    how_to_get: str = ""  # for a track that cannot be downloaded: the command to prepare it
     embedded: bool = False
     leaderboard: bool = False  # taken by `--datasets auto` where it is ready
     quick_start: str = ""  # the spec that `--datasets auto` takes where no leaderboard track is ready

@@ -1,6 +1,6 @@
 """`cifar10` and `cifar100` (Krizhevsky 2009): 60,000 colour images of 32 x 32 pixels.
 
-From the usual archives, from folders of the classes, or from parquet files.
+Read from torchvision's archives, from class folders, or from parquet files.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SHAPE = (3, 32, 32)
 
 @dataclass(frozen=True)
 class Layout:
-    """Where an archive keeps its batches, under which key its labels, and with which MD5 each batch is genuine."""
+    """The names of an archive's batch files, the key of their labels, and the MD5 of each file."""
 
     folder: str
     labels: bytes
@@ -63,7 +63,7 @@ def read(folder: Path, layout: Layout) -> dict[str, Raw]:
 
 
 class _PlainArrays(pickle.Unpickler):
-    """Reads the archives' pickles; they need no more than NumPy's array constructors, and get no more."""
+    """Reads the archives' pickles; it permits NumPy's array constructors, which they need, and nothing else."""
 
     ALLOWED: ClassVar = {("_reconstruct", "numpy"), ("ndarray", "numpy"), ("dtype", "numpy"), ("encode", "_codecs")}
 
@@ -71,7 +71,7 @@ class _PlainArrays(pickle.Unpickler):
         if (name, module.split(".")[0]) not in self.ALLOWED:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which a CIFAR batch has no use for")
         if name == "_reconstruct":
-            return np.empty(0).__reduce__()[0]  # wherever this NumPy keeps it
+            return np.empty(0).__reduce__()[0]  # the constructor's module depends on the version of NumPy
         return super().find_class(module, name)
 
 

@@ -1,6 +1,6 @@
 """Colour operations on a batch of float images [B, C, H, W] in [0, 1], a factor float [B] for each image.
 
-They mean what torchvision's functional API means. A grayscale image (C = 1) has no saturation and no hue.
+Results are those of torchvision's functional API. A grayscale image (C = 1) has no saturation and no hue.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ LUMA = (0.2989, 0.587, 0.114)  # torchvision's rgb_to_grayscale
 
 
 def luma(images: Tensor) -> Tensor:
-    """Brightness of every pixel, [B, 1, H, W]."""
+    """Luma of every pixel, [B, 1, H, W]."""
     if images.shape[1] == 1:
         return images
     red, green, blue = images.split(1, dim=1)
@@ -35,7 +35,7 @@ def saturation(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def solarize(images: Tensor, chosen: Tensor) -> Tensor:
-    """The ``chosen`` (bool [B]) images with all that is brighter than half inverted, at torchvision's threshold of 128 / 255."""
+    """The ``chosen`` (bool [B]) images with all values from torchvision's threshold, 128 / 255, on inverted."""
     inverted = torch.where(images >= 128 / 255, 1 - images, images)
     return torch.where(_each(chosen), inverted, images)
 
@@ -44,7 +44,7 @@ def hue(images: Tensor, factor: Tensor) -> Tensor:
     """Turn the hue by ``factor`` of a full circle, in [-0.5, 0.5].
 
     With the hue in sextants, v = max and c = max - min, a channel is v - c * clamp(2 - d, 0, 1), d being the
-    distance around the circle from the hue to 3 (red), 5 (green) or 1 (blue). All of it is arithmetic in place:
+    distance around the circle from the hue to 3 (red), 5 (green) or 1 (blue). The code uses in-place arithmetic only:
     comparisons, selections and remainders cost five to ten times as much as a sum.
     """
     if images.shape[1] == 1:
@@ -63,7 +63,7 @@ def hue(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def _hexagon(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Value, chroma and hue in sextants, [B, H, W] each; of a grey pixel the hue does not matter.
+    """Value, chroma and hue in sextants, [B, H, W] each; the hue of a grey pixel is arbitrary.
 
     Sorting red, green and blue leaves the sextant as |offset + (middle - least) / chroma|, up to full circles.
     """
@@ -77,7 +77,7 @@ def _hexagon(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _step(difference: Tensor) -> Tensor:
-    """1 where above zero, else 0, in place."""
+    """1 where ``difference`` is above zero, else 0, in place."""
     return difference.mul_(1e30).clamp_(0, 1)
 
 

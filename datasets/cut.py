@@ -15,9 +15,9 @@ from .spec import Spec
 from .store import Splits, Store
 from .trees import lines_hash
 
-CUT_SEED = 20220501  # one choice for any seed of a run: the data is part of the track
-TRAIN_SEED, TEST_SEED = CUT_SEED + 1, CUT_SEED + 10**6  # of the orders of images, with the class added
-DRAWS = 10**7  # between the seeds of two draws of classes
+CUT_SEED = 20220501  # independent of a run's seed, as the data is part of the track
+TRAIN_SEED, TEST_SEED = CUT_SEED + 1, CUT_SEED + 10**6  # for the orders of images; the class is added
+DRAWS = 10**7  # distance between the seeds of two draws of classes
 
 
 def regroup(splits: Splits, grouping: Grouping) -> Splits:
@@ -31,9 +31,9 @@ def regroup(splits: Splits, grouping: Grouping) -> Splits:
 def cut(splits: Splits, spec: Spec) -> Splits:
     """The part of ``splits`` that ``spec`` asks for.
 
-    Classes: the first of one seeded order of all classes, in both splits, renumbered by their old order; ``draw``
-    picks another order. Fraction, images, test: of every class, the first of one seeded order of its images. Smaller
-    cuts are subsets of larger ones. `DataError` where there are not that many classes or images.
+    ``classes``: the first in a seeded order of all classes, for both splits, renumbered in their old order; ``draw``
+    picks another order. ``fraction``, ``images``, ``test``: the first images of each class in a seeded order. Smaller
+    cuts are subsets of larger ones. `DataError` where there are too few classes or images.
     """
     if all(part is None for part in (spec.classes, spec.fraction, spec.images, spec.test)):
         return splits
@@ -54,7 +54,7 @@ def cut(splits: Splits, spec: Spec) -> Splits:
 
 
 def develop(splits: Splits, spec: Spec) -> Splits:
-    """Train less its held-out tenth, and that tenth in the place of the test split; `DataError` where a class has one image."""
+    """Train without its held-out tenth, and that tenth as the test split; `DataError` where a class has fewer than two images."""
     labels = splits.train.labels
     few = (labels.bincount(minlength=splits.classes) < 2).nonzero().flatten().tolist()
     if few:
@@ -86,6 +86,6 @@ def _sizes(labels: Tensor, classes: Tensor, total: int | None, spec: Spec, key: 
 
 
 def _first(labels: Tensor, classes: Tensor, seed: int, sizes: list[int]) -> Tensor:
-    """The rows of the first so many images of each class, in one seeded order of its images; ascending."""
+    """The rows of the first ``sizes`` images of each class in a seeded order of its images; ascending."""
     kept = [rows[:size] for rows, size in zip(by_class(labels, seed, classes), sizes, strict=True)]
     return torch.cat(kept).sort().values

@@ -1,4 +1,4 @@
-"""From an image file to pixels: any mode to RGB, upright, squashed to a square.
+"""Decodes an image file: any mode to RGB, turned upright, squashed to a square.
 
 Pillow decodes; torch's resize of uint8 is Pillow's antialiased bilinear to within 1/255, at a third of its time.
 """
@@ -37,11 +37,11 @@ UPRIGHT = {
 
 
 class Unreadable(Exception):
-    """A file that gives no image; the message names it and says why."""
+    """A file that cannot be decoded; the message names it and the reason."""
 
 
 class Decoded(NamedTuple):
-    """What came of some files: heights and widths, complaints, and the SHA-256 of each one's pixels."""
+    """The result of decoding some files: heights and widths, messages on unreadable files, SHA-256 of each image's pixels."""
 
     sizes: list[tuple[int, int]]
     complaints: list[str]
@@ -57,7 +57,7 @@ def formats() -> tuple[str, ...]:
 
 @cache
 def suffixes() -> frozenset[str]:
-    """The ends of the names of files of these formats, in lower case."""
+    """The file name suffixes of these formats, in lower case."""
     return frozenset(end for end, kind in Image.registered_extensions().items() if kind in (*formats(), *JPEGS))
 
 
@@ -88,7 +88,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode as RGB: what is transparent is put on white; `ValueError` where the range of the numbers is not known."""
+    """An image of any mode as RGB, transparency on white; `ValueError` where the range of its numbers is unknown."""
     deep = depth.is_deep(image)
     image.load()
     if image.mode == "F":
@@ -112,15 +112,15 @@ def squash(image: Image.Image, side: int) -> Tensor:
         return torch.from_numpy(np.asarray(image)).permute(2, 0, 1)
     stored, lent = pixels.of(image)
     made = torch.nn.functional.interpolate(stored.permute(2, 0, 1)[None], (side, side), mode="bilinear", antialias=True)
-    del lent  # not before
+    del lent  # it owns the memory that ``stored`` uses
     return made[0, :3]
 
 
 def decode_into(target: Path, offset: int, folder: Path, names: Sequence[str], side: int) -> Decoded:
     """Decode ``names`` and write their pixels at ``offset`` bytes of ``target``.
 
-    They are written, not mapped: on a full disk that is an `OSError`, and not the end of the process. An image that
-    cannot be read is blank, with a complaint.
+    They are written and not mapped: a full disk raises `OSError`, where a map would kill the process. An image that
+    cannot be read is blank, with a message in ``complaints``.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Images of more than eight bits: the range of their numbers is that which the file states, or they are refused."""
+"""Images of more than eight bits: the file must state the range of its numbers, or the image is refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image
 
 PHOTOMETRIC, BITS, LARGEST = 262, 258, (281, 341)  # TIFF tags; the last: MaxSampleValue, SMaxSampleValue
 SCALED = ("PNG", "PPM", "JPEG2000")  # in which 65,535 is white by their own definitions, or by Pillow's reading
-LEAST = 1 << 14  # of 65,535: 16-bit numbers that are all below are likely of 8 to 14 bits, and no file says how many
+LEAST = 1 << 14  # 16-bit numbers that are all below this are probably of 8 to 14 bits, and the file does not say of how many
 
 
 def is_deep(image: Image.Image) -> bool:
@@ -20,7 +20,7 @@ def is_deep(image: Image.Image) -> bool:
 
 
 def require_range(largest: int) -> None:
-    """`ValueError` where 16-bit numbers, of which this is the largest, do not look like such of the full range."""
+    """`ValueError` where 16-bit numbers with this largest one probably do not use the full range."""
     if 0 < largest < LEAST:
         raise ValueError(f"its 16-bit numbers end at {largest:,}, and it does not say which is white; scale them to 65,535")
 
@@ -41,7 +41,7 @@ def to_eight_bits(image: Image.Image) -> np.ndarray:
 
 
 def _stated(tags: Any) -> int | None:
-    """The number that is white by a TIFF file's own tags, where they say more than that there are 16 or 32 bits."""
+    """The number that is white by a TIFF file's tags; None where they say only that there are 16 or 32 bits."""
     for tag in LARGEST:
         value = tags.get(tag)
         value = value[0] if isinstance(value, tuple) and value else value
@@ -52,5 +52,5 @@ def _stated(tags: Any) -> int | None:
 
 
 def _inverted(tags: Any, pixels: np.ndarray) -> np.ndarray:
-    """Where 0 is white, by a TIFF file's own tag, Pillow inverts eight bits alone."""
+    """Inverts the pixels where 0 is white by a TIFF file's tag: Pillow does so for eight bits only."""
     return 255 - pixels if tags.get(PHOTOMETRIC) == 0 else pixels

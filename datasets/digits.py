@@ -36,8 +36,8 @@ TRACK = Track(
     policy=Policy(
         mean=(0.3053,),  # measured on the train split
         std=(0.3763,),
-        crop_scale=(0.5, 1.0),  # 8 pixels hold little to crop
-        flip=0.0,  # a mirrored digit is another sign
+        crop_scale=(0.5, 1.0),  # smaller crops of 8 pixels leave too little
+        flip=0.0,  # a mirrored digit is no digit
         jitter=(0.4, 0.4, 0.0, 0.0),
         gray=0.0,
     ),

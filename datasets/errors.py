@@ -1,4 +1,4 @@
-"""What can be wrong with a dataset."""
+"""Errors of datasets."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ class DataError(Exception):
 
 
 class Interrupted(DataError):
-    """A preparation that was interrupted; the next one goes on from what it has finished."""
+    """A preparation was interrupted; the next one continues from the chunks that it finished."""

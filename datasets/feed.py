@@ -16,15 +16,15 @@ from torch import Tensor
 
 from .store import Store
 
-READERS = 4  # threads that gather: a disk gives more to several that ask at once
+READERS = 4  # threads that gather: a disk is faster with several requests at once
 Batch = tuple[Tensor, Tensor | None]
 
 
 def feed(store: Store, batches: Iterable[Tensor], device: torch.device) -> Iterator[Batch]:
     """Images uint8 [B, C, H, W] on ``device`` and their original sizes [B, 2] (or None) for each of ``batches``.
 
-    ``batches`` are row numbers int64 [B] on the CPU; one more than was asked for is taken from it. On a CPU a batch is
-    valid until the next one is asked for.
+    ``batches`` gives row numbers int64 [B] on the CPU and is read one batch ahead. On a CPU a batch is valid until the
+    next one is requested.
     """
     buffers = cycle([_Buffer(store, device), _Buffer(store, device)])
     ahead: deque[tuple[_Buffer, list[Future[None]]]] = deque()
@@ -45,7 +45,7 @@ def _sent(buffer: _Buffer, gathered: list[Future[None]]) -> Batch:
 
 
 class _Buffer:
-    """Room for one batch in the host's memory, and its way to the device."""
+    """Host memory for one batch, and the copy from there to the device."""
 
     def __init__(self, store: Store, device: torch.device):
         self.store, self.device = store, device
@@ -56,7 +56,7 @@ class _Buffer:
         self.stream = torch.cuda.Stream(device) if self.on_gpu else None
 
     def gather(self, rows: Tensor, pool: ThreadPoolExecutor) -> list[Future[None]]:
-        """Begin to read the images ``rows``."""
+        """Start reading the images ``rows`` in the background."""
         if len(self.room) < len(rows):
             shape = (len(rows), *self.store.images.shape[1:])
             self.room = torch.empty(shape, dtype=torch.uint8, pin_memory=self.on_gpu)
@@ -69,7 +69,7 @@ class _Buffer:
         self.store.gather(rows, out)
 
     def send(self) -> Batch:
-        """What was gathered, on the device."""
+        """The gathered images and sizes on the device."""
         if self.stream is None:
             return self.images, self.sizes
         with torch.cuda.stream(self.stream):
@@ -79,5 +79,5 @@ class _Buffer:
         work.wait_stream(self.stream)
         for moved in (images, sizes):
             if moved is not None:
-                moved.record_stream(work)  # its memory is not given away while the work uses it
+                moved.record_stream(work)  # the allocator does not reuse its memory while the work needs it
         return images, sizes

@@ -1,4 +1,4 @@
-"""Getting raw files: from a folder or by download, each verified against its checksum. No code is ever run from them."""
+"""Raw files, from a folder or by download, each verified against its checksum; no code in them is ever run."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Tracks that are made from the user's own folders of images, one folder a class; ``data get folder`` prepares them.
+"""Tracks made from the user's own image folders, one folder a class; ``data get folder`` prepares them.
 
-Such a track is known by its prepared folder alone: its meta.json names the classes and the side of the images.
-What else the track needs follows from that side, and from whether there is a GPU.
+Such a track is defined by its prepared folder alone: its meta.json has the classes and the side of the images.
+All other settings follow from that side, and from whether there is a GPU.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ SMALLEST, LARGEST = 8, 256  # pixels: of stored images, where no other side is g
 
 
 def stored_side(median: int) -> int:
-    """The side at which images are stored whose shorter sides have this median, in pixels."""
+    """The side at which images are stored, in pixels, from the median of their shorter sides."""
     return min(LARGEST, max(SMALLEST, median))
 
 
 def backbone() -> str:
-    """A network that this machine can train: a small one where there is no GPU."""
+    """The default backbone on this machine: a small one where there is no GPU."""
     import torch
 
     return "resnet18" if torch.cuda.is_available() else "test_resnet"
@@ -61,7 +61,7 @@ def track(name: str, side: int, classes: int = 0) -> Track:
 
 
 def require_name(name: str, taken: Container[str]) -> None:
-    """`DataError` unless ``name`` can be a track's, in specs and in paths."""
+    """`DataError` unless ``name`` is free and valid in specs and in paths."""
     if not NAME.fullmatch(name):
         raise DataError(f"--name {name!r} cannot be a dataset's: it takes up to 64 letters, digits, and - _ . inside")
     if name.lower() in RESERVED or name.lower() in taken:
@@ -71,8 +71,8 @@ def require_name(name: str, taken: Container[str]) -> None:
 def tree(folder: Path) -> Tree:
     """The images of ``folder``: in train/<class>/ and val/<class>/ (or test), or in <class>/ and then split here.
 
-    The splits may be called Training, TEST, train_set and the like. Where there are parquet files and no images, theirs.
-    `DataError` where classes are missing or have too few images.
+    Other common names of splits, such as Training or train_set, are recognised. Where ``folder`` has parquet files and no
+    images, those are read. `DataError` where classes are missing or have too few images.
     """
     if shards.there(folder):
         return _shards(folder)
@@ -93,7 +93,7 @@ def _classes(folder: Path) -> list[str]:
 
 
 def _given(folder: Path, train: str, others: list[str], left: Counter[str]) -> Tree:
-    """The split called ``train``, and that of the ``others`` which has its classes; the first one comes first."""
+    """The split called ``train``, and the first of the ``others`` that has its classes."""
     classes = _classes(folder / train)
     test = next((name for name in others if set(trees.class_folders(folder / name)) & set(classes)), others[0])
     for name in sorted(set(trees.class_folders(folder)) - {train, test}):
@@ -140,7 +140,7 @@ def _split(folder: Path, left: Counter[str]) -> Tree:
 
 
 def _fifth(folder: Path, classes: list[str], found: trees.Found, left: Counter[str]) -> Tree:
-    """A seeded fifth of each class for testing; it depends on the images' names, not on their order."""
+    """A seeded fifth of each class becomes the test split; it depends on the images' names, not on their order."""
     trees.require_classes(folder, classes, found)
     test: set[str] = set()
     for label, group in groupby(sorted(found, key=lambda pair: pair[1]), key=lambda pair: pair[1]):
@@ -160,7 +160,7 @@ def _lot(name: str) -> bytes:
 
 
 def prepared(root: Path) -> Iterator[Track]:
-    """Every track below ``root`` that was made from a folder; also such as may be one, but are damaged."""
+    """Every track below ``root`` that was made from a folder, damaged ones included."""
     try:
         places = sorted(path.parent for path in root.glob("*/meta.json"))
     except OSError:
@@ -177,7 +177,7 @@ def at(place: Path) -> Track | None:
         return None
     try:
         meta = read_meta(place)
-    except DataError:  # opening it says what is wrong with it
+    except DataError:  # opening the track raises the same error
         return track(place.name, SIZE)
     if meta is None or meta.get("kind") != KIND:
         return None

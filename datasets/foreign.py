@@ -1,4 +1,4 @@
-"""Files and folders among the user's images that desktop and storage systems leave there."""
+"""Names of files and folders that desktop and storage systems put next to images; they are left out."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Small images of one size in files of their own: in folders of the classes, or in Hugging Face's parquet files.
+"""Reads datasets of small images of one size from class folders or Hugging Face's parquet files.
 
-Every form leads to the same store: images in the order of their labels, those of a label in the order of their content.
+Every form gives the same store: images are sorted by label, and those of a label by content.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Read = Callable[[], bytes]
 
 @dataclass(frozen=True)
 class Set:
-    """What a dataset must be: its title, its classes in the order of their labels, the side of its images, and how many
-    of them each class has in each split.
+    """The expected content of a dataset: title, classes in the order of their labels, side of the images, and the number
+    of images of each class in each split.
 
-    ``lossy``: its own files are JPEGs. ``part``: other classes are those of a larger dataset, and left out.
-    ``files``: of each split, where it is known, what `files_digest` must be.
+    ``lossy``: its original files are JPEGs. ``part``: it is a part of a larger dataset, whose other classes are left out.
+    ``files``: the expected `files_digest` of each split, where it is known.
     """
 
     title: str
@@ -44,7 +44,7 @@ class Set:
 
 
 class Encoded(NamedTuple):
-    """An image's file: its path, for messages; what reads it; the name of its class."""
+    """An image's file: its path, for messages; a function that reads it; the name of its class."""
 
     place: str
     read: Read
@@ -52,9 +52,9 @@ class Encoded(NamedTuple):
 
 
 def from_folders(folder: Path, kind: Set) -> dict[str, Raw] | None:
-    """Both splits from ``train/<class>/`` and ``test/<class>/``, maybe with folders of superclasses between.
+    """Both splits from ``train/<class>/`` and ``test/<class>/``, or with folders of superclasses between the two levels.
 
-    None where there are no images in such; `DataError` names what is not as in ``kind``.
+    None where there are no images in such folders; `DataError` names what differs from ``kind``.
     """
     places = {split: folder / layout.named(folder, *(("test", "val") if split == "test" else (split,))) for split in kind.counts}
     listed = {split: [place / name for name in trees.images_below(place)] for split, place in places.items()}
@@ -91,7 +91,7 @@ def _rows(table: parquet.Table, kind: Set) -> Iterator[Encoded]:
 def assemble(found: Mapping[str, list[Encoded]], where: Path, kind: Set) -> dict[str, Raw]:
     """The splits of ``kind`` from the files ``found`` in ``where``; `DataError` where there are other classes or counts.
 
-    Pixels are decoded class by class when they are taken; what is wrong with them raises then.
+    Pixels are decoded lazily, class by class; errors in them are raised then.
     """
     label = {_plain(name): i for i, name in enumerate(kind.names)}
     groups = {split: [(one, label.get(_plain(one.name))) for one in files] for split, files in found.items()}
@@ -127,7 +127,7 @@ def _raw(pairs: list[tuple[Encoded, int]], where: Path, kind: Set, split: str) -
 
 
 def _classes(groups: list[list[Encoded]], where: Path, kind: Set, split: str) -> Iterator[np.ndarray]:
-    """The pixels of one class after the other; `DataError` at the end where they came from other files than they should."""
+    """The pixels of one class after the other; `DataError` at the end where the files' digest is not the expected one."""
     digest = hashlib.sha256()
     for group in groups:
         contents = [_content(one) for one in group]
@@ -163,7 +163,7 @@ def _pixels(place: str, content: bytes, kind: Set) -> np.ndarray:
 
 
 def canonical(images: np.ndarray, labels: np.ndarray) -> Raw:
-    """A split of uint8 [N, C, H, W] and int64 [N] in the order of labels, and of content within each."""
+    """A split of uint8 [N, C, H, W] and int64 [N], sorted by label and then by content."""
     _, channels, height, width = images.shape
     chunks = (in_order(images[labels == label]) for label in np.unique(labels))
     return Raw((channels, height, width), np.sort(labels), chunks)

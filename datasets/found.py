@@ -1,7 +1,7 @@
-"""Open folders: what the files of a folder define, and what installed packages add to them.
+"""Registries: the members that the files of a folder define, and those that installed packages add.
 
-A file is a member without being listed anywhere; a package adds one under an entry point. Names are known without
-importing, and a file that does not import is an error only for a command that asks for it.
+Every file of the folder adds its members without being listed anywhere; a package adds members under an entry point. Names
+are known without importing, and a file that cannot be imported is an error only for a command that uses its member.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Member:
-    """One name, where it is defined, and how it is loaded."""
+    """A name, the place of its definition, and the function that loads it."""
 
     name: str
     where: str  # a file, or a package with its version
     load: Callable[[], Any]
     says: dict[str, Any] = field(default_factory=dict)  # attributes that are known without loading it
-    package: str = ""  # name and version of the package that adds it
-    problem: str = ""  # why it cannot be loaded, where that is known
+    package: str = ""  # name and version of the package that adds it; empty for a file of the folder
+    problem: str = ""  # why it cannot be loaded, if that is known already
 
 
 class Registry(MutableMapping[str, T], Generic[T]):
-    """The members of a folder and of an entry-point ``group``, by name, in alphabetical order; each loaded when asked for.
+    """The members of a folder and of an entry-point ``group`` by name, in alphabetical order; each is loaded on first access.
 
-    Iteration leaves out what is known to be broken; asking for that raises `DataError`, as does a name that two define.
+    Iteration leaves out members that are known to be broken. `DataError` on access to one of them, or to a name that is
+    defined twice.
     """
 
     def __init__(self, group: str, scan: Callable[[], Iterable[Member]]):
@@ -45,7 +46,7 @@ class Registry(MutableMapping[str, T], Generic[T]):
 
     @cached_property
     def members(self) -> dict[str, Member]:
-        """Every member, also the broken ones, by name."""
+        """Every member by name, broken ones included."""
         found: dict[str, Member] = {}
         for member in sorted([*self._scan(), *_added(self.group)], key=lambda m: (m.name, bool(m.package), m.where)):
             twin = found.get(member.name)
@@ -56,12 +57,12 @@ class Registry(MutableMapping[str, T], Generic[T]):
         return found
 
     def broken(self) -> dict[str, str]:
-        """Names that cannot be loaded, and why, as far as it is known by now."""
+        """The names that are known so far to be broken, and why."""
         known = {name: member.problem for name, member in self.members.items() if member.problem} | self._failed
         return {name: why for name, why in known.items() if name not in self._loaded}
 
     def loaded(self) -> dict[str, T]:
-        """Every member that can be loaded, by name; the others are `broken` from then on."""
+        """Load every member; those that can be loaded, by name. The others are `broken` from then on."""
         found = {}
         for name in list(self):
             with contextlib.suppress(DataError):
@@ -69,11 +70,11 @@ class Registry(MutableMapping[str, T], Generic[T]):
         return found
 
     def package(self, name: str) -> str:
-        """Name and version of the package that adds a member; empty for one of the folder."""
+        """Name and version of the package that adds a member; empty for a file of the folder."""
         return self.members[name].package if name in self.members else ""
 
     def describe(self, name: str, attributes: Iterable[str]) -> dict[str, Any]:
-        """Those of the ``attributes`` that a member has; what its file says where that is known, and else what it is."""
+        """The ``attributes`` of a member that it has, read from its file without loading where that is possible."""
         if name in self.members and name not in self._loaded and self.members[name].says:
             return self.members[name].says
         value = self[name]
@@ -121,12 +122,12 @@ def _member(point: EntryPoint) -> Member:
 
 
 def given(value: Any) -> Callable[[], Any]:
-    """Loads what is loaded already."""
+    """The loader of a value that exists already."""
     return lambda: value
 
 
 def attribute(module: str, name: str) -> Callable[[], Any]:
-    """Loads ``module``, and of it ``name``."""
+    """The loader of the attribute ``name`` of ``module``."""
     return lambda: getattr(importlib.import_module(module), name)
 
 
@@ -134,7 +135,7 @@ MANY = 60  # names that a hint lists
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """A hint for a name that is unknown: the nearest known ones, else all of them."""
+    """A hint for an unknown name: the known names nearest to it, else all of them."""
     plain = {_plain(known): known for known in reversed(list(names))}
     near = [plain[found] for found in difflib.get_close_matches(_plain(name), plain, n=3, cutoff=0.5)]
     near = [plain[_plain(name)]] if _plain(name) in plain else near
@@ -144,5 +145,5 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def _plain(name: str) -> str:
-    """As it is compared: SimCLR is simclr, and CIFAR-100 cifar100."""
+    """The form in which names are compared: SimCLR as simclr, CIFAR-100 as cifar100."""
     return name.lower().replace("-", "").replace("_", "")

@@ -1,8 +1,9 @@
 """Crops, flips, resizes and blurs of a batch, each image with parameters of its own.
 
-All of them are linear and separable. A blur, and a resize that reduces, is two small matrix products, ``rows @ image @
-columns^T``; a resize that only enlarges samples two pixels a side. Shapes are static, and the filter is PIL's antialiased
-bilinear one exactly.
+All of them are linear and separable. A blur, or a resize that reduces, is computed as two small matrix products, ``rows @
+image @ columns^T``; a resize that only enlarges samples two pixels in each direction. Shapes are static, and the filter is
+exactly PIL's antialiased bilinear filter.
+
 B images, C channels, H x W pixels in, h x w pixels out.
 """
 
@@ -30,7 +31,7 @@ class Boxes(NamedTuple):
 def random_boxes(
     height: Tensor, width: Tensor, scale: tuple[float, float], ratio: tuple[float, float], generator: torch.Generator
 ) -> Boxes:
-    """Boxes as torchvision's ``RandomResizedCrop.get_params`` draws them, for images float [B] x [B] in size."""
+    """Random boxes with the distribution of torchvision's ``RandomResizedCrop.get_params``, for images of float [B] x [B]."""
     device, count = height.device, len(height)
     draws = torch.rand(2, TRIES, count, generator=generator, device=device)
     area = height * width * (scale[0] + draws[0] * (scale[1] - scale[0]))
@@ -60,9 +61,8 @@ def _central(height: Tensor, width: Tensor, ratio: tuple[float, float]) -> tuple
 def resize_matrix(start: Tensor, extent: Tensor, source: int, target: int, flip: Tensor | None = None) -> Tensor:
     """Weights [B, target, source] that resize the segment [start, start + extent) of a line to ``target`` pixels.
 
-    The triangle filter of PIL: one pixel wide to either side where the segment is enlarged, wider by the
-    factor of reduction where it is reduced, normalised over the pixels of the segment. ``flip`` bool [B]
-    mirrors the result.
+    The triangle filter of PIL: its half width is one pixel where the segment is enlarged, and the factor of reduction
+    where it is reduced; weights are normalised over the pixels of the segment. ``flip`` bool [B] mirrors the result.
     """
     centre = _centres(start, extent, target, flip)
     scale = (extent / target)[:, None]
@@ -90,7 +90,7 @@ def crop_resize(images: Tensor, boxes: Boxes, size: int, flip: Tensor | None = N
 
 
 def _enlarge(images: Tensor, boxes: Boxes, size: int, flip: Tensor | None) -> Tensor:
-    """`crop_resize` where every box is at most ``size``: two pixels a side count then, and sampling is quicker."""
+    """`crop_resize` where every box is at most ``size``: two pixels in each direction have weight, and sampling is faster."""
     y = _sample_places(boxes.top, boxes.height, images.shape[2], size, None)
     x = _sample_places(boxes.left, boxes.width, images.shape[3], size, flip)
     grid = torch.stack(torch.broadcast_tensors(x[:, None, :], y[:, :, None]), dim=-1)
@@ -98,7 +98,7 @@ def _enlarge(images: Tensor, boxes: Boxes, size: int, flip: Tensor | None) -> Te
 
 
 def _sample_places(start: Tensor, extent: Tensor, source: int, target: int, flip: Tensor | None) -> Tensor:
-    """Centres of ``target`` pixels in the segment, [B, target], no nearer to its ends than half a pixel, in [-1, 1]."""
+    """Centres of ``target`` pixels in the segment, [B, target], at least half a pixel from its ends, scaled to [-1, 1]."""
     centre = _centres(start, extent, target, flip)
     low, high = start[:, None] + 0.5, (start + extent)[:, None] - 0.5
     return torch.minimum(torch.maximum(centre, low), high) * (2 / source) - 1

@@ -1,4 +1,4 @@
-"""The part of train that is held out: strengths are chosen on it, and learning curves are measured on it."""
+"""The held-out tenth of train: evaluation chooses its strength on it, and learning curves are measured on it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import torch
 from torch import Tensor
 
 HELD_OUT = 0.1  # of train, stratified
-SPLIT_SEED = 20210603  # one held-out part for every method and seed
+SPLIT_SEED = 20210603  # the same held-out part for every method and seed
 
 
 class Held(NamedTuple):
-    """Rows of train kept for fitting, and rows held out; int64."""
+    """A split of train: rows used for fitting, and rows held out; int64."""
 
     fit: Tensor
     held: Tensor
 
 
 def by_class(labels: Tensor, seed: int, classes: Tensor | None = None) -> Iterator[Tensor]:
-    """The rows of each of the ``classes``, int64, in an order that depends on the seed, the class and its size alone.
+    """For each of the ``classes`` its rows, int64, in an order that depends only on the seed, the class and its size.
 
     ``labels`` int64 [N]; by default all classes that have a row.
     """
@@ -39,12 +39,12 @@ def held_out(labels: Tensor) -> Held:
 
 
 def halves(held: Tensor) -> Held:
-    """The split whose held-out rows a mask bool [N] marks."""
+    """The split with the held-out rows that the mask ``held`` bool [N] marks."""
     return Held((~held).nonzero().squeeze(1), held.nonzero().squeeze(1))
 
 
 def shown(labels: Tensor) -> Tensor:
-    """The labels int64 [N] that a method may use: -1 for the held-out tenth, which judges it while it trains and after."""
+    """The labels int64 [N] that a method may use: -1 for the held-out tenth, as that rates it during training and after."""
     hidden = labels.clone()
     hidden[held_out(labels).held.to(labels.device)] = -1
     return hidden

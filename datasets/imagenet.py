@@ -1,6 +1,6 @@
 """ImageNet (Russakovsky et al. 2015): all of it as `imagenet`, and `imagenet100-first100`, the first 100 sorted ids.
 
-The latter is what SogCLR and GloFND call ImageNet-100; it shares 8 classes with `imagenet100`.
+SogCLR and GloFND call the latter ImageNet-100; it shares 8 classes with `imagenet100`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def thousand() -> list[str]:
 
 
 def tree(folder: Path, classes: Callable[[], Sequence[str]]) -> Tree:
-    """``train/<id>/*.JPEG``, and ``val`` alike or flat with its classes in a devkit or a CSV; or parquet files."""
+    """The tree of ``train/<id>/*.JPEG``, and of ``val/<id>`` or a flat ``val`` with a devkit or a CSV; or of parquet files."""
     wanted, left = classes(), Counter[str]()
     if shards.there(folder):
         return _shards(folder, wanted)
@@ -38,7 +38,7 @@ def tree(folder: Path, classes: Callable[[], Sequence[str]]) -> Tree:
 
 
 def _shards(folder: Path, wanted: Sequence[str]) -> Tree:
-    """The classes ``wanted`` of parquet files whose classes are called by their ids, or are all 1,000 in their order."""
+    """The classes ``wanted`` from parquet files with ImageNet's ids as class names, or with all 1,000 classes in their order."""
     found, names = shards.read(folder)
     ids = thousand() if len(names) == len(thousand()) and names[0].startswith("tench") else names
     label = {wnid: i for i, wnid in enumerate(wanted)}
@@ -51,7 +51,7 @@ def _shards(folder: Path, wanted: Sequence[str]) -> Tree:
     chosen = {split: [(name, label[ids[i]]) for name, i in pairs if ids[i] in label] for split, pairs in found.items()}
     for split in ("train", "val"):
         trees.require_classes(folder, wanted, chosen.get(split, ()), f" in {split}")
-    splits = {"train": ("", chosen["train"]), "test": ("", chosen["val"])}  # in the files' order: so each is read once
+    splits = {"train": ("", chosen["train"]), "test": ("", chosen["val"])}  # in the order of the files, so that each is read once
     return trees.make(folder, splits, wanted, {})
 
 

@@ -1,4 +1,4 @@
-"""The classes of ImageNet's validation images where those are in one folder: from the devkit, or from a CSV."""
+"""The classes of ImageNet's validation images that are in one flat folder, from the devkit or from a CSV."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ WNID = re.compile(r"n\d{8}")
 
 
 def flat_classes(folder: Path, val: str, wanted: Sequence[str]) -> list[tuple[str, int]]:
-    """The images of ``folder/val`` of the classes ``wanted`` and their labels, in the order that class folders would give.
+    """The images of ``folder/val`` in the classes ``wanted``, and their labels, in the order that class folders would give.
 
-    `DataError` says what to add where their classes are unknown, and which classes lack images.
+    `DataError` says which file to add where the classes are unknown, or which classes lack images.
     """
     label = {wnid: i for i, wnid in enumerate(wanted)}
     known = _classes(folder, val, trees.images_below(folder / val))
@@ -30,7 +30,7 @@ def flat_classes(folder: Path, val: str, wanted: Sequence[str]) -> list[tuple[st
 
 
 def _classes(folder: Path, val: str, names: Sequence[str]) -> dict[str, str]:
-    """The id of the class of each image ``names`` of ``folder/val``; `DataError` says what to add where that is unknown."""
+    """The class id of each of the images ``names`` in ``folder/val``; `DataError` says which file to add where it is unknown."""
     annotations = folder / val / ANNOTATIONS
     if names and annotations.is_file():
         return _all_of(names, annotations, from_annotations(annotations), val)
@@ -56,7 +56,7 @@ def _all_of(names: Sequence[str], source: Path, known: dict[str, str], val: str)
 
 
 def from_devkit(devkit: Path) -> dict[str, str]:
-    """File names without suffix -> ids: line i of the ground truth is the number of image i's class, meta.mat its id."""
+    """File names without suffix -> ids: line i of the ground truth has the class number of image i; meta.mat has its id."""
     from scipy.io import loadmat
 
     truth, meta = devkit / "data" / TRUTH, devkit / "data" / META

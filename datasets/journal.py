@@ -1,8 +1,8 @@
-"""What a preparation has finished, so that the next one can go on after a kill.
+"""The journal of a preparation: its finished chunks, from which the next one continues after an interruption.
 
-The first line describes the tree of files; then comes a line for each finished chunk, in order: the original sizes of
-its images, and the digest of all up to it. That digest, and not the journal's word, decides what is taken over: after
-a power cut, lines may be on the disk whose images are not.
+The first line is a key of the tree of files; a line follows for each finished chunk, in order: the original sizes of its
+images, and the digest of all images so far. A chunk is reused only where the images on disk have that digest: after a
+power cut, the journal may have reached the disk and the images not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .base import Tree
 from .parquet import file_of
 
 NAME = "journal"
-VERSION = 2  # of what decoding makes of an image
+VERSION = 2  # changes when decoding gives other pixels
 
 
 class Line(NamedTuple):
@@ -30,7 +30,7 @@ class Line(NamedTuple):
 
 
 def key(tree: Tree, side: int) -> str:
-    """Changes with the files (names, sizes, times), their labels, the side, and what decodes them."""
+    """A hash of the files (names, sizes, times), their labels, the side, and the versions of the decoding libraries."""
     hasher = hashlib.sha256(repr((VERSION, PIL.__version__, torch.__version__, side, tree.square, list(tree.classes))).encode())
     for split, names in tree.names.items():
         hasher.update(split.encode() + tree.labels[split].tobytes())
@@ -41,7 +41,7 @@ def key(tree: Tree, side: int) -> str:
 
 
 def lines(folder: Path, of: str) -> list[Line]:
-    """The finished chunks in the journal of ``folder``; none where the journal is of other files."""
+    """The finished chunks in the journal of ``folder``; none where its key is not ``of``."""
     try:
         first, *rest = (folder / NAME).read_text().splitlines()
     except (OSError, ValueError):
@@ -58,7 +58,7 @@ def lines(folder: Path, of: str) -> list[Line]:
 
 
 def begin(folder: Path, of: str, kept: list[Line]) -> Any:
-    """A stream to which `note` adds, with the lines ``kept`` in it."""
+    """Start a journal with the lines ``kept``; returns the stream for `note`."""
     stream = (folder / NAME).open("w")
     stream.write(f"{of}\n")
     for line in kept:

@@ -1,4 +1,4 @@
-"""Which folders are splits and which are classes: known names of splits in any case and form."""
+"""Tells split folders from class folders, by the common names of splits in any case and form."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def role(name: str) -> str | None:
 
 
 def splits(folder: Path) -> dict[str, str]:
-    """The names of the split folders in ``folder`` by what they are; empty where its folders are classes.
+    """The names of the split folders in ``folder``, by split; empty where its folders are classes.
 
-    A folder called train next to nothing but classes is a class. `DataError` where this is ambiguous, with what to do.
+    A folder called train whose siblings are all classes is a class. `DataError` with advice where this is ambiguous.
     """
     names = class_folders(folder)
     found: dict[str, list[str]] = {}
@@ -39,7 +39,7 @@ def splits(folder: Path) -> dict[str, str]:
 
 
 def named(folder: Path, *splits: str) -> str:
-    """The name of the first of the ``splits`` that ``folder`` has, in any form; the first one where it has none."""
+    """The name of the folder for the first of ``splits`` that ``folder`` has, in any form; the first of ``splits`` if none."""
     there = class_folders(folder)
     for split in splits:
         meant = [split] if split in there else [name for name in there if role(name) == split]
@@ -49,7 +49,7 @@ def named(folder: Path, *splits: str) -> str:
 
 
 def _alone(folder: Path, found: dict[str, list[str]], others: list[str]) -> bool:
-    """Whether the only folder that is named as a split has folders in it, and its siblings have none."""
+    """Whether the only folder with the name of a split has subfolders and its siblings have none."""
     inner = [bool(class_folders(folder / name)) for name in (*next(iter(found.values())), *others)]
     return inner[0] and not any(inner[1:])
 

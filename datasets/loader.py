@@ -26,9 +26,9 @@ def derived_seed(*parts: object) -> int:
 class Loader:
     """Augmented batches of a train split.
 
-    The store is on ``device`` where it fits, else it stays on disk and batches are fed from there.
-    An epoch is one seeded permutation; the rest that does not fill a batch is left out.
-    ``policy`` and ``size`` are the track's, ``views`` what a method asks for: two views of the track's by default.
+    The store is on ``device`` where it fits; else it stays on disk and batches are read from there.
+    An epoch is one seeded permutation without its last, incomplete batch.
+    ``policy`` and ``size`` are the track's; ``views`` are the method's, by default two views under the track's policy.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class Loader:
         self.seed, self.device = seed, device
         self.steps_per_epoch = len(store) // batch_size
         self._generator = torch.Generator(device)
-        self._shuffler = torch.Generator(self.store.images.device)  # the order is on the device of its use: nothing waits
+        self._shuffler = torch.Generator(self.store.images.device)  # the order is on the device that uses it: no wait
         self._epoch, self._order = -1, torch.empty(0)
         self._feed: Iterator[Batch] = iter(())
-        self._fed = -1  # the step whose images the feed gives next
+        self._fed = -1  # the step of the next batch of the feed
 
     def batch(self, step: int) -> tuple[list[Tensor], Tensor]:
         """The batch of ``step``: the views in their order, float [B, C, size, size] each, and the images' index int64 [B].
@@ -91,13 +91,13 @@ class Loader:
 
 
 def stored_on(store: Store, device: torch.device) -> Store:
-    """The store in the memory of ``device`` where it fits there with room to spare, else as it is."""
+    """The store in the memory of ``device`` where it fits (see FITS and HOLDS), else as it is."""
     room = HOLDS if device.type == "cpu" else FITS * torch.cuda.mem_get_info(device)[0]
     return store.resident(device) if store.nbytes <= room else replace(store, mapped=True)
 
 
 def evaluation_batches(store: Store, policy: Policy, size: int, device: torch.device, batch_size: int = 512) -> Iterator[Tensor]:
-    """The whole split in order, as evaluation sees it: float [<= batch_size, C, size, size]."""
+    """The evaluation views of the whole split in order, in batches float [<= batch_size, C, size, size]."""
     parts = torch.arange(len(store), device=store.images.device).split(batch_size)
     for images, sizes in feed(store, parts, device) if store.mapped else map(store.take, parts):
         sizes = None if sizes is None else sizes.to(device)

@@ -1,4 +1,4 @@
-"""How large the images of a tree are, from the heads of their files."""
+"""The sizes of the images of a tree, read from the headers of their files."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .base import Tree
 from .decode import formats
 from .parquet import source
 
-RUNS, RUN = 40, 50  # the images that the median is estimated from: so many runs of so many in their order
+RUNS, RUN = 40, 50  # the median is estimated from so many runs of so many consecutive images
 
 
 def sides(tree: Tree) -> tuple[int, int | None]:
     """The median of the images' shorter sides, in pixels, and the side of all of them where they are squares of one size.
 
-    The median is that of evenly spaced runs of images; those that cannot be read do not count.
+    The median is estimated from evenly spaced runs of images; unreadable images are skipped.
     """
     paths = [tree.folder / name for names in tree.names.values() for name in names]
     starts = range(0, len(paths), max(RUN, len(paths) // RUNS))
@@ -38,5 +38,5 @@ def _sizes(paths: Iterable[Path]) -> Iterator[tuple[int, int]]:
             try:
                 with Image.open(source(path), formats=formats()) as image:
                     yield image.size
-            except Exception:  # it is named when it is decoded
+            except Exception:  # decoding will report it
                 continue

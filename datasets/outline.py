@@ -1,4 +1,4 @@
-"""The contents of a Python file, without running it: the literals of its classes and of itself, and whether its imports exist."""
+"""The contents of a Python file without running it: literals of the module and its classes, and whether its imports exist."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ PLAIN = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef, ast.AsyncFun
 
 @dataclass(frozen=True)
 class Outline:
-    """Of one file. Where it is not ``plain``, what it defines is known for certain only when it is run."""
+    """The outline of a file. Where it is not ``plain``, only running the file shows for certain what it defines."""
 
     literals: dict[str, Any] = field(default_factory=dict)  # of the module
     names: frozenset[str] = frozenset()  # everything that it assigns or defines at its top level
     classes: dict[str, dict[str, Any]] = field(default_factory=dict)  # literals of each, with those of bases in this file
     own: dict[str, dict[str, Any]] = field(default_factory=dict)  # literals of each class alone
     about: str = ""  # the docstring of the module
-    plain: bool = True
-    problem: str = ""  # why it cannot be imported, where that shows
+    plain: bool = True  # only imports, classes, functions and assignments at its top level
+    problem: str = ""  # why it cannot be imported, as far as the outline shows that
 
 
 def read(path: Path) -> Outline:
@@ -80,14 +80,14 @@ def _inherited(name: str, nodes: dict[str, ast.ClassDef], own: dict[str, dict[st
 
 
 def _is_harmless(node: ast.stmt) -> bool:
-    """A docstring, or ``if TYPE_CHECKING``."""
+    """Whether the statement is a docstring or ``if TYPE_CHECKING``."""
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant)
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def _imports(body: list[ast.stmt], path: Path) -> Iterator[str]:
-    """Top-level modules and files of the same folder that a file imports when it is run."""
+    """Top-level modules and files of the same folder that the file imports."""
     for node in body:
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)

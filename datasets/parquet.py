@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from .base import DataError
 
 IMAGES = ("img", "image")  # a struct with bytes in it, or the bytes themselves
-LABELS = ("fine_label", "label")  # of each the first that is there
+LABELS = ("fine_label", "label")  # the first of these names that the file has; the same for IMAGES
 WORDS = {"train": "train", "training": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
 SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})(.*)")
 MEMBER = re.compile(r"(.*\.parquet)#(\d+)", re.DOTALL)
@@ -25,7 +25,7 @@ ROWS = 256  # images read at a time
 
 
 class Table(NamedTuple):
-    """The files of one split, their columns of images and of labels, and the names of the classes, where they have them."""
+    """The files of one split, the names of their image and label columns, and the class names, if the files have them."""
 
     paths: list[Path]
     image: str
@@ -34,7 +34,7 @@ class Table(NamedTuple):
 
 
 def splits(folder: Path) -> dict[str, Table]:
-    """What the parquet files in ``folder`` and below hold, by train, val and test; empty where there are none.
+    """The parquet files in ``folder`` and below, by split (train, val, test); empty where there are none.
 
     The name of a file gives its split, else that of a folder above it. `DataError` names the file that is wrong.
     """
@@ -143,7 +143,7 @@ def file_of(name: str) -> str:
 
 
 def source(name: Path | str) -> Path | str | io.BytesIO:
-    """What an image library opens for the image ``name``; `DataError` where a parquet file does not hold it."""
+    """The path or stream of the image ``name``, for ``Image.open``; `DataError` where a parquet file lacks it."""
     inside = MEMBER.fullmatch(str(name))
     return io.BytesIO(_content(inside[1], int(inside[2]))) if inside else name
 
@@ -166,7 +166,7 @@ def _starts(path: str) -> list[int]:
     return starts[:-1]
 
 
-@lru_cache(2)  # images are read in their order
+@lru_cache(2)  # images are read in order, so that few groups are in use
 def _group(path: str, group: int) -> list[bytes | None]:
     file = _opened(Path(path))
     column = _column(Path(path), file.schema_arrow, IMAGES)

@@ -1,6 +1,6 @@
-"""The pixels of an RGB image as Pillow holds them, without a copy where this Pillow can lend them.
+"""The pixels of an RGB image in Pillow's own memory, without a copy where this version of Pillow permits it.
 
-Through the Arrow C data interface (https://arrow.apache.org/docs/format/CDataInterface.html), which Pillow has from 11.3.
+Uses the Arrow C data interface (https://arrow.apache.org/docs/format/CDataInterface.html), which Pillow has from 11.3.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _pointer.restype, _pointer.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes
 
 
 def of(image: Image.Image) -> tuple[Tensor, Any]:
-    """uint8 [H, W, 3 or 4] of a loaded RGB image, a fourth channel being of no meaning, and what keeps its memory.
+    """uint8 [H, W, 3 or 4] of a loaded RGB image (a fourth channel has no meaning), and the object that owns the memory.
 
-    Not to be written to, and not to be read after the second is gone.
+    The tensor must not be written to, and not be read after the owner is deleted.
     """
     import torch
 

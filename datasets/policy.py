@@ -1,4 +1,4 @@
-"""The augmentation of a track or a method as plain values, so that listing tracks loads no torch."""
+"""The augmentation of a track or a method, as plain values: listing tracks loads no torch."""
 
 from __future__ import annotations
 

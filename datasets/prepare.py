@@ -1,4 +1,4 @@
-"""From raw files to a prepared track: fetch or find, verify, unpack, read, write."""
+"""Prepares a track from raw files: fetch or find, verify, unpack, read, write."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def get(
 ) -> Path:
     """Prepare ``track`` below ``root`` from the folder ``source``, or by download; returns its folder.
 
-    Image files are squashed to ``side`` by so many ``processes`` (by default one a core), and ``tell(done, total)``
-    is called with the progress. `DataError` says in one line what is missing or damaged; then nothing has changed on disk.
+    Image files are squashed to ``side`` by ``processes`` processes (by default one for each core), and ``tell(done, total)``
+    is called with the progress. `DataError` says in one line what is missing or damaged; nothing has changed on disk then.
     """
     if track.tree is None and (side or processes):
         raise DataError(f"{track.name} is stored as it is: it takes neither --side nor --workers")
@@ -52,7 +52,7 @@ def get(
 
 
 def _measured(track: Track, tree: Tree, side: int | None) -> tuple[Tree, int]:
-    """The tree, and the side at which its images are stored: of the user's own folders the images' own, if none is given."""
+    """The tree, and the side at which its images are stored; without ``side``, that of a user's folder follows its images."""
     if track.side is None:
         return tree, side or SIDE
     median, square = measure.sides(tree)
@@ -60,7 +60,7 @@ def _measured(track: Track, tree: Tree, side: int | None) -> tuple[Tree, int]:
 
 
 def _other_form(track: Track, source: Path) -> dict[str, Raw] | None:
-    """What ``source`` holds where it lacks the track's archive and has the track in another form."""
+    """The track's splits in another form than its archive; None where ``source`` has the archive, or no known form."""
     members = [place for name in track.members for place in (source / name, source / Path(name).name)]
     if any(files.find(source, file.name) for file in track.files) or any(place.is_file() for place in members):
         return None
@@ -72,7 +72,7 @@ def _class_notes(track: Track) -> dict[str, Any]:
 
 
 def from_folder(name: str | None, source: Path | None, side: int | None) -> Track:
-    """The track that ``data get folder`` is to make under ``name``; `DataError` where it cannot be called so."""
+    """The track that ``data get folder`` will make under ``name``; `DataError` where the name is invalid or taken."""
     if name is None or source is None:
         raise DataError("a dataset from a folder takes both: data get folder --from DIR --name NAME")
     folder.require_name(name, tracks())

@@ -1,7 +1,7 @@
-"""The tracks. Every module of this folder that defines TRACK or TRACKS is one; nothing else lists them.
+"""The tracks. Every file of this folder that defines TRACK or TRACKS adds them; there is no other list.
 
-This folder has no ``__init__.py`` on purpose: without one it cannot hide the Hugging Face package `datasets`
-from a program that runs in a checkout and wants that one.
+This folder has no ``__init__.py`` on purpose: with one it would hide the Hugging Face package `datasets` from programs
+that run in a checkout.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ def _of_file(path: Path) -> Iterator[Member]:
 
 
 def known(root: Path) -> dict[str, Track]:
-    """Every track by its name, those too that were prepared below ``root`` from the user's folders."""
+    """Every track by its name, including those prepared below ``root`` from the user's folders."""
     return dict(sorted(({track.name: track for track in folder.prepared(root)} | tracks().loaded()).items()))
 
 
 def find(name: str, root: Path | None = None) -> Track:
-    """The track called ``name``, maybe one that was prepared below ``root``; `DataError` offers the nearest names."""
+    """The track ``name``, also one prepared below ``root`` from a folder; `DataError` with the nearest names if unknown."""
     names = tracks() if root is None or name in tracks() else known(root)
     if name in names:
         return names[name]
@@ -66,7 +66,7 @@ def find(name: str, root: Path | None = None) -> Track:
 
 
 def track_of(spec: Spec, root: Path | None = None) -> Track:
-    """The track that ``spec`` names, at the input size that it asks for; `DataError` as `find`, or on unknown labels."""
+    """The track that ``spec`` names, at the spec's input size; `DataError` as `find`, or for an unknown ``labels=``."""
     track = find(spec.name, root)
     if spec.labels is not None and spec.labels not in track.groupings:
         known = f"labels={' or '.join(track.groupings)}, or without for its own" if track.groupings else "its own alone"
@@ -75,7 +75,7 @@ def track_of(spec: Spec, root: Path | None = None) -> Track:
 
 
 def is_ready(track: Track, root: Path) -> bool:
-    """Whether ``run`` can use the track now; `DataError` where its folder is damaged."""
+    """Whether the track is embedded or prepared; `DataError` where its folder is damaged."""
     return track.embedded or read_meta(root / track.name) is not None
 
 
@@ -90,7 +90,7 @@ def open_splits(spec: Spec, root: Path) -> Splits:
 
 
 def _whole(spec: Spec, root: Path) -> Splits:
-    """All that the track of ``spec`` has, but for the test split of a dev form."""
+    """The whole track of ``spec``, uncut; a dev form has no test split."""
     from . import store
 
     track = track_of(spec, root)

@@ -1,8 +1,8 @@
 """`shapes`: 100 classes of textured shapes, drawn by this program at 32 x 32 in colour; embedded.
 
-A class is a shape and a texture. Everything else is nuisance: two colours and a background, place, size,
-rotation, the texture's phase, a background gradient, and noise. Neither colour nor place depends on the
-class, so pixels compare badly; a view of the same object under other colours is what the augmentation makes.
+A class is a shape and a texture. Everything else is nuisance: two colours and a background, position, size,
+rotation, the texture's phase, a background gradient, and noise. Neither colours nor position depend on the
+class, so that distances between pixels say little about it; the augmentation changes colours and position likewise.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def draw(label: int, count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _edge(distance: Field) -> Field:
-    """1 inside and 0 outside of a signed distance in pixels, with a smooth edge of a pixel."""
+    """1 inside and 0 outside of a shape given by signed distances in pixels, with a smooth edge of one pixel."""
     return np.clip(0.5 - distance, 0, 1)
 
 
@@ -168,5 +168,5 @@ TRACK = Track(
     embedded=True,
     batch_size=256,
     lr=0.12,  # as on digits, 0.06 at batch 128, scaled linearly
-    quick_start="shapes:classes=20",  # random weights, pixels and contestants stand clearly apart within minutes
+    quick_start="shapes:classes=20",  # accuracies of random weights, pixels and contestants differ clearly within minutes
 )

@@ -1,4 +1,4 @@
-"""Trees of images in parquet files: which images there are in each split, of which class."""
+"""Lists the images in parquet files: those of each split, with their labels."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .base import DataError
 
-SIDES = (8, 1024)  # pixels a network's input may have a side
+SIDES = (8, 1024)  # least and greatest side of a network's input, in pixels
 DEV = "dev"  # an option without a value
 OPTIONS_BY_EXAMPLE = "dev,labels=coarse,classes=20,draw=1,fraction=0.1,images=5000,test=1000,px=64"
 MAKES = f"a spec is NAME or NAME:KEY=VALUE,..., with any of {OPTIONS_BY_EXAMPLE}"
@@ -20,10 +20,10 @@ class Spec:
     classes: int | None = None
     fraction: float | None = None
     px: int | None = None  # side of the network's input; None: the track's own
-    draw: int | None = None  # which seeded choice of ``classes`` it is; None: the first one
-    images: int | None = None  # of train in all, an equal share of each class
+    draw: int | None = None  # the number of the seeded choice of ``classes``; None: the first one
+    images: int | None = None  # images of train in all, an equal share of each class
     test: int | None = None  # images of the test split in all, an equal share of each class
-    labels: str | None = None  # one of the track's groupings; None: its classes
+    labels: str | None = None  # the name of one of the track's groupings; None: its own classes
     dev: bool = False  # trained on train less its held-out tenth and judged on that; the test split is not opened
 
     def __str__(self) -> str:
@@ -80,7 +80,7 @@ def _value(text: str, key: str, written: str):
 
 
 def split_specs(text: str) -> list[str]:
-    """Split a comma list of specs; ``b=2`` after ``x:a=1,`` belongs to ``x``, as only options have a ``=``, or are ``dev``."""
+    """Split a comma-separated list of specs; a part with a ``=``, or ``dev``, is an option of the spec before it."""
     specs: list[str] = []
     for part in text.split(","):
         if ("=" in part or part.strip() == DEV) and ":" not in part and specs:

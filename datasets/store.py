@@ -1,4 +1,4 @@
-"""Dense uint8 image stores: on disk as plain ``.npy`` files, in memory as one tensor a split."""
+"""Dense uint8 image stores: plain ``.npy`` files on disk, one tensor for each split in memory."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ ARRAYS = ("images", "labels", "sizes")  # of a split, each in its own file; the 
 class Store:
     """One split. images uint8 [N, C, H, W]; labels int64 [N]; sizes int32 [N, 2] (original h, w) or None.
 
-    ``rows`` int64 [n], where given, are the images of this (cut) split; N counts them. ``mapped``: the images are a
-    file, to be read through `feed`, and not memory.
+    ``rows`` int64 [n], where given, are the rows of ``images`` and ``sizes`` that belong to this (cut) split; then N is n.
+    ``mapped``: the images are a file on disk, read through `feed`.
     """
 
     images: Tensor
@@ -47,14 +47,14 @@ class Store:
         return replace(self, rows=rows if self.rows is None else self.rows[rows], labels=labels)
 
     def evenly(self, most: int) -> Store:
-        """At most ``most`` images of this store, evenly spaced: in stores sorted by label, evenly over the classes."""
+        """At most ``most`` images of this store, evenly spaced; stores are sorted by label, so this is even over classes too."""
         if len(self) <= most:
             return self
         rows = torch.linspace(0, len(self) - 1, most, dtype=torch.float64, device=self.labels.device).round().long()
         return self.select(rows, self.labels[rows])
 
     def resident(self, device: torch.device) -> Store:
-        """This store, its own images only, as dense memory on ``device``."""
+        """This store with only its own images, in the memory of ``device``."""
         if self.rows is None:
             images, sizes = self.images, self.sizes
         else:
@@ -72,7 +72,7 @@ class Store:
         return None if self.sizes is None else self.sizes[self._rows(index)]
 
     def gather(self, index: Tensor, out: Tensor) -> None:
-        """Images at ``index``, from the CPU's memory into ``out``: NumPy moves them several times as fast as torch."""
+        """Copy the images at ``index`` into ``out``, both in the CPU's memory; NumPy is several times as fast as torch here."""
         rows = self._rows(index).numpy()
         np.take(self.images.numpy(), rows, axis=0, out=out.numpy(), mode="clip")  # other modes copy twice
 
@@ -82,17 +82,17 @@ class Store:
 
 @dataclass(frozen=True)
 class Splits:
-    """A track's data: train and test stores, number of classes, a hash of all of it, and one of the classes' names."""
+    """A track's data: train and test stores, number of classes, a hash of the data, and a hash of the class names."""
 
     train: Store
     test: Store
     classes: int
     fingerprint: str
-    class_list: str | None = None  # SHA-256 of the names in the order of the labels, one a line, where they are known
+    class_list: str | None = None  # SHA-256 of the class names, one a line, in the order of the labels; None where unknown
 
 
 def in_memory(raw: Mapping[str, Raw], dev: bool = False) -> Splits:
-    """Splits of an embedded track, straight from what it read; of a ``dev`` form train alone, and no test image is made."""
+    """Splits of an embedded track from ``raw``; for a ``dev`` form train alone, without making any test image."""
     digest = hashlib.sha256()
     stores, classes = [], 0
     for split in SPLITS[:1] if dev else SPLITS:
@@ -105,12 +105,12 @@ def in_memory(raw: Mapping[str, Raw], dev: bool = False) -> Splits:
 
 
 def none_of(store: Store) -> Store:
-    """No image of ``store``."""
+    """An empty store of the kind of ``store``."""
     return store.select(torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64))
 
 
 def load(folder: Path, dev: bool = False) -> Splits:
-    """Memory-map a prepared track, of a ``dev`` form train alone; no test file is opened then.
+    """Memory-map a prepared track; for a ``dev`` form train alone, without opening a test file.
 
     `DataError` names the file that is missing or has the wrong length.
     """

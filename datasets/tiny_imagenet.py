@@ -1,6 +1,6 @@
 """`tiny_imagenet` (CS231n): 200 classes of ImageNet at 64 x 64 pixels, 500 images each for training and 50 for testing.
 
-`tiny_imagenet40` is 40 of its classes, by the list below: a track of its own, so that its table names what was compared.
+`tiny_imagenet40` is 40 of its classes, listed below: a track of its own, so that its leaderboard has a name of its own.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ FORTY_FILES = {
 
 
 def from_tree(folder: Path, kind: forms.Set) -> dict[str, Raw] | None:
-    """Both splits from the unpacked archive, in ``folder`` or in its own folder below it; None where that is not there.
+    """Both splits from the unpacked archive, in ``folder`` or in the archive's folder below it; None where it is not there.
 
-    ``train/<id>/`` and ``val/<id>/`` with images below, or a flat ``val/`` with its table.
+    It has ``train/<id>/`` and ``val/<id>/`` with images below, or a flat ``val/`` with a table of labels.
     """
     inner = folder / INNER if (folder / INNER).is_dir() else folder
     if not (inner / "train").is_dir() or not (inner / "val").is_dir():

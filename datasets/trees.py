@@ -1,4 +1,4 @@
-"""Listing folders of image files: which images there are, of which class, and what is wrong with the folder."""
+"""Lists folders of image files: the images, their classes, and problems with the folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .base import DataError, Tree
 from .decode import suffixes
 
 Found = Sequence[tuple[str, int]]  # images, named below some folder, and their labels
-NAMED = 5  # things that a complaint names; the rest are counted
+NAMED = 5  # names that an error message lists; the rest are counted
 
 
 def lines_hash(names: Iterable[str]) -> str:
@@ -32,7 +32,7 @@ def few(names: Sequence[str]) -> str:
 def images_below(folder: Path, left: Counter[str] | None = None) -> list[str]:
     """The image files in ``folder`` and below, relative to it, sorted; links are followed.
 
-    What is not taken is counted in ``left`` by why. `DataError` names the folders and links that cannot be read.
+    Other files are counted in ``left`` by the reason for leaving them out. `DataError` names unreadable folders and links.
     """
     walk = _Walk(Counter() if left is None else left)
     if folder.is_dir():
@@ -48,7 +48,7 @@ class _Walk:
         self.suffixes = suffixes()
 
     def into(self, folder: str, below: str, around: tuple[tuple[int, int], ...]) -> None:
-        """Take what is in ``folder``, whose relative path is ``below`` and whose ancestors (device, inode) are ``around``."""
+        """List ``folder``, which has the relative path ``below`` and the ancestors ``around``, as (device, inode)."""
         try:
             state = Path(folder).stat()
             entries = list(os.scandir(folder))
@@ -87,13 +87,13 @@ class _Walk:
 
 
 def has_images(folder: Path) -> bool:
-    """Whether there is an image file in ``folder`` or below, links aside."""
+    """Whether there is an image file in ``folder`` or below; links are not followed."""
     ends = tuple(suffixes())
     return any(name.lower().endswith(ends) for _, _, files in os.walk(folder) for name in files if not foreign.of_file(name))
 
 
 def class_folders(folder: Path) -> list[str]:
-    """The names of the folders in ``folder`` that may be of classes, sorted."""
+    """The names of the folders in ``folder`` that may be classes, sorted."""
     try:
         with os.scandir(folder) as entries:
             return sorted(entry.name for entry in entries if foreign.of_folder(entry.name) is None and entry.is_dir())
@@ -110,7 +110,7 @@ def by_class(folder: Path, classes: Sequence[str], left: Counter[str] | None = N
 
 
 def loose(folder: Path, left: Counter[str]) -> None:
-    """Count in ``left`` what is in ``folder`` itself, and in folders there that are no classes."""
+    """Count in ``left`` the files in ``folder`` itself and in its folders that are no classes."""
     try:
         entries = list(os.scandir(folder))
     except OSError:
@@ -139,7 +139,7 @@ def require_classes(folder: Path, classes: Sequence[str], found: Found, where: s
 def make(
     folder: Path, splits: Mapping[str, tuple[str, Found]], classes: Sequence[str], left: Mapping[str, int], **notes: object
 ) -> Tree:
-    """The tree of both splits, each a folder below ``folder`` and the images found in it; ``left`` is what was left out.
+    """The tree of both splits, each with its folder below ``folder`` and its images; ``left`` counts what was left out.
 
     `DataError` on names that no list can hold.
     """

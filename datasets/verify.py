@@ -1,4 +1,4 @@
-"""Everything that is wrong with a prepared dataset, found by reading all of it."""
+"""Checks a prepared dataset in full, for `data check`: reads all of it and lists every problem."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BLOCK = 1 << 24  # bytes hashed at a time
 
 
 def check(name: str | None, root: Path) -> Iterator[tuple[str, list[str]]]:
-    """The dataset ``name``, or every one that was prepared below ``root``, each with a line for each thing wrong with it.
+    """The names of checked datasets, each with a line for each problem: ``name``, or all that are prepared below ``root``.
 
     `DataError` where ``name`` is unknown or has not been prepared.
     """
@@ -33,7 +33,7 @@ def check(name: str | None, root: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def problems(track: Track, folder: Path) -> list[str]:
-    """A line for each thing that is wrong with the prepared ``track`` in ``folder``."""
+    """A line for each problem of the prepared ``track`` in ``folder``."""
     try:
         meta = meta_of(folder)
     except DataError as error:
@@ -75,7 +75,7 @@ def _split_problems(folder: Path, split: str, meta: dict, whole) -> list[str]:
 
 
 def _name_problems(path: Path, expected: dict) -> list[str]:
-    """Of the list of file names, which a dataset of image files has."""
+    """Problems of the list of file names, which only a dataset of image files has."""
     if "names" not in expected:
         return []
     try:
@@ -86,7 +86,7 @@ def _name_problems(path: Path, expected: dict) -> list[str]:
 
 
 def _hash(array: np.ndarray, whole, by: int | None) -> str:
-    """SHA-256 of an array's content, or of the digests of its parts of ``by`` rows; ``whole`` is fed the same."""
+    """SHA-256 of an array's content, or of the digests of its parts of ``by`` rows; the same bytes update ``whole``."""
     own = hashlib.sha256()
     rows = by or max(1, BLOCK // max(1, array[:1].nbytes))
     for start in range(0, len(array), rows):

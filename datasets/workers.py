@@ -20,7 +20,7 @@ from .decode import Decoded, decode_into
 
 @contextlib.contextmanager
 def decoded(jobs: Iterable[tuple], count: int) -> Iterator[Iterable[Decoded]]:
-    """What `decode_into` makes of each of the ``jobs``, in their order, in ``count`` processes; one is this process itself.
+    """The results of `decode_into` for the ``jobs``, in their order, by ``count`` processes; with 1, by this process itself.
 
     Raises `Interrupted` where a process was killed.
     """
@@ -31,7 +31,7 @@ def decoded(jobs: Iterable[tuple], count: int) -> Iterator[Iterable[Decoded]]:
     context.set_forkserver_preload([__name__])
     pool = ProcessPoolExecutor(count, context, _set_up)
     try:
-        with _deaf():
+        with _interrupts_deferred():
             results = pool.map(_decode, jobs)
         yield results
     except BrokenProcessPool:
@@ -47,7 +47,7 @@ def available() -> int:
 
 
 def end_with_parent() -> None:
-    """From now on this process ends when its parent does: a parent that is killed cannot end its children."""
+    """Make this process exit when its parent ends, since a killed parent cannot end its children."""
     parent = multiprocessing.parent_process()
 
     def watch() -> None:
@@ -64,14 +64,14 @@ def _decode(job: tuple) -> Decoded:
 
 def _set_up() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)  # there are other processes
+    torch.set_num_threads(1)  # each core has a process already
     end_with_parent()
 
 
 @contextlib.contextmanager
-def _deaf() -> Iterator[None]:
-    """Ctrl-C waits for the end of the block; the processes started in it ignore it."""
-    resource_tracker.ensure_running()  # or else it would let signals through when it starts
+def _interrupts_deferred() -> Iterator[None]:
+    """Ctrl-C takes effect after the block; processes started in the block inherit the mask and ignore it."""
+    resource_tracker.ensure_running()  # starting it inside the block would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

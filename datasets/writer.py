@@ -1,4 +1,4 @@
-"""Writing a prepared track: made in a hidden folder next to its place, by one process at a time, and renamed when complete."""
+"""Writes a prepared track: in a hidden folder next to its place, by one process at a time, and renamed when complete."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .meta import FORMAT, SPLITS
 
 @contextlib.contextmanager
 def making(folder: Path, resumable: bool = False) -> Iterator[Path]:
-    """The hidden folder that becomes ``folder`` when the block ends well; no other process writes to it.
+    """The hidden folder that is renamed to ``folder`` when the block succeeds; no other process writes to it.
 
-    It is empty, or, where ``resumable``, holds what an interrupted or killed process has left. Any other error
-    removes it. `DataError` where another process is at it, or where nothing can be written.
+    It is empty or, where ``resumable``, holds the work of an interrupted or killed process. Any other error
+    removes it. `DataError` where another process uses it, or where it cannot be written.
     """
     partial = folder.with_name(f".{folder.name}.partial")
     with _as_data_error(folder), _root(folder.parent), _lock(folder):
@@ -45,7 +45,7 @@ def _remove(*folders: Path) -> None:
 
 
 def _require_ours(folder: Path) -> None:
-    """`DataError` where ``folder`` holds what no preparation has written: it is not ours to replace."""
+    """`DataError` where ``folder`` holds files that no preparation has written: it must not be replaced."""
     foreign = [p.name for p in folder.glob("*") if p.name != "meta.json" and not p.name.endswith((".npy", "_names.txt"))]
     if foreign:
         raise DataError(f"{folder} is no prepared dataset (it holds {foreign[0]}): choose another place with --data-dir")
@@ -56,7 +56,7 @@ def _old(folder: Path) -> Path:
 
 
 def _put(partial: Path, folder: Path) -> None:
-    """Move ``partial`` to its place, all of it on the disk; what was there before goes when the new is there."""
+    """Flush ``partial`` to disk and move it to its place; the old folder is removed after that."""
     for path in partial.iterdir():
         with path.open("rb") as stream:
             os.fsync(stream.fileno())
@@ -76,7 +76,7 @@ def _as_data_error(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _root(root: Path) -> Iterator[None]:
-    """Make ``root``; where it was not there and nothing came into it, remove it again."""
+    """Make ``root``; after an error, remove it if it is new and empty."""
     fresh = not root.exists()
     root.mkdir(parents=True, exist_ok=True)
     try:
@@ -90,10 +90,10 @@ def _root(root: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _lock(folder: Path) -> Iterator[None]:
-    """The right to make ``folder``: a locked file next to it, which the system unlocks when its owner ends."""
+    """Exclusive use of ``folder``, by a locked file next to it; the system unlocks it when the process ends."""
     path = folder.with_name(f".{folder.name}.lock")
     stream = _locked(path)
-    while not _is_at(path, stream):  # its last owner removed it between our opening and our locking it
+    while not _is_at(path, stream):  # its last owner removed it after we opened and before we locked it
         stream.close()
         stream = _locked(path)
     with stream:
@@ -122,43 +122,43 @@ def _is_at(path: Path, stream: IO[bytes]) -> bool:
 
 
 class Digest:
-    """SHA-256 of a track's arrays in their order, all together and each."""
+    """SHA-256 of a track's arrays: of each, and of all in their order."""
 
     def __init__(self) -> None:
         self.whole = hashlib.sha256()
-        self.first = True  # an array that begins the whole need not be hashed twice
+        self.first = True  # the first array is hashed once, for itself and for the whole
         self.begin()
 
     def begin(self) -> None:
-        """The next array."""
+        """Begin the next array."""
         self.own = self.whole if self.first else hashlib.sha256()
 
     def update(self, part: Any) -> None:
-        """Some more bytes of the array."""
+        """Add bytes of the array."""
         self.whole.update(part)
         if not self.first:
             self.own.update(part)
 
     def end(self) -> str:
-        """The array's own digest."""
+        """End the array; returns its digest."""
         digest = self.own.hexdigest()
         self.first = False
         self.begin()
         return digest
 
     def array(self, array: np.ndarray) -> str:
-        """A whole array at once: its own digest."""
+        """Add a whole array; returns its digest."""
         self.update(np.ascontiguousarray(array).data)
         return self.end()
 
 
 def create(folder: Path, split: str, shape: tuple[int, ...]) -> np.memmap:
-    """The split's file of images, uint8 of that shape, mapped; it takes no space until it is filled."""
+    """Create the split's image file, uint8 of this shape, memory-mapped; it takes no space until it is filled."""
     return np.lib.format.open_memmap(folder / f"{split}_images.npy", "w+", np.uint8, shape)
 
 
 def complete(folder: Path, split: str, images: str, labels: np.ndarray, sizes: np.ndarray | None, digest: Digest) -> dict:
-    """Write a split's labels (and sizes) next to its images of digest ``images``; returns its part of meta.json."""
+    """Write a split's labels (and sizes); ``images`` is the digest of its images. Returns the split's part of meta.json."""
     digests = {"images": images}
     small = {"labels": labels} | ({} if sizes is None else {"sizes": sizes})
     for name, array in small.items():
@@ -169,16 +169,16 @@ def complete(folder: Path, split: str, images: str, labels: np.ndarray, sizes: n
 
 
 def describe(folder: Path, classes: int, splits: Mapping[str, dict], digest: Digest, **more: Any) -> None:
-    """Write meta.json, the last file of a track."""
+    """Write meta.json, which is written last: a track with it is complete."""
     meta = {"format": FORMAT, "classes": classes, "splits": splits, "fingerprint": digest.whole.hexdigest(), **more}
     (folder / "meta.json").write_text(json.dumps(meta, indent=1) + "\n")
 
 
 def write(folder: Path, raw: Mapping[str, Raw], classes: int, expected: str | None = None, **more: Any) -> None:
-    """Write a prepared track that was read into memory; ``folder`` appears complete or not at all.
+    """Write the splits ``raw`` as a prepared track; ``folder`` appears complete or not at all.
 
-    Raises `DataError` on labels outside [0, classes), when images and labels differ in number, or where a
-    fingerprint is ``expected`` and theirs is another.
+    Raises `DataError` on labels outside [0, classes), where images and labels differ in number, or where the
+    fingerprint is not the ``expected`` one.
     """
     with making(folder) as partial:
         digest, seen = Digest(), dict[str, np.ndarray]()
@@ -209,10 +209,10 @@ def _write_split(folder: Path, split: str, raw: Raw, classes: int, digest: Diges
 
 
 def keys(digests: list[bytes]) -> np.ndarray:
-    """64 bits of each image's digest, uint64 [n]: equal images have equal keys, and others hardly ever."""
+    """64 bits of each image's digest, uint64 [n]: equal images have equal keys, different images almost never."""
     return np.frombuffer(b"".join(digest[:8] for digest in digests), np.uint64)
 
 
 def duplicates(keys: Mapping[str, np.ndarray]) -> int:
-    """How many test images are in the train split as well, to the bit."""
+    """The number of test images with an exact copy in train."""
     return int(np.isin(keys["test"], keys["train"]).sum())
