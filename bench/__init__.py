@@ -1,8 +1,8 @@
-"""The harness. `bench.methods` and `bench.datasets` are links to the folders of those names beside this one.
+"""The harness. `bench.methods` and `bench.datasets` are links to the folders of those names next to this one.
 
-Under the short name `datasets` that folder would hide, or be hidden by, the Hugging Face package of that name.
+As a top-level package, `datasets` would conflict with the Hugging Face package of that name.
 
-What a notebook uses is here too, imported when it is first asked for: `run`, `leaderboard`, `tune`, `tuned`, `evaluate`,
+The functions for notebooks are attributes too, imported on first use: `run`, `leaderboard`, `tune`, `tuned`, `evaluate`,
 `load_encoder` (see `bench.api`), and the module `records`.
 """
 

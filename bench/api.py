@@ -36,10 +36,10 @@ def run(
     on_existing: OnExisting = "skip",
     quiet: bool = False,
 ) -> pd.DataFrame:
-    """Train and evaluate as the command `run` does, from the same texts; returns the `leaderboard` of ``out``.
+    """Train and evaluate as the command `run` does, with the same texts as arguments; returns the `leaderboard` of ``out``.
 
-    A cell that fails is a record with a status, as on the command line. `UserError` or `DataError` where anything that was
-    asked for does not fit; nothing is written then.
+    A cell that fails is a record with a status, as on the command line. `UserError` or `DataError` where an argument is
+    wrong; nothing is written then.
     """
     from rich.console import Console
 
@@ -71,7 +71,7 @@ def leaderboard(out: str | Path = "results") -> pd.DataFrame:
 
     track, backbone, budget: the leaderboard. method (a method spec), role, uses_labels: the row.
     stale: why it is not ranked, else empty.
-    n: seeds that ended well; not_ok: those that did not. rank, rank_best, rank_worst: by linear accuracy, and its 95% interval.
+    n: seeds with status ok; not_ok: the others. rank, rank_best, rank_worst: by linear accuracy, with the rank's 95% interval.
     For each metric, as a fraction and not in percent (others in their own unit): its mean over seeds, ``_half`` (of the 95%
     interval), ``_bca_low`` and ``_bca_high`` (bootstrap, from 8 seeds), ``_top`` (no contestant is significantly better).
     test_split_low and test_split_high: Wilson's interval. Costs are medians over seeds, in the units in their names;
@@ -110,10 +110,9 @@ def tune(
     on_existing: OnExisting = "skip",
     quiet: bool = False,
 ) -> pd.DataFrame:
-    """Search and compare as the command `tune` does, from the same texts; returns what of ``out`` is `tuned`.
+    """Search and compare as the command `tune` does, with the same texts as arguments; returns `tuned` of ``out``.
 
-    A trial that fails counts as the worst. `UserError` or `DataError` where anything that was asked for does not fit; nothing is
-    written then.
+    A trial that fails counts as the worst. `UserError` or `DataError` where an argument is wrong; nothing is written then.
     """
     from rich.console import Console
 
@@ -140,9 +139,9 @@ def tune(
 
 
 def tuned(out: str | Path = "results") -> pd.DataFrame:
-    """Every search below ``out``, a row for each leaderboard where its winner competes; the numbers of ``tuning.md``.
+    """Every search below ``out``, one row for each leaderboard with its winner; the numbers of ``tuning.md``.
 
-    track, backbone, trial_budget, method: the search, around a method spec. winner: the method spec that won it.
+    track, backbone, trial_budget, method: the search, around this method spec. winner: the method spec that won it.
     trials: their number. trials_default, _worst, _median, _best: linear accuracy on the held-out tenth of train, as a fraction.
     trials_failed: those that failed or collapsed. images, flops, seconds: of all trials together.
     budget, n: the leaderboard and the winner's seeds there. default, tuned: mean linear accuracy on the test split; gain: tuned
@@ -174,10 +173,10 @@ def evaluate(
     device: str = "auto",
     data_dir: str | Path | None = None,
 ) -> dict[str, float]:
-    """The metrics of an encoder on ``dataset``, as fractions where they are shares, as the command `evaluate` finds them.
+    """The metrics of an encoder on ``dataset``, as the command `evaluate` computes them; accuracies are fractions.
 
-    ``encoder`` is a module float [B, C, H, W] -> [B, D], or what the command takes. Images have the dataset's normalisation, and
-    the size that an exported encoder was made for, else the dataset's. Nothing is written. `DataError` where it is not ready.
+    ``encoder`` is a module float [B, C, H, W] -> [B, D], or text as for the command. Images have the dataset's normalisation,
+    and the input size of an exported encoder, else the dataset's. Nothing is written. `DataError` where the dataset is not ready.
     """
     from torch import nn
 

@@ -20,8 +20,8 @@ from .settings import nearest
 from .storage import write_atomically
 
 SMALL = 64  # below this side the first layers keep the resolution: SimCLR B.9
-STEM = "small_stem."  # how the keys of an exported small stem begin; see `exported`
-TINY = 28  # below this side a deep stem keeps it too
+STEM = "small_stem."  # prefix of the keys of an exported small stem; see `exported`
+TINY = 28  # below this side a deep stem keeps the resolution too
 
 
 def check_backbone(name: str) -> None:
@@ -36,8 +36,8 @@ def check_backbone(name: str) -> None:
 
 
 def base_transformer(name: str) -> tuple[str, int] | None:
-    """A vision transformer of timm's and another patch size, where ``name`` means that: `vit_tiny_patch4_32` is
-    `vit_tiny_patch16_224` with patches of 4 pixels. None where timm has the name, or nothing of the kind.
+    """timm's vision transformer and the patch size that ``name`` stands for: `vit_tiny_patch4_32` is
+    `vit_tiny_patch16_224` with patches of 4 pixels. None where timm has ``name`` itself, or no such transformer.
     """
     parts = re.fullmatch(r"(vit_[a-z]+)_patch(\d+)_\d+", name)
     if name in timm.list_models() or parts is None or f"{parts[1]}_patch16_224" not in timm.list_models():
@@ -48,9 +48,9 @@ def base_transformer(name: str) -> tuple[str, int] | None:
 def build_backbone(name: str, channels: int, size: int) -> Encoder:
     """A backbone without classifier, timm's or ``FILE.py:Class``: float [B, channels, size, size] -> [B, num_features].
 
-    Below 64 pixels a ResNet's stem is one 3 x 3 convolution of stride 1 without max-pooling. A deep stem, three
-    such convolutions, loses its max-pooling, and below 28 pixels its stride as well: at 32 pixels its other two
-    convolutions see enough, and `test_resnet` costs 11 M multiply-adds a view instead of 43.
+    Below 64 pixels a ResNet's stem is one 3 x 3 convolution of stride 1 without max-pooling. A deep stem (three
+    convolutions) has no max-pooling, and below 28 pixels no stride either: at 32 pixels the stride costs little
+    resolution, and with it `test_resnet` takes 11 M multiply-adds a view instead of 43.
     `UserError` where the backbone cannot take such images.
     """
     check_backbone(name)
@@ -76,7 +76,7 @@ def _own(name: str, channels: int, size: int) -> Encoder:
 
 
 def as_timm(name: str, channels: int, size: int | None) -> tuple[str, dict[str, Any]]:
-    """The name and the arguments by which timm makes the backbone, its stem apart; for its own size where ``size`` is None."""
+    """The name and arguments for ``timm.create_model``, without the stem; at timm's own input size where ``size`` is None."""
     arguments: dict[str, Any] = {"num_classes": 0, "in_chans": channels}
     if size is not None and ("vit" in name or "swin" in name):
         arguments["img_size"] = size
@@ -85,12 +85,12 @@ def as_timm(name: str, channels: int, size: int | None) -> tuple[str, dict[str, 
 
 
 def has_small_stem(model: nn.Module, size: int) -> bool:
-    """Whether the stem is not timm's own."""
+    """Whether the backbone has the stem for small images instead of timm's."""
     return size < SMALL and isinstance(model, timm.models.resnet.ResNet)
 
 
 def small_stem(model: nn.Module) -> bool:
-    """Give a ResNet the stem for images of 28 to 63 pixels; False, and nothing done, where the model is no ResNet."""
+    """Give a ResNet the stem for images of 28 to 63 pixels; returns False for other models, unchanged."""
     if isinstance(model, timm.models.resnet.ResNet):
         _small_stem(model, TINY)
         return True
@@ -108,9 +108,9 @@ def _small_stem(model: Any, size: int) -> None:
 
 
 def save_encoder(encoder: nn.Module, path: Path, name: str, channels: int, size: int) -> None:
-    """Export an encoder's parameters and buffers, with all that `exported.load` needs to rebuild it.
+    """Export an encoder's parameters and buffers, with the metadata that `exported.load` needs to rebuild it.
 
-    A stem for small images has keys of its own, as its shapes may be those of timm's stem, which computes something else.
+    The keys of a stem for small images have a prefix: its shapes may equal those of timm's stem, which is another function.
     """
     if own_code.parts(name):
         about = {"backbone": name, "channels": channels, "size": size, "source": own_code.digest(name)}
@@ -125,7 +125,7 @@ def save_encoder(encoder: nn.Module, path: Path, name: str, channels: int, size:
     model, arguments = as_timm(name, channels, size)
     made = {"backbone": name, "channels": channels, "size": size, "model": model, "arguments": arguments}
     made["layers"] = _stem_layers(encoder) if small else []
-    # one key: safetensors writes several in any order
+    # one key of metadata, as safetensors writes several in arbitrary order
     write_atomically(path, save(tensors, metadata={"encoder": json.dumps(made)}))
 
 
@@ -137,7 +137,7 @@ def _stem_layers(model: Any) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def load_encoder(path: str | Path) -> Encoder:
-    """The exported encoder in eval mode: a timm model, every key of it filled from the file and no other."""
+    """The exported encoder in eval mode, loaded strictly: the keys of the file and of the model are the same."""
     with safe_open(path, "pt") as file:
         made = json.loads(file.metadata()["encoder"])
     if "model" in made:

@@ -1,4 +1,4 @@
-"""What every contestant may spend, written ``200ep``, ``50000steps``, ``10Mimg``, ``90s``, ``30min``, ``2h`` or ``3PFLOP``."""
+"""Budgets, the limit of what a contender may spend: ``200ep``, ``50000steps``, ``10Mimg``, ``90s``, ``30min``, ``3PFLOP``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECONDS = {"s": 1, "min": 60, "h": 3600}
 MULTIPLES = {"": 1} | {prefix: 1000 ** (i + 1) for i, prefix in enumerate("kMGTPE")}
 PATTERN = re.compile(r"(\d+(?:\.\d+)?)([kMGTPE]?)(ep|steps|img|s|min|h|FLOP)")
 WORKS = "what works: 200ep, 0.5ep, 50000steps, 10Mimg, 90s, 30min, 1.5h, 500TFLOP, 3PFLOP"
-COUNTED = ("steps", "img", "FLOP")  # units of whole numbers, which take a multiple
+COUNTED = ("steps", "img", "FLOP")  # units of whole numbers, which may have a multiple such as k or M
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,17 @@ class Budget:
     multiple: str = ""
 
     def __str__(self) -> str:
-        digits = format(Decimal(repr(self.amount)).normalize(), "f")  # all of them, and never an exponent
+        digits = format(Decimal(repr(self.amount)).normalize(), "f")  # all digits, without an exponent
         return f"{digits}{self.multiple}{self.unit}"
 
     @property
     def seconds(self) -> float | None:
-        """Training time allowed, or None where the budget is another one."""
+        """Training time allowed; None for a budget in another unit."""
         return self.amount * SECONDS[self.unit] if self.unit in SECONDS else None
 
     @property
     def flops(self) -> int | None:
-        """Floating-point operations allowed, detection included, or None where the budget is another one."""
+        """Floating-point operations allowed, detection included; None for a budget in another unit."""
         return int(self.total) if self.unit == "FLOP" else None
 
     @property
@@ -43,7 +43,7 @@ class Budget:
         return Decimal(repr(self.amount)) * MULTIPLES[self.multiple]
 
     def steps(self, steps_per_epoch: int, batch_size: int, step_flops: int = 0) -> int:
-        """Optimizer steps allowed, at least one; -1 where time or unknown operations set the limit."""
+        """Optimizer steps allowed, at least one; -1 for a budget of time, or of operations if ``step_flops`` is 0 (unknown)."""
         if self.unit == "ep":
             return max(1, round(self.amount * steps_per_epoch))
         if self.unit == "img":
@@ -54,7 +54,7 @@ class Budget:
 
 
 def parse_budget(text: str, flag: str = "--budget") -> Budget:
-    """The budget that ``text`` writes; `UserError` names the ``flag`` and lists what works."""
+    """Parse a budget; `UserError` names the ``flag`` and lists valid examples."""
     match = PATTERN.fullmatch(text.strip())
     if not match:
         raise UserError(f"cannot read {flag} {text!r}; {WORKS}")

@@ -1,4 +1,4 @@
-"""Cells: the unit that is run, its identity and its paths, and the order of a run."""
+"""Cells: their identity, their paths, and the order in which a run takes them."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Cell:
         return self.folder / f"seed{self.seed}.safetensors"
 
     def before(self, path: Path) -> Path:
-        """The former place of ``path``, when the folder of a contender was named for its method alone."""
+        """The place of ``path`` in former versions, which named the folder of a contender by its method alone."""
         return path.parent.with_name(escaped(self.recipe.method.name)) / path.name
 
     def identity(self, data_fingerprint: str) -> str:
-        """The identity of the cell on data of this fingerprint; a checkpoint with another one is of no use to it."""
+        """The identity of the cell on data of this fingerprint; it can resume only from checkpoints of the same identity."""
         return f"{self.recipe.hash()}-{self.seed}-{data_fingerprint[:16]}"
 
     def __str__(self) -> str:
@@ -55,11 +55,11 @@ class Cell:
 
 
 def escaped(part: str) -> str:
-    """``part`` as the name of one folder, which neither leads elsewhere nor is hidden."""
+    """``part`` as the name of one folder: without separators, and not hidden."""
     name = quote(part, safe="=,+")
     return "%2E" + name[1:] if name.startswith(".") else name
 
 
 def order(recipes: Sequence[Recipe], seeds: range) -> list[Cell]:
-    """All cells, seed-major: a run that is interrupted has treated all methods alike."""
+    """All cells, seed by seed, so that an interrupted run has computed about as many seeds of every contender."""
     return [Cell(recipe, seed) for seed in seeds for recipe in recipes]

@@ -1,4 +1,4 @@
-"""Contenders: a method with its settings, written as a method spec; the settings are part of the name.
+"""Contenders: a method with its settings, written as a method spec; the settings are part of the contender's name.
 
 ``simclr``, ``simclr:temperature=0.5``, ``ifnd_elim:base=simclr,clusters=100+250``, ``moco:lr=0.12,batch_size=256``.
 """
@@ -31,17 +31,17 @@ class Contender:
         return hash(str(self))
 
     def with_defaults(self, settings: Mapping[str, str]) -> Contender:
-        """This contender with those ``settings`` that it does not have of its own."""
+        """This contender with ``settings`` added where it does not set them itself."""
         return Contender(self.method, {**settings, **self.settings})
 
     def grid(self) -> list[Contender]:
-        """One contender for each combination of the values that ``a|b|c`` gives, the last key fastest."""
+        """One contender for each combination of the values of ``a|b|c``; the last key varies fastest."""
         choices = [[(key, value.strip()) for value in text.split("|")] for key, text in self.settings.items()]
         return [Contender(self.method, dict(chosen)) for chosen in product(*choices)]
 
 
 def parse_contender(text: str) -> Contender:
-    """The contender that ``text`` writes, its values unchecked; `UserError` says what would be right."""
+    """Parse a method spec; its values are not checked. `UserError` says what would be right."""
     name, colon, rest = text.strip().partition(":")
     settings: dict[str, str] = {}
     for part in rest.split(",") if colon else []:
@@ -57,5 +57,5 @@ def parse_contender(text: str) -> Contender:
 
 
 def parse_contenders(text: str) -> list[Contender]:
-    """A comma list of method specs; names may hold wildcards still, and values ``|``."""
+    """Parse a comma-separated list of method specs; names may have wildcards, and values ``|``."""
     return [parse_contender(part) for part in split_specs(text)]

@@ -1,4 +1,4 @@
-"""Any encoder as the harness judges it: an export, timm's with local weights, another project's state dict, one's own class."""
+"""Opens any encoder for evaluation: an export, a timm model with local weights, another project's state dict, a user's class."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Opened:
     name: str  # of its row, without --name
     backbone: str
     digest: str  # SHA-256 of the file that its weights come from, else of its source
-    channels: int | None = 3  # None: whatever the dataset has
+    channels: int | None = 3  # None: those of the dataset
     size: int | None = None  # side of the images that it was made for; None: any
-    said: Sequence[str] = field(default_factory=tuple)  # how its keys were read
+    said: Sequence[str] = field(default_factory=tuple)  # lines for the user: how its weights were read
 
 
 def open_encoder(text: str, backbone: str | None = None, weights: str | Path | None = None) -> Opened:
-    """The encoder that ``text`` names, every weight of it from a file; `UserError` says what does not fit."""
+    """Open the encoder that ``text`` names, with all weights from files; `UserError` says what does not fit."""
     if text.startswith(TIMM):
         return _of_timm(text.removeprefix(TIMM), None if weights is None else Path(weights).expanduser(), backbone)
     if own_code.parts(text):
@@ -60,7 +60,7 @@ def open_encoder(text: str, backbone: str | None = None, weights: str | Path | N
 
 
 def _described(path: Path) -> dict | None:
-    """What an exported encoder says of itself; None where it is no such file."""
+    """The metadata of an exported encoder; None for any other file."""
     try:
         with safe_open(path, "pt") as file:
             return json.loads((file.metadata() or {})["encoder"])
@@ -100,7 +100,7 @@ def _of_folder(folder: Path, weights: Path | None) -> Opened:
         raise UserError(f"{folder} has neither model.safetensors nor pytorch_model.bin")
     try:
         model = timm.create_model(f"{FOLDER}{folder.absolute()}", pretrained=True, num_classes=0)
-    except Exception as error:  # what timm's constructors raise is theirs to choose
+    except Exception as error:  # timm's constructors may raise anything
         raise UserError(f"{folder} cannot be loaded by timm: {reason(error)}") from None
     architecture = str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("architecture", "unknown"))
     config: Any = model.pretrained_cfg
@@ -124,7 +124,7 @@ def _of_own_code(text: str, weights: Path | None) -> Opened:
 
 
 def _of_state_dict(path: Path, backbone: str) -> Opened:
-    """The file decides about channels and stem, which its shapes show."""
+    """The state dict in ``path`` as ``backbone``; its shapes decide the number of channels and the stem."""
     if own_code.parts(backbone):
         raise UserError(f"--backbone is a timm model; {path} with a class of your own is: {backbone} --weights {path}")
     check_backbone(backbone)
@@ -141,16 +141,16 @@ def _of_state_dict(path: Path, backbone: str) -> Opened:
             assert network is not None
             network.load_state_dict(state_dicts.taken(found, tensors, network.state_dict()), strict=True)
             stem = ("stem: 3 x 3, stride 1, no max-pooling, as its shape says",) if small else ()
-            bare = _without_what_is_not_there(network, found.numbers)
+            bare = _without_missing_layers(network, found.numbers)
             return Opened(network.eval(), path.name, backbone, _sha(path), channels, said=(found.rule, *stem, *bare))
         refused.append(found)
     raise UserError(_refusal(min(refused, key=lambda one: one.distance), path, backbone))
 
 
-def _without_what_is_not_there(network: nn.Module, numbers: Sequence[int]) -> tuple[str, ...]:
-    """Take out a ResNet's ReLU and pooling after its first BatchNorm where the children's numbers leave no room for them.
+def _without_missing_layers(network: nn.Module, numbers: Sequence[int]) -> tuple[str, ...]:
+    """Remove a ResNet's ReLU and pooling after its first BatchNorm where the numbers of the children have no gap for them.
 
-    `nn.Sequential(*children)` of lightly's own ResNet has lost that ReLU, which its forward applies as a function.
+    lightly's own ResNet applies that ReLU as a function in its forward, so that `nn.Sequential(*children)` of it has none.
     """
     gone = ("act1", "maxpool")[max(0, numbers[2] - numbers[1] - 1) :] if len(numbers) > 2 else ()
     if not gone or not isinstance(network, timm.models.resnet.ResNet):
@@ -161,7 +161,7 @@ def _without_what_is_not_there(network: nn.Module, numbers: Sequence[int]) -> tu
 
 
 def _timm_model(name: str, channels: int, small: bool) -> nn.Module | None:
-    """The backbone at timm's own input size; None for a small stem where it has none."""
+    """The backbone at timm's own input size; None where ``small`` asks for the small stem of a model that is no ResNet."""
     model_name, arguments = as_timm(name, channels, None)
     model = timm.create_model(model_name, pretrained=False, **arguments)
     if not small:

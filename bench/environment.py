@@ -1,4 +1,4 @@
-"""Where a cell was computed: code, versions, device."""
+"""The environment of a cell: code, versions, device."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PACKAGES = ("torch", "torchvision", "timm", "lightly", "numpy")
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Inside, torch computes with one thread: for tiny tensors more threads only wait for each other."""
+    """Inside the block, torch uses one thread: for tiny tensors, more threads only add waiting."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -56,7 +56,7 @@ def emulates_bf16(device: torch.device) -> bool:
 
 
 def use(device: torch.device) -> None:
-    """Make a numbered GPU this process's own: events and generators without a device are then of it."""
+    """Make a numbered GPU the current device, which CUDA events and generators use by default."""
     if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)
 
@@ -91,9 +91,9 @@ def device_name(device: torch.device) -> str:
 
 @cache
 def git_state() -> tuple[str | None, bool | None]:
-    """The commit of the code that runs and whether it was changed since; None twice outside a checkout of the harness.
+    """The commit of the running code, and whether files were changed since; (None, None) outside a checkout of the harness.
 
-    A harness that is installed inside another repository's folder is not that repository's: its files are not tracked there.
+    The repository counts only if it tracks the harness's files: an installed harness may lie inside another repository.
     """
     here = Path(__file__).resolve().parent
 

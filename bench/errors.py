@@ -4,11 +4,11 @@ import signal
 
 
 class UserError(Exception):
-    """Bad input. The message is one line: what was wrong and what would be right. Exit code 2."""
+    """Bad input: one line that says what was wrong and what would be right. The exit code is 2."""
 
 
 class StorageError(UserError):
-    """A file that cannot be written: a full or read-only disk, a quota. It ends the run, not just the cell."""
+    """A file cannot be written: a full or read-only disk, a quota. It ends the whole run, not only the cell."""
 
 
 class BudgetSpent(Exception):
@@ -28,11 +28,11 @@ class Stopped(Exception):
 
 
 def reason(error: BaseException) -> str:
-    """The kind of an exception that anybody's code raised, and the first line of what it says."""
+    """The type of an exception from foreign code, and the first line of its message."""
     first = (str(error).strip().splitlines() or [""])[0][:200]
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
 def counted(number: int, noun: str) -> str:
-    """``1 cell``, ``2 cells``."""
+    """A number with its noun, in the plural unless it is 1: ``1 cell``, ``2 cells``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

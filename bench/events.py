@@ -1,4 +1,4 @@
-"""Events of a cell while it is computed: from the worker to its parent, and from there to the display and the trackers."""
+"""Events of a cell in progress. The worker sends them to its parent, which passes them on to the display and the trackers."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Phase:
 
 @dataclass(frozen=True)
 class Resumed:
-    """Training goes on from a checkpoint."""
+    """Training continues from a checkpoint."""
 
     progress: float
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Training after ``step`` steps and ``seconds``; loss and speed are those of the curve's last point, None before."""
+    """Progress of training; loss and speed are those of the last point of the curve, None before the first."""
 
     progress: float
     step: int
@@ -41,7 +41,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Warned:
-    """A line that the user must see; the cell goes on."""
+    """A warning for the user; the cell continues."""
 
     line: str
 

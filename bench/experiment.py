@@ -1,17 +1,17 @@
-"""Experiments: files that list what is run, and the claims that its records are to decide.
+"""Experiments: files that list what to run, and the claims to test on its records.
 
 title = "..."
-tracks = ["shapes:classes=5|20|50|100"]     # a|b|c: one of each, in tracks as in contenders
+tracks = ["shapes:classes=5|20|50|100"]     # a|b|c: one track for each value; the same in contenders
 budgets = ["75kimg"]
 seeds = 3
-[contenders]                                # names that the claims use; a plain list of specs will do too
+[contenders]                                # names for use in claims; a plain list of specs is valid too
 base = "simclr"
 oracle = "oracle_elim:base=simclr"
 [[claims]]
 claim = "better"                            # or grows_with (a key of the tracks), equal_within (points), steadier
 a = "oracle"
 b = "base"
-on = "shapes:classes=5"                     # only these tracks; * is a wildcard
+on = "shapes:classes=5"                     # only on these tracks; * is a wildcard
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from .errors import UserError
 from .settings import nearest
 
 KINDS = ("better", "grows_with", "equal_within", "steadier")
-KEYS = ("classes", "fraction", "px")  # of tracks, against which a difference may grow
+KEYS = ("classes", "fraction", "px")  # options of dataset specs that grows_with can test
 SHIPPED = Path(__file__).parent / "experiments"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement about contenders ``a`` and ``b`` in one metric, on all tracks that fit ``on``."""
+    """A statement about contenders ``a`` and ``b`` in one metric, on all tracks that match ``on``."""
 
     claim: str
     a: str
@@ -57,7 +57,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Experiment:
-    """The content of a file; contenders and tracks are specs, each written out."""
+    """The content of an experiment file; contenders and tracks are specs without ``|``."""
 
     name: str
     title: str
@@ -76,13 +76,13 @@ class Experiment:
 
 
 def known(beside: Path | None = None) -> dict[str, Path]:
-    """Every experiment by its name: those in a folder ``experiments`` here or in ``beside``, and those of the harness."""
+    """Every experiment file by its name, in ``experiments`` of the current folder, of ``beside``, and of the harness."""
     folders = [SHIPPED, Path("experiments"), *([beside / "experiments"] if beside else [])]
     return {path.stem.replace("_", "-"): path for folder in folders for path in sorted(folder.glob("*.toml"))}
 
 
 def find(name: str) -> Experiment:
-    """The experiment ``name``, such as class-count, or the one in a file; `UserError` where there is none or it is wrong."""
+    """The experiment with this name, such as class-count, or in this file; `UserError` where it is unknown or invalid."""
     if name.endswith(".toml"):
         return load(Path(name))
     if name not in known():
@@ -155,7 +155,7 @@ def _texts(key: str, value: Any) -> list[str]:
 
 
 def _grid(text: str) -> list[str]:
-    """A dataset spec once for each combination of the values that ``a|b`` gives, the last key fastest."""
+    """One dataset spec for each combination of the values of ``a|b``; the last key varies fastest."""
     parts = [part.partition("=") for part in text.split(",")]
     choices = [[f"{key}{equals}{value}" for value in values.split("|")] for key, equals, values in parts]
     return [",".join(chosen) for chosen in product(*choices)]

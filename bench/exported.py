@@ -1,4 +1,4 @@
-"""Exported encoders outside this harness: `load` needs timm and safetensors alone and may be copied; `to_folder` is for timm."""
+"""Exported encoders outside this harness: `load` needs only timm and safetensors and can be copied; `to_folder` is for timm."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from safetensors import safe_open
 
 
 def load(path: str | Path) -> Any:
-    """The exported encoder in eval mode, every key of it filled from the file and no other.
+    """The exported encoder in eval mode, loaded strictly: the keys of the file and of the model are the same.
 
-    Where its stem is that for small images, the keys of the stem begin with ``small_stem.``, so that timm's usual model,
-    which would compute something else, does not take them.
+    The keys of a stem for small images begin with ``small_stem.``, so that timm's standard model, which is another
+    function, refuses them.
     """
     with safe_open(path, "pt") as file:
         made = json.loads(file.metadata()["encoder"])
@@ -28,10 +28,10 @@ def load(path: str | Path) -> Any:
 
 
 def to_folder(path: str | Path, folder: str | Path) -> bool:
-    """Write ``config.json`` and ``model.safetensors`` as Hugging Face has them; whether timm takes the folder by itself:
+    """Write ``config.json`` and ``model.safetensors`` as Hugging Face has them; returns whether timm can load the folder.
 
-    ``timm.create_model("local-dir:FOLDER", pretrained=True)``. It refuses one with a stem for small images, for which it
-    has no arguments; `load` reads both.
+    It does so by ``timm.create_model("local-dir:FOLDER", pretrained=True)``, but has no arguments for a stem for small
+    images and refuses such a folder; `load` reads both kinds.
     """
     content = Path(path).read_bytes()
     with safe_open(path, "pt") as file:

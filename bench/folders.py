@@ -19,6 +19,6 @@ def data_root(given: Path | None) -> Path:
 
 
 def runs_root(given: Path | None, out: Path) -> Path:
-    """The folder of checkpoints and encoders: of its own for every ``out``, so that two of them never share a file."""
+    """The folder of checkpoints and encoders; by default each ``out`` has one of its own, so that no two share a file."""
     place = Path(os.path.normpath(out.absolute()))
     return given or place.parent / ("runs" if place.name == "results" else f"{place.name}-runs")

@@ -1,4 +1,4 @@
-"""Puts the records of several folders together, and overwrites nothing."""
+"""Merges the records of several folders into one, without overwriting any."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .errors import UserError
 
 
 def merge(folders: Sequence[Path], out: Path) -> tuple[int, int]:
-    """Copy every record of ``folders`` to ``out``; how many were copied, and how many were there already, the same.
+    """Copy every record of ``folders`` to ``out``; returns the number of copies, and of equal records that were there already.
 
-    `UserError` before anything is written where a folder has no record, where a file is none, or where two records of one
-    cell differ.
+    `UserError`, before anything is written, where a folder has no records, a file is no record, or two records of one cell
+    differ.
     """
     chosen: dict[Path, Path] = {}
     present = 0

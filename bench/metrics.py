@@ -1,4 +1,4 @@
-"""Every metric and cost that tables show, declared once."""
+"""The metrics of the protocol and the costs, each declared once for all tables; evaluators declare further metrics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Better = Literal["higher", "lower", ""]  # "": neither; nothing is ranked by it
 
 @dataclass(frozen=True)
 class Metric:
-    """One number of a cell. ``unit``: ``fraction`` is shown in percent; others as they are, with the unit in the title."""
+    """A number of a cell. A ``fraction`` is shown in percent; other units as they are, with the unit in the column's title."""
 
     key: str
     title: str
@@ -26,11 +26,11 @@ class Metric:
 
     @property
     def scale(self) -> float:
-        """What a value is multiplied by where it is shown."""
+        """The factor from a value to the number shown."""
         return 100.0 if self.is_fraction else 1.0
 
     def shown(self, value: float) -> str:
-        """A value as a line of text has it."""
+        """A value as text."""
         return f"{self.scale * value:.2f}" if self.is_fraction else f"{value:.4g}"
 
 
@@ -43,7 +43,7 @@ KNN_TOP1 = Metric("knn_top1", "kNN (k = 20)")
 KNN200_TOP1 = Metric("knn200_top1", "kNN (k = 200)")
 
 HEADLINE = LINEAR_TOP1.key
-COMPARED = (LINEAR_TOP1.key, KNN_TOP1.key)  # metrics whose every pair is written out
+COMPARED = (LINEAR_TOP1.key, KNN_TOP1.key)  # metrics for which the page and pairs.csv have every pair
 PROTOCOL = {m.key: m for m in (LINEAR_TOP1, LINEAR_TOP5, KNN_TOP1, KNN200_TOP1)}  # of every record
 METRICS = {key: m.title for key, m in PROTOCOL.items()}
 COSTS = {
@@ -71,13 +71,13 @@ def on_a_share(key: str, fraction: float) -> str:
 
 
 def share(key: str) -> float:
-    """The percentage that a name carries; 0 where it carries none."""
+    """The percentage in a metric's name; 0 where it has none."""
     match = ON_A_SHARE.fullmatch(key)
     return float(match[1]) if match else 0.0
 
 
 def counts_test_images(key: str) -> bool:
-    """Whether a metric is the share of the record's own test images that one classifier gets right."""
+    """Whether a metric is the accuracy of one classifier on the record's own test images, so that it has outcomes per image."""
     return key in METRICS or share(key) > 0
 
 
@@ -91,9 +91,9 @@ def of_few_labels(key: str) -> Metric:
 
 
 def columns(keys: Iterable[str], described: Iterable[Mapping[str, Any]]) -> dict[str, Metric]:
-    """The columns that records with these metrics fill in addition to METRICS, by key; smallest share of the labels first.
+    """The columns in addition to METRICS of records with these metrics, by key; the smallest share of the labels first.
 
-    ``described``: the evaluators as the records describe them; before records did, only few labels had columns.
+    ``described``: the descriptions of evaluators in the records. Old records have none, and only few labels as a column.
     """
     keys = set(keys)
     found = {key: of_few_labels(key) for key in sorted(keys) if key.startswith("linear_top1@") and share(key)}

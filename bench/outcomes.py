@@ -1,4 +1,4 @@
-"""Which test images a metric got right, as text that a record can keep: one bit an image, 1.7 kB for 10,000."""
+"""Outcomes: which test images a classifier got right, as text for a record; one bit for each image, 1.7 kB for 10,000."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def pack(right: np.ndarray) -> str:
 
 
 def unpack(text: str, n: int) -> np.ndarray:
-    """The bool [n] that `pack` made ``text`` of; ValueError where it is no such text of ``n`` images."""
+    """The bool [n] that `pack` encoded as ``text``; ValueError where it does not encode ``n`` images."""
     try:
         packed = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
     except (binascii.Error, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Backbones of the user's own: ``FILE.py:Class``."""
+"""Networks from a user's own file: ``FILE.py:Class``."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import UserError, reason
 
-if TYPE_CHECKING:  # who only reads a name, or a digest, needs no torch
+if TYPE_CHECKING:  # names and digests are read without torch
     from torch import nn
 
 WRITTEN = re.compile(r"(.+\.py):([A-Za-z_]\w*)")
 
 
 def parts(text: str) -> tuple[Path, str] | None:
-    """The file and the class that ``text`` names; None where it is written otherwise."""
+    """The file and the class of ``FILE.py:Class``; None for any other text."""
     found = WRITTEN.fullmatch(text)
     return (Path(found[1]).expanduser(), found[2]) if found else None
 
 
 def digest(text: str) -> str:
-    """SHA-256 of the file's source; `UserError` where there is none."""
+    """SHA-256 of the file; `UserError` where it does not exist."""
     named = parts(text)
     if named is None or not named[0].is_file():
         raise UserError(f"{text}: there is no file {named[0] if named else text}")
@@ -33,7 +33,7 @@ def digest(text: str) -> str:
 
 
 def make(text: str, **arguments: Any) -> nn.Module:
-    """The module that the class makes of ``arguments``; `UserError` says what it raised, or what it is instead."""
+    """An instance of the class, made with ``arguments``; `UserError` where that fails or is no ``torch.nn.Module``."""
     named, source = parts(text), digest(text)
     assert named is not None
     path, kind = named
@@ -52,7 +52,7 @@ def make(text: str, **arguments: Any) -> nn.Module:
 
 
 def _imported(path: Path, source: str) -> ModuleType:
-    """The module of the file, once for each ``source``; whatever it raises."""
+    """The module of the file, imported once for each digest ``source``; raises what the file raises."""
     name = f"_own_{path.stem}_{source[:12]}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)

@@ -27,9 +27,10 @@ EXACT = {"exact": True}
 
 @dataclass(frozen=True)
 class Training:
-    """What every method shares on a track: by default SGD with momentum under a cosine schedule.
+    """The training settings that all methods share on a track: by default SGD with momentum under a cosine schedule.
 
-    A recipe shows the fields marked ``later``, which came after the first records, where they are not at their defaults.
+    Fields marked ``later`` were added after the first records: a recipe shows them only where they are not at their
+    defaults, so that old records keep their hashes.
     """
 
     batch_size: Count
@@ -41,9 +42,9 @@ class Training:
     optimizer: Literal["sgd", "lars", "adamw"] = field(default="sgd", metadata=LATER)
     adam_beta2: Fraction = field(default=0.999, metadata=LATER)  # of AdamW; Loshchilov and Hutter 2019
     clip_norm: NonNegative = field(default=0.0, metadata=LATER)  # largest norm of all gradients together; 0: no limit
-    decay_norms: bool = field(default=True, metadata=LATER)  # False: biases and norms are spared from weight decay
+    decay_norms: bool = field(default=True, metadata=LATER)  # False: biases and norms have no weight decay
     precision: Literal["auto", "fp32", "bf16"] = field(default="auto", metadata=LATER)  # auto: bf16 on CUDA, fp32 elsewhere
-    # auto: on CUDA, where memory is short without. It changes no number, so that the recipe does not show it
+    # auto: on CUDA where memory does not suffice without it. It changes no number, so the recipe does not show it
     activation_checkpointing: Literal["auto", "on", "off"] = field(default="auto", metadata=EXACT)
 
 
@@ -55,7 +56,7 @@ def learning_rate(peak: float, warmup: float, progress: float) -> float:
 
 
 def shown(settings: Any) -> dict[str, Any]:
-    """The fields of a dataclass that a recipe shows: not those that change no number, nor later ones at their defaults."""
+    """The fields of a dataclass that a recipe shows: without those that change no number, and later ones at their defaults."""
     fields = [f for f in dataclasses.fields(settings) if not f.metadata.get("exact")]
     values = {f.name: (f, getattr(settings, f.name)) for f in fields}
     return {name: value for name, (f, value) in values.items() if not (f.metadata.get("later") and value == f.default)}
@@ -74,11 +75,11 @@ class Recipe:
     training: Training
     contender: Contender
     backbone_source: str = ""  # SHA-256 of the file of a backbone that is FILE.py:Class
-    given: dict[str, Any] = field(default_factory=dict, compare=False)  # the settings as they were chosen, defaults too
+    given: dict[str, Any] = field(default_factory=dict, compare=False)  # settings before they were resolved, with defaults
 
     @property
     def views(self) -> tuple[View, ...]:
-        """What the method's loss takes."""
+        """The views that the method's loss takes."""
         return self.method.views(self.config, self.track.policy, self.track.size)
 
     def as_dict(self) -> dict[str, Any]:
@@ -101,7 +102,7 @@ class Recipe:
             plain["views"] = [{"count": v.count, "size": v.size, "policy": shown(v.policy)} for v in self.views]
         if self.method.own_recipe is not None:
             plain["own_recipe"] = self.method.own_recipe.source
-        return json.loads(json.dumps(plain))  # tuples become lists, as they will be read back
+        return json.loads(json.dumps(plain))  # tuples become lists, as in a record that is read
 
     def hash(self) -> str:
         """Twelve hexadecimal digits that change with any setting."""
@@ -117,7 +118,7 @@ def resolve(
     backbone: str | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> Recipe:
-    """The recipe of ``method`` with these ``settings`` on so many train images; `UserError` where one does not fit."""
+    """The recipe of ``method`` with these ``settings`` on ``images`` train images; `UserError` where a setting does not fit."""
     chosen = dict(settings or {})
     for key in chosen:
         check_key(method, key)
@@ -129,7 +130,7 @@ def resolve(
     backbone = track.backbone if backbone is None else backbone
     return Recipe(
         spec,
-        replace(track, read=None, tree=None, forms=(), files=()),  # what reads the data is no setting, and cannot be sent
+        replace(track, read=None, tree=None, forms=(), files=()),  # functions are no settings, and cannot be pickled
         backbone,
         budget,
         method,
@@ -160,7 +161,7 @@ def _resolved(spec: Spec, track: Track, images: int, method: type[Method], chose
 
 
 def _shared(track: Track, method: type[Method], batch_size: int) -> Training:
-    """The settings of the track, or the method's own recipe where it has one."""
+    """The training settings of the track, or of the method's own recipe where it has one."""
     training, own = Training(batch_size, track.lr * batch_size / track.batch_size, track.weight_decay), method.own_recipe
     return training if own is None else replace(training, lr=own.lr * batch_size / 256, **own.settings)
 
@@ -168,14 +169,14 @@ def _shared(track: Track, method: type[Method], batch_size: int) -> Training:
 def _contender(
     method: type[Method], chosen: Mapping[str, str], made: Callable[[Mapping[str, str]], tuple[Training, Config]]
 ) -> Contender:
-    """The name of what these settings make: without those that change nothing, each value in its one spelling."""
+    """The canonical contender: without settings that are equal to the defaults, and each value in its canonical form."""
     kept = {key: _written(method, key, chosen[key]) for key in sorted(chosen)}
     whole = [shown(part) for part in made(kept)]
     for key in list(kept):
         fewer = {k: v for k, v in kept.items() if k != key}
         try:
             same = [shown(part) for part in made(fewer)] == whole
-        except UserError:  # it fits together with this key alone
+        except UserError:  # the others are valid only together with this one
             continue
         kept = fewer if same else kept
     found = Contender(method.name, kept)
@@ -194,12 +195,12 @@ def config_keys(method: type[Method]) -> set[str]:
 
 
 def training_keys() -> set[str]:
-    """The settings that all methods share that train."""
+    """The settings that all trained methods share."""
     return {f.name for f in dataclasses.fields(Training)}
 
 
 def setting_keys(method: type[Method]) -> set[str]:
-    """All that a spec of ``method`` may set: what is shared in training only where it trains."""
+    """All settings that a spec of ``method`` may give: its own and, where it trains, the shared ones."""
     return config_keys(method) | (training_keys() if method.trains else set())
 
 

@@ -1,4 +1,4 @@
-"""What the settings of a record mean today: its recipe, and the name of its contender."""
+"""Resolves the settings of a record with today's code: its recipe, and the canonical name of its contender."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ MANY = 10**6  # stands for the number of train images where a record has none
 
 
 def today(record: Record) -> dict[str, Any]:
-    """Today's recipe of a record's settings, as plain values; `UserError` or `DataError` where there is none."""
+    """Today's recipe for a record's settings, as plain values; `UserError` or `DataError` where they are not valid today."""
     return _plain(record, _chosen(record))["recipe"]
 
 
 def recipe(record: Record, contender: Contender | None = None) -> Recipe:
-    """Today's recipe of a record's settings, or of ``contender`` in its place; `UserError` or `DataError` where there is none."""
+    """Today's recipe for a record's settings, or for ``contender`` instead; `UserError` or `DataError` as `today`."""
     return _recipe(_key(record, contender or _chosen(record)))
 
 
 def _plain(record: Record, contender: Contender) -> dict[str, Any]:
-    """Today's recipe and the canonical name of a contender, which need no torch where they are remembered."""
+    """Today's recipe and canonical name of a contender; loads torch only where `remembered` does not have them."""
     if contender.method not in registry():
         raise UserError(f"there is no method {contender.method!r}")
     key = _key(record, contender)
@@ -49,7 +49,7 @@ def _plain(record: Record, contender: Contender) -> dict[str, Any]:
 
 def _key(record: Record, contender: Contender) -> str:
     place = [record.track, record.backbone, record.budget, record.data.get("train"), record.recipe.get("side")]
-    source = [own_code.digest(record.backbone)] if own_code.parts(record.backbone) else []  # or an edited file stays unseen
+    source = [own_code.digest(record.backbone)] if own_code.parts(record.backbone) else []  # shows an edit of the file
     return json.dumps([contender.method, sorted(contender.settings.items()), *place, *source])
 
 
@@ -66,7 +66,7 @@ def _recipe(key: str) -> Recipe:
 
 
 def _chosen(record: Record) -> Contender:
-    """The settings of the record's contender; in records before contenders some may not apply to the method."""
+    """The settings of the record's contender. In records older than contenders, some may not belong to the method."""
     found = parse_contender(record.contender or record.method)
     if not found.settings or found.method not in registry() or not is_of_before(record):
         return found
@@ -81,7 +81,7 @@ def _keys(method: str) -> list[str]:
 
 
 def contender(record: Record) -> str:
-    """The name of the contender that the record is of: canonical where today's code can resolve it."""
+    """The name of the record's contender, canonical where today's code can resolve it."""
     try:
         return _plain(record, _chosen(record))["contender"]
     except (UserError, DataError):
@@ -89,7 +89,7 @@ def contender(record: Record) -> str:
 
 
 def trials(record: Record, base: str, number: int) -> list[str]:
-    """What the first trials of a search around the contender ``base`` are called under the conditions of ``record``."""
+    """The names of the first ``number`` trials of a search around ``base``, on the track, backbone and budget of ``record``."""
     key = _key(record, parse_contender(base))
 
     def make() -> list[str]:
@@ -98,14 +98,14 @@ def trials(record: Record, base: str, number: int) -> list[str]:
         try:
             found = search.trials(_recipe(key), number)
             return [str(_recipe(_key(record, one)).contender) for one in found]
-        except (UserError, DataError):  # kept too: a trial is no search of its own
+        except (UserError, DataError):  # remembered too: ``base`` may itself be a trial, around which nothing is searched
             return []
 
     return make() if registry().package(parse_contender(base).method) else remembered(f"{number} trials of {key}", make)
 
 
 def called(text: str, record: Record) -> str:
-    """What the method spec ``text`` is called under the conditions of ``record``: without settings that are defaults there."""
+    """The canonical name of the method spec ``text`` on the track, backbone and budget of ``record``: without its defaults."""
     try:
         return _plain(record, parse_contender(text))["contender"]
     except (UserError, DataError):

@@ -46,7 +46,7 @@ class Settings(TypedDict, total=False):
 
 
 class Given(TypedDict, total=False):
-    """What the user had chosen."""
+    """The settings that the user had given."""
 
     settings: dict[str, str]
     batch_size: Count | None
@@ -54,18 +54,18 @@ class Given(TypedDict, total=False):
 
 
 class Data(TypedDict, total=False):
-    """What the cell was computed on."""
+    """The data of the cell."""
 
     fingerprint: str
     train: Count
     test: Count
     classes: Count
     class_list: str
-    judged_on: str  # where that is not the test split
+    judged_on: str  # the images of the accuracies, where they are not the test split
 
 
 class Environment(TypedDict, total=False):
-    """Where the cell was computed."""
+    """The machine and versions of the cell."""
 
     device: str
     versions: dict[str, str]
@@ -99,7 +99,7 @@ class Point(TypedDict, total=False):
 
 @dataclass
 class Record:
-    """Everything known of one cell; its metrics and costs are declared in `metrics`."""
+    """The result of one cell; `metrics` declares its metrics and costs."""
 
     track: str
     backbone: str
@@ -107,23 +107,21 @@ class Record:
     method: str  # the name of the method alone
     seed: Natural
     status: Status
-    contender: str = ""  # the method with its settings: what has a row
+    contender: str = ""  # the method with its settings; it has one row
     role: Literal["contestant", "oracle", "anchor", "external"] = "contestant"
     uses_labels: bool = False
     metrics: dict[str, float] = field(default_factory=dict)
-    cost: dict[str, Any] = field(default_factory=dict)  # see `Cost`; what is read is checked against these types
+    cost: dict[str, Any] = field(default_factory=dict)  # see `Cost`; a record that is read is checked against these types
     recipe: dict[str, Any] = field(default_factory=dict)  # `Settings`
     recipe_hash: str = ""
-    given: dict[str, Any] | None = None  # what the user had chosen; before contenders, their only mark
+    given: dict[str, Any] | None = None  # settings that the user gave; in records older than contenders, their only trace
     state_version: int | None = None
     protocol: str = ""
     evaluation: dict[str, Any] = field(default_factory=dict)
-    evaluators: dict[str, Any] = field(
-        default_factory=dict
-    )  # `Described`, by name: beyond the protocol: versions, and what columns mean
+    evaluators: dict[str, Any] = field(default_factory=dict)  # `Described` by name, of those beyond the protocol
     data: dict[str, Any] = field(default_factory=dict)
     collapsed: bool = False  # whether the embeddings of different images are almost the same at the end of training
-    outcomes: dict[str, str] = field(default_factory=dict)  # by metric: which test images it got right, see `outcomes`
+    outcomes: dict[str, str] = field(default_factory=dict)  # by metric: which test images were right, see `outcomes`
     curve: list[dict[str, Any]] = field(default_factory=list)
     environment: dict[str, Any] = field(default_factory=dict)
     error: dict[str, str] | None = None
@@ -149,7 +147,7 @@ def _finite(value: Any) -> Any:
 
 
 def read(path: Path) -> Record:
-    """The record in ``path``, all fields checked against their types; `UserError` says what is wrong with it."""
+    """Read a record and check all fields against their types; `UserError` says what is wrong with it."""
     if path.exists() and not path.is_file():
         raise UserError(f"{path} is no file; move it away to compute the record again")
     try:
@@ -182,7 +180,7 @@ def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON")
 
 
-INSIDE: dict[str, Any] = {  # what a record's fields hold, as far as it is known
+INSIDE: dict[str, Any] = {  # the types inside a record's fields, as far as they are fixed
     "cost": Cost,
     "recipe": Settings,
     "given": Given | None,
@@ -192,8 +190,8 @@ INSIDE: dict[str, Any] = {  # what a record's fields hold, as far as it is known
     "evaluators": dict[str, Described],
 }
 CHECKS = {key: check_of(hint) for key, hint in (get_type_hints(Record, include_extras=True) | INSIDE).items()}
-AMOUNTS = check_of(dict[str, NonNegative | None])  # what costs are that have no type of their own
-SHARES = ("_top1", "_top5", "%")  # how metrics end that are shares of images
+AMOUNTS = check_of(dict[str, NonNegative | None])  # the type of costs that `Cost` does not list
+SHARES = ("_top1", "_top5", "%")  # endings of the metrics that are shares of images
 
 
 def _check_metrics(record: Record, path: Path) -> None:
@@ -203,12 +201,12 @@ def _check_metrics(record: Record, path: Path) -> None:
 
 
 def is_of_before(record: Record) -> bool:
-    """Whether it was written with settings before these were part of a name."""
+    """Whether the record has settings, and is older than contenders: they are not part of its name."""
     return "sets" in (record.given or {}) and any((record.given or {}).values())
 
 
 def _contender_of_before(record: Record, path: Path) -> str:
-    """The method with what was given; `recorded.contender` leaves out what is a default."""
+    """The method spec of a record older than contenders, from ``given``; `recorded.contender` drops the defaults."""
     if not is_of_before(record):
         return record.method
     given: dict[str, Any] = record.given or {}
@@ -230,7 +228,7 @@ def _check_outcomes(record: Record, path: Path) -> None:
 
 
 def read_all(out: Path | str) -> tuple[list[Record], list[str]]:
-    """All records below ``out`` in the order of their paths, and a line for each file that is not one."""
+    """All records below ``out`` in the order of their paths, and a line for each file that is no valid record."""
     found, problems = [], []
     for path in record_paths(Path(out)):
         try:

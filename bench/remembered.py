@@ -1,7 +1,7 @@
-"""Results that follow from the code alone, kept in the user's cache, so that a report need not import torch.
+"""A cache of results that depend on the code alone, in the user's cache folder, so that a report need not import torch.
 
-A file a state of the code: its name is the digest of every source file and of the packages that add members. It is used
-only where torch is not loaded yet; where it is, computing again costs less than looking it up.
+The file is named by a digest of every source file and of the packages that add members. It is used only while torch is not
+loaded: with torch, computing a result again costs less than the digest.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent
 
 
 def remembered(key: str, make: Callable[[], Any]) -> Any:
-    """``make()``, which gives plain values, or what it gave to an earlier command under this ``key``; errors are not kept."""
+    """``make()``, which returns plain values, or its result in an earlier command for the same ``key``; errors are not kept."""
     kept = _kept()
     if kept is None:
         return make()
@@ -39,7 +39,7 @@ def remembered(key: str, make: Callable[[], Any]) -> Any:
 
 @cache
 def _kept() -> dict[str, Any] | None:
-    """The results known so far; None where this process computes everything itself."""
+    """The results known so far; None where torch is loaded and nothing is cached."""
     if "torch" in sys.modules:
         return None
     found: dict[str, Any] = {}
@@ -54,16 +54,16 @@ def _kept() -> dict[str, Any] | None:
 def _save(path: Path, kept: dict[str, Any], before: int) -> None:
     if len(kept) == before:
         return
-    with contextlib.suppress(OSError, StorageError):  # without it the next command computes them again
+    with contextlib.suppress(OSError, StorageError):  # then the next command computes the results again
         for old in path.parent.glob("*.json"):
             old.unlink()
         write_atomically(path, json.dumps(kept))
 
 
 def digest() -> str:
-    """Changes with any source file of the harness, and with the packages that add methods or tracks."""
+    """A digest of the source files of the harness, and of the packages that add methods or tracks."""
     hasher = hashlib.sha256(platform.python_version().encode())
-    for folder in (ROOT, ROOT / "methods", ROOT / "datasets"):  # links, which a search would not enter
+    for folder in (ROOT, ROOT / "methods", ROOT / "datasets"):  # links, which rglob does not follow
         for path in sorted(folder.rglob("*.py")):
             hasher.update(f"{path.relative_to(folder)}\n".encode() + path.read_bytes())
     for group in GROUPS:

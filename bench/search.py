@@ -1,7 +1,7 @@
-"""Searches: which settings of a method `tune` varies, and which values a trial gives them.
+"""Searches of `tune`: the settings that are varied, and their values in each trial.
 
-Trial 0 is the method as it is. Trial i is point i of a Halton sequence (Halton 1960) over the space: a pure function of
-both, so that a longer search goes on from a shorter one, and any worker knows every trial.
+Trial 0 is the contender itself. Trial i is point i of a Halton sequence (Halton 1960) over the space, a pure function of
+both: a longer search contains the shorter one, and every worker can compute every trial.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from .methods.spaces import Log, Space
 from .recipe import Recipe
 from .settings import convert, spaces, written
 
-SHARED = ("lr", "weight_decay")  # of the recipe; searched for every method that trains
+SHARED = ("lr", "weight_decay")  # settings of the recipe that are searched for every method that trains
 AROUND = 10.0  # from a tenth of the recipe's value to ten times it
 OWN = 2  # settings of its own that a method may have searched: the same small number for all
-MOST = 1000  # trials
+MOST = 1000  # most trials of a search
 
 
 def space(recipe: Recipe) -> dict[str, Space]:
-    """The settings that are searched, and where: not those that the contender gives, nor those that are 0.
+    """The search space of each setting: without those that the contender gives, and shared ones that are 0.
 
-    `UserError` where the method declares more than OWN, or a space that leaves the bounds of its setting.
+    `UserError` where the method declares more than OWN spaces, or one that leaves the bounds of its setting.
     """
     own = spaces(recipe.method.config_type)
     if len(own) > OWN:
@@ -50,7 +50,7 @@ def _point(recipe: Recipe, searched: Mapping[str, Space], number: int) -> dict[s
 
 
 def _text(recipe: Recipe, key: str, value: object) -> str:
-    """``value`` as specs write it, to three digits: names stay short."""
+    """``value`` as in a spec, rounded to three digits, so that names stay short."""
     settings = type(recipe.training) if key in SHARED else recipe.method.config_type
     return written(convert(settings, key, f"{value:.3g}" if isinstance(value, float) else written(value)))
 

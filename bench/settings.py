@@ -1,4 +1,4 @@
-"""Settings given as text, ``--set key=value``: which dataclass field they mean, and whether they fit it."""
+"""Settings given as text, ``--set key=value``: parses them into values of dataclass fields and checks their bounds."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _hints(settings: type) -> dict[str, Any]:
 
 
 class _Kind(NamedTuple):
-    """What a field takes: the type without its bounds, the bounds, whether it may be left to be chosen (None), and its space."""
+    """What a field accepts: its type without bounds, the bounds, whether ``auto`` (None) is valid, and its search space."""
 
     hint: Any
     bounds: Any
@@ -72,7 +72,7 @@ def _kind(settings: type, key: str) -> _Kind:
 
 
 def spaces(settings: type) -> dict[str, Space]:
-    """The fields of a dataclass that are searched when it is tuned, and where; `UserError` where a space leaves the bounds."""
+    """The fields of a dataclass with a search space, and the spaces; `UserError` where a space leaves the field's bounds."""
     found = {key: kind.space for key in _hints(settings) if (kind := _kind(settings, key)).space is not None}
     for key, space in found.items():
         bounds = _kind(settings, key).bounds
@@ -98,7 +98,7 @@ def convert(settings: type, key: str, text: str) -> Any:
 
 
 def written(value: Any) -> str:
-    """A value as specs write it: the one text for it that `convert` takes back."""
+    """The canonical text of a value in a spec; `convert` parses it."""
     if value is None:
         return "auto"
     if isinstance(value, bool):

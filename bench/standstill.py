@@ -1,8 +1,8 @@
-"""Time in which this process stood still: stopped by a signal (Ctrl-Z, SIGSTOP, a scheduler) or frozen by its container.
+"""Measures the time in which this process stood still: stopped by a signal (Ctrl-Z, SIGSTOP, a scheduler) or by its container.
 
-A thread looks at the clock every BEAT. Where two looks are far apart and the main thread has not computed in between, the
-whole process stood still. Sleep of the machine is in neither clock on Linux. Time spent waiting for a disk counts as work, as the
-thread goes on looking.
+A thread reads the clock every BEAT. Where two readings are far apart and the main thread used no CPU time in between, the
+whole process stood still. On Linux the clock does not run while the machine sleeps. Waiting for a disk counts as work, as
+the thread keeps reading then.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from __future__ import annotations
 import threading
 import time
 
-BEAT = 0.25  # seconds between two looks
-LEAST = 2.0  # seconds apart, below which two looks are late rather than interrupted
+BEAT = 0.25  # seconds between two readings
+LEAST = 2.0  # seconds; a shorter gap between two readings counts as a delay, not as a standstill
 
 _lock = threading.Lock()
 _watching = False
-_last = (0.0, 0.0)  # what both clocks showed at the last look
+_last = (0.0, 0.0)  # wall clock and CPU time at the last reading
 _stood = 0.0
 
 
 def watch() -> None:
-    """Start looking, in this process and from now on; call it in the main thread."""
+    """Start the thread of this process; call this in the main thread."""
     global _watching, _last
     with _lock:
         if not _watching:
@@ -29,7 +29,7 @@ def watch() -> None:
 
 
 def seconds() -> float:
-    """How long this process has stood still since `watch`, to within BEAT for each time; 0 before `watch` was called."""
+    """How long this process has stood still since `watch`, to within BEAT for each standstill; 0 before `watch` is called."""
     return _look()[1]
 
 

@@ -1,8 +1,8 @@
-"""Backbones out of other projects' files: a checkpoint's keys, and the rule by which they become a backbone's.
+"""Maps the keys of other projects' checkpoints to the keys of a backbone.
 
-The rule: a prefix is removed, the first in the file under which every key of the backbone is found, in its shape. Numbered
-children (`backbone.0.weight`, as `nn.Sequential(*children)` leaves them) are the backbone's children in their order.
-Keys of the same components that the backbone lacks are an error; other components (heads, queues) are left out and listed.
+The rule: remove the first prefix in the file under which every key of the backbone is found with its shape. Numbered
+children (`backbone.0.weight`, from `nn.Sequential(*children)`) are the backbone's children in their order. Surplus keys in
+the backbone's own components are an error; other components (heads, queues) are left out and listed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ COUNTS = "num_batches_tracked"  # of BatchNorm: not used in eval mode, and absen
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint, PyTorch's or safetensors, by their keys; no code of it is run. `UserError` otherwise."""
+    """The tensors of a PyTorch or safetensors checkpoint by their keys; no code in it is run. `UserError` if it has none."""
     if not path.is_file():
         raise UserError(f"{path} is no file")
     try:
@@ -52,7 +52,7 @@ def read(path: Path) -> dict[str, Tensor]:
 
 @dataclass(frozen=True)
 class Match:
-    """How keys of a file become a backbone's: ``keys`` maps the backbone's to the file's."""
+    """A mapping of a file's keys to a backbone's: ``keys`` has the file's key for each key of the backbone."""
 
     prefix: str
     numbered: bool
@@ -72,7 +72,7 @@ class Match:
 
     @property
     def rule(self) -> str:
-        """What was done, in words."""
+        """What was done, as text for the user."""
         what = f"prefix {self.prefix!r} removed" if self.prefix else "no prefix"
         what += ", numbered children taken in their order" if self.numbered else ""
         rest = ", ".join(f"{name} ({count})" for name, count in self.left_out.items())
@@ -80,7 +80,7 @@ class Match:
 
 
 def match(tensors: Tensors, wanted: Tensors) -> Match:
-    """The first way that fits the shapes of ``wanted``, else the nearest one."""
+    """The first match that fits the shapes of ``wanted``, else the nearest one."""
     found = [_under(tensors, wanted, *way) for way in _ways(tensors, wanted)]
     none = Match("", False, {}, missing=list(wanted))
     near = [one for one in found if one.keys]
@@ -88,7 +88,7 @@ def match(tensors: Tensors, wanted: Tensors) -> Match:
 
 
 def _ways(tensors: Tensors, wanted: Tensors) -> Iterator[tuple[str, bool]]:
-    """Prefixes under which the backbone may be, in the order of the file; and whether its children are numbered there."""
+    """Possible prefixes of the backbone in the order of the file, each with and without numbered children."""
     first = next(iter(wanted))
     for start, numbered in ((first, False), ("0." + first.partition(".")[2], True)):
         yield from ((key[: len(key) - len(start)], numbered) for key in tensors if key == start or key.endswith("." + start))
@@ -110,7 +110,7 @@ def _under(tensors: Tensors, wanted: Tensors, prefix: str, numbered: bool) -> Ma
 
 
 def _plain(key: str) -> str:
-    """As torchvision and timm have it: lightly calls a block's way around it `shortcut`."""
+    """The key in torchvision's and timm's form: lightly calls a block's `downsample` `shortcut`."""
     return re.sub(r"(^|\.)shortcut\.", r"\1downsample.", key)
 
 
@@ -119,7 +119,7 @@ def _numbers(inside: Mapping[str, str]) -> tuple[int, ...]:
 
 
 def _named(inside: Mapping[str, str], heads: list[str], numbers: tuple[int, ...]) -> dict[str, str]:
-    """Keys whose numbered children have the names of the backbone's; a further number keeps its own."""
+    """The keys with the numbers of children replaced by the names of the backbone's children; surplus numbers stay."""
     names = {str(number): name for number, name in zip(numbers, heads, strict=False)}
     return {f"{names.get(head, head)}.{rest}": full for key, full in inside.items() for head, _, rest in [key.partition(".")]}
 
@@ -129,5 +129,5 @@ def _component(key: str, depth: int) -> str:
 
 
 def taken(found: Match, tensors: Tensors, wanted: Tensors) -> dict[str, Tensor]:
-    """The state dict of the backbone, whole; counts of batches that an old file lacks are 0."""
+    """The complete state dict of the backbone; `num_batches_tracked` that an old file lacks are 0."""
     return {key: tensors[found.keys[key]] if key in found.keys else torch.zeros_like(wanted[key]) for key in wanted}

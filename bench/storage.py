@@ -1,4 +1,4 @@
-"""Files that are whole or absent, also after a failure while they are written."""
+"""Atomic writes: a file is complete or absent, also after a failure while it is written."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sweep(path: Path) -> None:
-    """Remove partial files of ``path`` that killed processes left; call it only where no other process may write ``path``."""
+    """Remove partial files of ``path`` that killed processes left; call this only where no other process may write ``path``."""
     with contextlib.suppress(OSError):
         for leftover in list(path.parent.iterdir()):
             if leftover.name.startswith(f".{path.name}.partial"):

@@ -1,4 +1,4 @@
-"""Checks that plain values, as read from JSON, are of the type that an annotation declares."""
+"""Checks plain values, as read from JSON, against the types that annotations declare."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection, Iterable
 from types import NoneType
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints, is_typeddict
 
-DEEPEST = 20  # levels of lists and dicts in what is declared as Any
-LARGEST = 1e300  # in magnitude: larger whole numbers are no floats
-Check = Callable[[Any], str | None]  # where it does not fit and why, such as ".lr is 'fast', not a number"; None where it fits
+DEEPEST = 20  # most levels of lists and dicts in a value declared as Any
+LARGEST = 1e300  # largest magnitude: larger whole numbers do not fit into a float
+Check = Callable[[Any], str | None]  # returns what does not fit, such as ".lr is 'fast', not a number", or None
 
 
 class Range(NamedTuple):
-    """``Annotated[float, Range(0, 1)]`` admits these numbers, both ends included."""
+    """The numbers that ``Annotated[float, Range(0, 1)]`` admits, both ends included."""
 
     low: float
     high: float = math.inf
@@ -31,7 +31,7 @@ Count = Annotated[int, Range(1)]
 def check_of(hint: Any) -> Check:
     """The check of an annotation made of None, bool, int, float, str, Any, Literal, Annotated, list, dict, and TypedDict.
 
-    A TypedDict names the keys that are known, and those that must be there: others may hold any plain value.
+    A TypedDict checks the keys that it names, and requires those that are not optional; other keys may hold any plain value.
     """
     kind, inner = get_origin(hint), get_args(hint)
     if hint is Any:
@@ -72,7 +72,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_text(value: str) -> bool:
-    return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)  # half a character cannot be written
+    return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)  # a lone surrogate cannot be encoded
 
 
 def _range_check(check: Check, hint: Any, admitted: Range) -> Check:

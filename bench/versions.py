@@ -1,4 +1,4 @@
-"""Versions in records: a record with another one than today's is stale."""
+"""Versions that records carry: a record whose version is not today's is stale."""
 
-PROTOCOL = "v3"  # of evaluation; changes with any number that knn or linear evaluation gives
-STATE = 4  # of checkpoints; changes whenever the meaning of a saved state does
+PROTOCOL = "v3"  # of kNN and linear evaluation; raise it with any change of their numbers
+STATE = 4  # of checkpoints; raise it when the meaning of a saved state changes

@@ -1,6 +1,6 @@
-"""Evaluation of a representation: frozen features, computed once a split, for every evaluator.
+"""Evaluation of a representation: features of a frozen encoder, computed once for each split and shared by all evaluators.
 
-Every module of this folder that defines a named `Evaluator` is one; nothing else lists them.
+Every file of this folder that defines a named `Evaluator` adds one; there is no other list of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["default", "registry"]
 
 GROUP = "ssl_bench.evaluators"
-PROTOCOL = ("linear", "knn")  # these first, as records have them
+PROTOCOL = ("linear", "knn")  # the first two, in the order of records
 
 
 @cache
@@ -29,7 +29,7 @@ def registry() -> Registry[type[Evaluator]]:
 
 
 def default() -> tuple[Evaluator, ...]:
-    """What every cell is judged by. `DataError` where one cannot be loaded: a number must not be missing in silence."""
+    """The evaluators of every cell. `DataError` where one cannot be loaded, as its numbers would be missing otherwise."""
     broken = registry().broken()
     names = sorted({*registry(), *broken}, key=lambda name: (*(name != first for first in PROTOCOL), name))
     kinds = [registry()[name] for name in names]

@@ -1,4 +1,4 @@
-"""Which evaluators a command asks for: those of every cell, and what ``--evaluators`` adds."""
+"""Chooses the evaluators of a command: those of every cell, and those that ``--evaluators`` and its flags add."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .evaluator import Evaluator
 
 
 def choose(names: str | None, options: Mapping[str, str | None]) -> tuple[Evaluator, ...]:
-    """The evaluators of every cell, then those that ``names`` lists with commas; ``all`` takes each that can be made.
+    """The evaluators of every cell, then those in the comma-separated ``names``; ``all`` takes each that needs no missing flag.
 
-    ``options`` are the texts of flags by their names; an evaluator that reads one is chosen by it alone too. `UserError` where
-    a name is unknown, or where the flag that it needs is missing.
+    ``options`` are the texts of flags by name; a flag also chooses the evaluator that reads it. `UserError` where a name is
+    unknown, or where the flag that an evaluator needs is missing.
     """
     usual = default()
     given = {flag: text for flag, text in options.items() if text is not None}

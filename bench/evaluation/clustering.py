@@ -1,6 +1,6 @@
 """Clustering: k-means of the test features with as many clusters as classes, compared with the classes.
 
-No label is used but for the comparison. The features are normalised, as kNN and the methods' own losses compare them.
+Labels are used only for the comparison. Features are normalised, as in kNN and in the methods' losses.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from ..metrics import Metric
 from .evaluator import Evaluator
 from .frozen import Frozen, Scores
 
-STARTS, ITERATIONS = 5, 30  # the clustering of the least inertia counts
-SEED = 20200525  # one set of starts for every method and seed
+STARTS, ITERATIONS = 5, 30  # of these starts, the clustering with the least inertia is used
+SEED = 20200525  # the same starts for every method and seed
 NOTE = "Clustering: k-means of the test features, k = classes; accuracy after matching each cluster to a class (Hungarian). "
 
 
@@ -48,7 +48,7 @@ class Clustering(Evaluator):
 
 
 def best(points: Tensor, k: int) -> tuple[Tensor, float]:
-    """The clusters int64 [N] of points float [N, D] whose squared distances to their means are least, and that sum."""
+    """The clusters int64 [N] of points float [N, D] with the least inertia of all starts, and that inertia."""
     found = [_clusters(points, k, SEED + start) for start in range(STARTS)]
     return min(found, key=lambda one: one[1])
 
@@ -59,7 +59,7 @@ def _clusters(points: Tensor, k: int, seed: int) -> tuple[Tensor, float]:
 
 
 def matched(clusters: np.ndarray, labels: np.ndarray) -> float:
-    """The share of images whose cluster is matched to their class, under the best matching of one to one; int64 [N] each."""
+    """The share of images whose cluster is matched to their class, under the best one-to-one matching; int64 [N] each."""
     counts = np.zeros((clusters.max() + 1, labels.max() + 1), np.int64)
     np.add.at(counts, (clusters, labels), 1)
     return float(counts[linear_sum_assignment(counts, maximize=True)].sum() / counts.sum())

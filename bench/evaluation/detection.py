@@ -1,4 +1,4 @@
-"""Rates the detections of a method that makes pseudo labels, by true labels that only the harness holds."""
+"""Rates a method's pseudo labels by the true labels, which only the harness has."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Judge:
         self._detections = 0
 
     def look(self) -> None:
-        """Remember the labels of now; call it before a method may detect again."""
+        """Keep the current pseudo labels for comparison; call this before the method may detect again."""
         view = self.method.pseudo_labels()
         if view is not None:
             self._detections = view.detections
             self._before = _array(view.clusters) if view.detections else None
 
     def verdict(self) -> Detection | None:
-        """The quality of what was detected since the last `look`; None where nothing was."""
+        """The quality of the detection since the last `look`; None where there was none."""
         view = self.method.pseudo_labels()
         if view is None or view.detections == self._detections:
             return None

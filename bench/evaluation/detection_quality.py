@@ -1,7 +1,6 @@
-"""The quality of pseudo labels: how well they say which images are of one class, measured against the true labels.
+"""The quality of pseudo labels against the true labels: how well they predict which images are of the same class.
 
-N images, S label sets. Pairs are counted exactly, from contingency tables, never one by one: the cost grows
-with N, not with N x N.
+N images, S label sets. Pairs are counted exactly, from contingency tables, so that the cost grows with N and not with N x N.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from .detection import Detection
 
 
 def pairs(sizes: np.ndarray) -> float:
-    """Pairs within groups of these sizes."""
+    """The number of pairs within groups of these sizes."""
     sizes = sizes.astype(np.float64)
     return float((sizes * (sizes - 1)).sum() / 2)
 
@@ -28,11 +27,11 @@ def purity(classes: np.ndarray, clusters: np.ndarray) -> float:
 def pair_quality(accepted: np.ndarray, classes: np.ndarray) -> dict[str, float]:
     """Quality of the pairs that a label set calls false negatives: accepted int64 [N], -1 where not; classes int64 [N].
 
-    true, detected: how many detected pairs are of one class, and how many there are. recall: of all pairs of one class.
-    mtpr, mtnr: an image's share of its class that is detected, and of the other classes that is not, each
-    averaged over the images (those alone in their class, or with nobody outside it, have no such share).
+    detected: the number of pairs with the same accepted label; true: those of them that are of one class. recall: true /
+    all pairs of one class. mtpr, mtnr: for an image the detected share of its class, and the share of the other classes
+    that is not detected, averaged over the images (without those alone in their class, or without any other class).
     """
-    table = contingency_matrix(accepted, classes, sparse=True)  # label sets, of which -1 would be the first, by classes
+    table = contingency_matrix(accepted, classes, sparse=True)  # rows: labels, -1 first if there is any; columns: classes
     sizes = np.asarray(table.sum(axis=0)).ravel()
     table = table[int(accepted.min() < 0) :].tocoo()
     detected = np.asarray(table.sum(axis=1)).ravel()
@@ -50,11 +49,11 @@ def pair_quality(accepted: np.ndarray, classes: np.ndarray) -> dict[str, float]:
 
 
 def quality(clusters: np.ndarray, accepted: np.ndarray, before: np.ndarray | None, classes: np.ndarray) -> Detection:
-    """All that the curve keeps of one detection; clusters, accepted, before int64 [S, N], -1 for none.
+    """The entries of a learning curve on one detection; clusters, accepted, before int64 [S, N], -1 for none.
 
-    Means over the label sets; ``*_by_set`` lists NMI and purity of each clustering. precision: of the detected pairs of
-    all sets together, None where there is none. drift: 1 - adjusted Rand
-    index with the clustering ``before``, over the images that both cover; absent at the first detection.
+    Values are means over the label sets; ``*_by_set`` lists NMI and purity of each clustering. precision: of the detected
+    pairs of all sets together, None where there are none. drift: 1 - adjusted Rand index with the clustering ``before``,
+    over the images in both; absent at the first detection.
     """
     found = [pair_quality(of_set, classes) for of_set in accepted]
     result: Detection = {"accepted": float((accepted >= 0).mean())}

@@ -1,4 +1,4 @@
-"""What an evaluator is: a class with a name, a version and columns, which judges a frozen encoder; one a file."""
+"""The base class of evaluators: a class with a name, a version and columns, which measures a frozen encoder; one a file."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from .frozen import Frozen, Scores, check_finite
 
 
 class Evaluator:
-    """Made without arguments it is what every cell is judged by; an evaluator without columns has nothing to do."""
+    """Measures a frozen encoder. An instance made without arguments is used for every cell, unless it has no columns."""
 
     name: ClassVar[str]
-    version: ClassVar[int] = 1  # changes with any number that it gives: older numbers are then computed again
-    by_default: ClassVar[bool] = True  # False: only where `run --evaluators` names it
-    option: ClassVar[str] = ""  # the flag of `run` whose text `of` reads, where it needs one
-    columns: Sequence[Metric] = ()  # of the leaderboard, each of a key that `evaluate` gives
+    version: ClassVar[int] = 1  # raise it with any change of its numbers: older numbers are then computed again
+    by_default: ClassVar[bool] = True  # False: used only where `run --evaluators` names it
+    option: ClassVar[str] = ""  # the flag of `run` whose text `of` parses, if it needs one
+    columns: Sequence[Metric] = ()  # of the leaderboard; `evaluate` returns their keys
 
     @classmethod
     def of(cls, text: str) -> Evaluator:
-        """The evaluator that the text of its ``option`` asks for; `UserError` where it cannot be read."""
+        """The evaluator for the text of its ``option``; `UserError` where it cannot be parsed."""
         return cls()
 
     def check(self, data_root: Path) -> None:
-        """`DataError` where something that it needs is not there; asked before anything is computed."""
+        """`DataError` where data that it needs are missing; called before anything is computed."""
 
     def evaluate(self, frozen: Frozen) -> Scores | Mapping[str, float]:
-        """The metrics by their keys, or `Scores` with more than that."""
+        """The metrics by key, or `Scores` with further results."""
         raise NotImplementedError
 
     def missing(self, metrics: Collection[str]) -> Evaluator | None:
-        """An evaluator of those columns that ``metrics`` lack; None where they lack none."""
+        """An evaluator for the columns that are not in ``metrics``; None where all are."""
         return None if all(column.key in metrics for column in self.columns) else self
 
 
 def judge(frozen: Frozen, evaluators: Iterable[Evaluator], begin: Callable[[str], None] = lambda name: None) -> Scores:
-    """What all ``evaluators`` find; ``begin`` is called with the name of each. Raises `Diverged` on features without meaning."""
+    """The scores of all ``evaluators``; ``begin`` is called with the name of each. Raises `Diverged` on non-finite features."""
     check_finite(frozen.train, "train")
     check_finite(frozen.test, "test")
     metrics: dict[str, float] = {}
@@ -54,14 +54,14 @@ def judge(frozen: Frozen, evaluators: Iterable[Evaluator], begin: Callable[[str]
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Both, in one order however they came together: by their share of the labels, what carries none first."""
+    """Both mappings, sorted by the share of the labels in their keys, keys without one first: independent of their history."""
     return dict(sorted(({**old, **new}).items(), key=lambda item: share(item[0])))
 
 
 def lacking(metrics: Collection[str], described: Mapping[str, Any], evaluators: Iterable[Evaluator]) -> tuple[Evaluator, ...]:
-    """Those of ``evaluators``, as far as needed, whose columns a record with these ``metrics`` does not have of today's version.
+    """Evaluators for the columns that a record with these ``metrics`` lacks, or has from another version of the evaluator.
 
-    ``described`` is what the record says of its evaluators, see `description`.
+    ``described`` is the record's description of its evaluators, see `description`.
     """
     found = []
     for evaluator in evaluators:
@@ -72,7 +72,7 @@ def lacking(metrics: Collection[str], described: Mapping[str, Any], evaluators: 
 
 
 def description(evaluators: Iterable[Evaluator]) -> dict[str, Any]:
-    """What a record keeps of evaluators beyond its protocol: their versions, and what their columns mean."""
+    """The description that a record keeps of evaluators beyond the protocol: versions, and meaning of columns."""
     found = {}
     for evaluator in evaluators:
         columns = {m.key: {**vars(m)} for m in evaluator.columns if m.key not in METRICS}

@@ -24,7 +24,7 @@ LUMA = (0.299, 0.587, 0.114)  # red, green and blue of a gray image: ITU-R BT.60
 
 @contextlib.contextmanager
 def frozen(network: nn.Module) -> Iterator[None]:
-    """Eval mode and no gradients inside; every module's own mode is back afterwards."""
+    """Eval mode and no gradients inside the block; afterwards every module has its former mode."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
@@ -54,7 +54,7 @@ def extract(
     between: Callable[[], None] = lambda: None,
     precision: Callable[[torch.device], contextlib.AbstractContextManager[None]] = single_precision,
 ) -> Tensor:
-    """Features float32 [N, D] of views that come in batches [B, C, H, W]; ``between`` is called after each batch."""
+    """Features float32 [N, D] of batches of views [B, C, H, W]; ``between`` is called after each batch."""
     features = []
     with frozen(network), precision(device):
         for batch in batches:
@@ -64,14 +64,14 @@ def extract(
 
 
 def encode(encoder: nn.Module, store: Store, track: Track, device: torch.device) -> Features:
-    """A split as a frozen encoder sees it, its images as ``track`` has them without augmentation."""
+    """The features of a split from a frozen encoder; images have the track's size and normalisation, and no augmentation."""
     batches = evaluation_batches(store, track.policy, track.size, device)
     return Features(extract(encoder, batches, device), store.labels.to(device))
 
 
 @dataclass(frozen=True, kw_only=True)
 class FrozenEncoder(Frozen):
-    """A frozen encoder with the images that its features are of."""
+    """Frozen features together with their encoder and images, for evaluators that need these."""
 
     encoder: nn.Module
     splits: Splits
@@ -110,7 +110,7 @@ def freeze(encoder: nn.Module, splits: Splits, track: Track, device: torch.devic
 
 
 class Channels(nn.Module):
-    """An encoder of images with ``channels`` that takes others too: float [B, 1 or 3, H, W]."""
+    """Adapts an encoder of images with ``channels`` channels to gray and colour images: float [B, 1 or 3, H, W]."""
 
     def __init__(self, encoder: nn.Module, channels: int):
         super().__init__()
@@ -125,7 +125,7 @@ class Channels(nn.Module):
 
 
 def two_views(encoder: nn.Module, store: Store, policy: Policy, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Features float [N, D] each of two views of every image, augmented by ``policy``; always the same."""
+    """Features, float [N, D] each, of two views of every image, augmented by ``policy`` with a fixed seed."""
     generator = torch.Generator(device).manual_seed(0)
     parts = torch.arange(len(store), device=store.images.device).split(BATCH)
 

@@ -1,8 +1,8 @@
 """Linear evaluation on a share of the train labels, in addition to the protocol's on all of them.
 
-Metrics and choices carry the share in their names, ``linear_top1@1%``. All else is the protocol on the subset: its own
-statistics standardise, the same strengths are compared, the whole test split judges. A method that uses labels has seen
-nine tenths of those that choose its strength here.
+The names of metrics and choices end in the share, ``linear_top1@1%``. Everything else is the protocol, applied to the subset:
+it is standardised by its own statistics, the same strengths are compared, and the whole test split is used. A method that
+uses labels was trained on nine tenths of the labels that choose the strength here.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from .evaluator import Evaluator
 from .frozen import Features, Frozen, Scores
 from .linear import linear_metrics
 
-LABEL_SEED = 20200617  # one subset for everybody, for any seed of a run, so that no method gets luckier images
-FOLDS = 5  # at most, where a class is too small for a tenth of it to be an image
+LABEL_SEED = 20200617  # the same subset for every method and seed
+FOLDS = 5  # most folds, where a tenth of some class is less than one image
 
 
 def parse_fractions(text: str | None) -> tuple[float, ...]:
-    """The fractions that ``--labels`` lists with commas, smallest first; `UserError` says what would be right."""
+    """Parse the comma-separated fractions of ``--labels``, smallest first; `UserError` says what would be right."""
     works = "fractions of the train labels above 0 and at most 1, with commas, such as 0.01,0.1"
     found: list[float] = []
     for part in [] if text is None else text.split(","):
         try:
-            fraction = float(f"{float(part):g}")  # as it is named
+            fraction = float(f"{float(part):g}")  # rounded as in names
         except ValueError:
             raise UserError(f"cannot read --labels {text!r}: write {works}") from None
         if not 1e-6 <= fraction <= 1:
@@ -44,19 +44,19 @@ def parse_fractions(text: str | None) -> tuple[float, ...]:
 
 
 def subset(labels: Tensor, fraction: float) -> Tensor:
-    """Rows int64, ascending: of every class the first of one seeded order, rounded up, so at least one image.
+    """Rows int64, ascending: the first ``fraction`` of every class in a seeded order, rounded up to at least one image.
 
-    Labels int64 [N]. Smaller subsets are parts of larger ones.
+    Labels int64 [N]. Smaller subsets are contained in larger ones.
     """
     chosen = [rows[: math.ceil(fraction * len(rows) - 1e-9)] for rows in by_class(labels, LABEL_SEED)]
     return torch.cat(chosen).sort().values
 
 
 def splits(labels: Tensor) -> tuple[str, list[Held]]:
-    """How the strength is chosen on a subset with labels int64 [N], in words, and the splits that choose it.
+    """The rule that chooses the strength on a subset with labels int64 [N], as text, and its splits.
 
-    Where every class has ten images, the protocol's held-out tenth. Below, a tenth of a class is no image: stratified folds, five
-    or as many as the smallest class has images. A class of one image leaves nothing to hold out, so nothing is chosen.
+    The protocol's held-out tenth where every class has ten images. With fewer, stratified folds: five, or the number of images
+    of the smallest class if that is less. With a class of one image nothing can be held out, and the strength is fixed.
     """
     fewest = int(labels.unique(return_counts=True)[1].min())
     if fewest * HELD_OUT >= 1:
@@ -71,7 +71,7 @@ def splits(labels: Tensor) -> tuple[str, list[Held]]:
 
 
 class FewLabels(Evaluator):
-    """Top-1 and top-5 for each of ``fractions``; how many images were used, and how which strength was chosen."""
+    """Top-1 and top-5 for each of ``fractions``; also the number of images, the strength, and the rule that chose it."""
 
     name = "few_labels"
     version = 2

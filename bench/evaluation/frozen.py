@@ -1,4 +1,4 @@
-"""What evaluators judge, and what they say of it."""
+"""The input of evaluators, a frozen encoder's features, and their output, scores."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from torch import Tensor
 from ..errors import Diverged
 
 T = TypeVar("T")
-Change = Callable[[Tensor, int], Tensor]  # images float [B, C, S, S] in [0, 1], and the batch's number -> such images
+Change = Callable[[Tensor, int], Tensor]  # images float [B, C, S, S] in [0, 1] and the batch's number -> changed images
 
 
 class Features(NamedTuple):
-    """One split, as a frozen encoder sees it: float [N, D], and its labels int64 [N]."""
+    """Features of one split from a frozen encoder: float [N, D], and labels int64 [N]."""
 
     values: Tensor
     labels: Tensor
 
 
 class Scores(NamedTuple):
-    """Metrics of a representation, by the keys of the evaluator's columns and further ones; what was chosen on the way to
-    them; and which test images a metric got right, bool [N]."""
+    """Metrics by key, of the evaluator's columns and further ones; choices such as strengths; by metric which test images
+    were right, bool [N]."""
 
     metrics: Mapping[str, float]
     chosen: Mapping[str, Any] = {}
@@ -33,7 +33,7 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True)
 class Frozen:
-    """A frozen encoder by its features of both splits. What needs the encoder itself raises ValueError here."""
+    """A frozen encoder's features of both splits. Functions that need the encoder itself raise ValueError in this class."""
 
     train: Features
     test: Features
@@ -41,21 +41,21 @@ class Frozen:
     kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def once(self, key: str, make: Callable[[], T]) -> T:
-        """``make()``, computed once for all evaluators that ask for ``key``."""
+        """``make()``, computed once for each ``key`` and shared by all evaluators."""
         if key not in self.kept:
             self.kept[key] = make()
         return self.kept[key]
 
     def elsewhere(self, spec: str) -> Frozen:
-        """The same encoder on another dataset, its images at the input size that the encoder was made for."""
+        """The same encoder on another dataset, with images of the encoder's own input size."""
         self._refuse(f"encode {spec}")
 
     def changed(self, change: Change) -> Features:
-        """The test split after ``change`` of the images that the encoder sees, before they are normalised."""
+        """Features of the test split after ``change`` of its images, which is applied before normalisation."""
         self._refuse("encode changed images")
 
     def views(self, most: int) -> tuple[Tensor, Tensor]:
-        """Features float [n, D] of two augmented views of at most so many test images, evenly over the split."""
+        """Features, float [n, D] each, of two augmented views of at most ``most`` test images, evenly spaced."""
         self._refuse("encode views")
 
     def _refuse(self, what: str) -> NoReturn:

@@ -13,11 +13,11 @@ from ..metrics import KNN200_TOP1, KNN_TOP1
 from .evaluator import Evaluator
 from .frozen import Features, Frozen, Scores
 
-CHUNK_BYTES = 64 * 2**20  # of similarities held at a time
+CHUNK_BYTES = 64 * 2**20  # of a chunk of similarities
 
 
 class Setting(NamedTuple):
-    """Neighbours and the temperature of their votes, exp(similarity / temperature)."""
+    """The number of neighbours k, and the temperature of their votes exp(similarity / temperature)."""
 
     k: int
     temperature: float
@@ -30,8 +30,8 @@ SECONDARY = Setting(k=200, temperature=0.1)
 def knn_predict(queries: Tensor, train: Tensor, labels: Tensor, classes: int, settings: Sequence[Setting]) -> list[Tensor]:
     """Predicted classes int64 [Q], one tensor for each setting, in one pass.
 
-    queries float [Q, D], train float [N, D], labels int64 [N]. k is capped at N. Of classes with equal
-    votes the lower one wins.
+    queries float [Q, D], train float [N, D], labels int64 [N]. k is at most N. Of classes with equal votes, the one with
+    the lowest label is predicted.
     """
     queries, train = normalize(queries, dim=1), normalize(train, dim=1)
     most = min(max(s.k for s in settings), len(train))
@@ -57,7 +57,7 @@ def knn_metrics(train: Features, test: Features, classes: int) -> Scores:
 
 
 class Knn(Evaluator):
-    """kNN of the test images among all train images, under two settings."""
+    """kNN classification of the test images by all train images, with two settings."""
 
     name = "knn"
     version = 2

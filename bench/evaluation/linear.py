@@ -1,4 +1,4 @@
-"""Linear evaluation: a multinomial logistic regression on standardised features, its strength chosen on a held-out tenth."""
+"""Linear evaluation: multinomial logistic regression on standardised features; a held-out tenth chooses the L2 strength."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .logistic import Heads, Standardizer, eigenbasis, in_top_k, solve, top_k_ac
 __all__ = ["Heads", "Linear", "Standardizer", "eigenbasis", "fit_linear", "in_top_k", "solve", "top_k_accuracy"]
 
 STRENGTHS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0)
-CHOOSING = 1e-3  # tolerance while strengths are compared: nearer than a held-out tenth can tell them apart
+CHOOSING = 1e-3  # tolerance while strengths are compared: finer than differences that a held-out tenth can show
 
 
 class Linear(Evaluator):
-    """Fitted on all train images."""
+    """Linear evaluation, fitted on all train images."""
 
     name = "linear"
     version = 3
@@ -33,7 +33,7 @@ class Linear(Evaluator):
 
 
 class Head(NamedTuple):
-    """One fitted classifier with what standardises its features, and what was chosen on the way to it."""
+    """A fitted classifier with the standardisation of its features, and the choices that led to it."""
 
     heads: Heads
     scaler: Standardizer
@@ -48,12 +48,12 @@ class Head(NamedTuple):
 
 
 def head_of(frozen: Frozen) -> Head:
-    """The protocol's classifier, fitted once for all evaluators that use it."""
+    """The protocol's classifier, fitted once and shared by all evaluators that use it."""
     return frozen.once("linear head", lambda: _fitted(frozen.train, frozen.classes, None))
 
 
 def linear_metrics(train: Features, test: Features, classes: int, parts: Sequence[Held] | None = None) -> Scores:
-    """The metrics of `fit_linear`, and what it chose."""
+    """The scores of the classifier of `fit_linear`."""
     return _fitted(train, classes, parts).scores(test)
 
 
@@ -63,10 +63,10 @@ def _fitted(train: Features, classes: int, parts: Sequence[Held] | None) -> Head
 
 
 def fit_linear(train: Features, classes: int, parts: Sequence[Held] | None = None) -> tuple[Heads, dict[str, Any]]:
-    """The linear head refitted on all of train (standardised) with the strength that its held-out tenth chose.
+    """The linear head, fitted on all of train (standardised) with the strength that the held-out tenth chose; and the choices.
 
-    ``parts`` are other splits to choose by, by the mean over them. With none there is nothing to choose by, and the
-    strength is 1 / N, scikit-learn's default of C = 1.
+    ``parts`` are other splits for the choice, by the mean accuracy over them. If empty, nothing is chosen and the strength
+    is 1 / N, scikit-learn's default of C = 1.
     """
     parts = [held_out(train.labels)] if parts is None else parts
     strength, start, chosen = 1 / len(train.labels), None, {}
@@ -76,18 +76,18 @@ def fit_linear(train: Features, classes: int, parts: Sequence[Held] | None = Non
         taken = choose(score, sum(len(part.held) for part in parts))
         start = Heads(grids[-1].weight[taken, None], grids[-1].bias[taken, None], 0)
         strength = STRENGTHS[taken]
-        edge = {0: "weak", len(STRENGTHS) - 1: "strong"}.get(taken)  # there the best may be beyond the grid
+        edge = {0: "weak", len(STRENGTHS) - 1: "strong"}.get(taken)  # the best strength may be beyond the grid
         chosen = {"linear_held_out_top1": float(score[taken]), "linear_at_edge": edge}
     refit = solve(Standardizer.fit(train.values)(train.values), train.labels, classes, [strength], start)
     return refit, {"linear_strength": strength} | chosen
 
 
 def choose(score: Tensor, held: int) -> int:
-    """The middle one of the strengths that ``held`` images cannot tell from the best one.
+    """The index of the chosen strength: the middle one of those that are as good as the best on ``held`` images.
 
     Accuracies [G] of strengths from weak to strong. Those within one standard error of the best, sqrt(p (1 - p) / held), or
-    within one image, count as equal to it (the band of Breiman et al. 1984, *Classification and Regression Trees*, 3.4.3).
-    Where accuracy does not depend on the strength, the best one is at an edge by chance; the middle is not.
+    within one image, count as equal to it (the rule of Breiman et al. 1984, *Classification and Regression Trees*, 3.4.3).
+    Where accuracy does not depend on the strength, the best one may by chance be at an edge of the grid; the middle is not.
     """
     best = float(score.max())
     band = max(math.sqrt(best * (1 - best) / held), 1 / held)
@@ -96,7 +96,7 @@ def choose(score: Tensor, held: int) -> int:
 
 
 def _try(train: Features, classes: int, part: Held) -> tuple[Heads, Tensor]:
-    """Heads of all strengths on the rows to fit, and their accuracies [G] on those held out."""
+    """Heads of all strengths, fitted on ``part.fit``, and their accuracies [G] on ``part.held``."""
     rows, held = part.fit.to(train.values.device), part.held.to(train.values.device)
     scaler = Standardizer.fit(train.values[rows])
     grid = solve(scaler(train.values[rows]), train.labels[rows], classes, STRENGTHS, tolerance=CHOOSING)

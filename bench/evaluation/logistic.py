@@ -1,13 +1,13 @@
-"""Multinomial logistic regression, all L2 strengths of a grid solved in one batched run.
+"""Multinomial logistic regression that solves all L2 strengths of a grid in one batched run.
 
-Minimises mean cross-entropy + strength / 2 * |W|^2 (the bias is free), which is scikit-learn's
+Minimises mean cross-entropy + strength / 2 * |W|^2 (the bias has no penalty), which is scikit-learn's
 ``LogisticRegression(C=1 / (strength * N))``. N samples, D features, C classes, G strengths.
 
-The method is L-BFGS on features turned into the eigenbasis of their covariance. There the Hessian's blocks are
-nearly diagonal, mean p (1 - p) times the eigenvalues plus the strength, and make a good first metric (at zero
-weights it is Newton's). Value, gradient and metric come from one pass over the features, in chunks that stay in
-the cache; a strength that has converged drops out. Where D exceeds N, the basis is that of the features' row space, of
-at most N dimensions: the penalty keeps the best weights inside it, so the answer is the same.
+The solver is L-BFGS on features that are rotated into the eigenbasis of their covariance. In this basis the Hessian's
+blocks are nearly diagonal, mean p (1 - p) times the eigenvalues plus the strength: a good initial metric (at zero weights it
+is Newton's). Value, gradient and metric come from one pass over the features, in chunks that fit into the cache; strengths
+that have converged are removed. Where D exceeds N, the basis is that of the features' row space, of at most N dimensions: the
+penalty keeps the optimal weights inside it, so that the solution is the same.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from torch import Tensor
 MEMORY = 10  # pairs kept by L-BFGS
 ROWS = 2048  # of features in a chunk
 SHRINK, TRIES = 0.3, 6  # of the line search
-DESCENT = 1e-4  # share of the promised descent that a step must give (Armijo)
+DESCENT = 1e-4  # share of the predicted descent that a step must achieve (Armijo)
 
 
 class Heads(NamedTuple):
-    """G linear classifiers: weight [G, D, C], bias [G, C], and the iterations it took."""
+    """G linear classifiers: weight [G, D, C], bias [G, C], and the number of iterations."""
 
     weight: Tensor
     bias: Tensor
@@ -63,8 +63,8 @@ def solve(
 ) -> Heads:
     """Fit one classifier for each of ``strengths`` on centred features float [N, D], labels int64 [N].
 
-    Begins at ``start``, else at zero. A strength is done when what a Newton step in the metric promises to gain is
-    less than the share ``tolerance`` of the objective, and of what has been gained since zero weights.
+    Starts at ``start``, else at zero. A strength has converged when the predicted gain of a Newton step in the metric is less
+    than the share ``tolerance`` of the objective, and of the gain since zero weights.
     """
     problem = _Problem(features, labels, classes, strengths)
     result = problem.parameters(start)
@@ -80,7 +80,7 @@ def solve(
         if not bool(going.all()):
             live, state = live[going], state.keep(going)
         state, moved = _step(problem, state, problem.penalty[live])
-        if not bool(moved.all()):  # no descent within the precision of floats: as good as it gets
+        if not bool(moved.all()):  # no descent within floating-point precision: converged
             result[live] = state.weights
             live, state = live[moved], state.keep(moved)
             if not len(live):
@@ -90,7 +90,7 @@ def solve(
 
 
 class _State(NamedTuple):
-    """Where L-BFGS stands for each strength that is still going."""
+    """The state of L-BFGS for each strength that has not converged."""
 
     weights: Tensor  # [G, D + 1, C]
     value: Tensor  # [G]
@@ -104,7 +104,7 @@ class _State(NamedTuple):
 
 
 def _step(problem: _Problem, state: _State, penalty: Tensor) -> tuple[_State, Tensor]:
-    """One iteration with a backtracking line search; also which strengths moved, bool [G]."""
+    """One iteration with a backtracking line search; also returns which strengths moved, bool [G]."""
     direction = -_two_loop(state.gradient, state.history, state.metric)
     slope = (state.gradient * direction).sum((1, 2))
     size = torch.ones_like(slope)
@@ -155,14 +155,14 @@ class _Point(NamedTuple):
 def eigenbasis(features: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues [R] of the features' second moments, X'X / N, and eigenvectors [D, R], in double; features [N, D].
 
-    R is D where N is no less. Else they come from XX' / N, which has the same eigenvalues, and those are left out that
-    are no more than the rounding of the features makes: R is the rank.
+    R is D where N is at least D. Else they are computed from XX' / N, which has the same nonzero eigenvalues, without those
+    at the level of rounding errors: R is the rank.
     """
     count, width = features.shape
     if width <= count:
         return torch.linalg.eigh((features.T @ features / count).double())
     gram = torch.zeros(count, count, dtype=torch.float64, device=features.device)
-    for part in features.split(ROWS, dim=1):  # a second copy of wide features in double would be the largest thing held
+    for part in features.split(ROWS, dim=1):  # in parts, as a copy of wide features in double would need the most memory
         gram.addmm_(part.double(), part.T.double())
     values, left = torch.linalg.eigh(gram / count)
     real = values > values.sum() * torch.finfo(features.dtype).eps ** 2

@@ -1,7 +1,7 @@
-"""Evaluation protocol v3: kNN v2 and linear evaluation v3 of the same features, and what learning curves show of both.
+"""Evaluation protocol v3: kNN v2 and linear evaluation v3 of the same features; also the kNN of learning curves.
 
-Changing anything in `knn`, `linear`, `logistic` or `held_out` that changes a number means a new `versions.PROTOCOL`:
-records carry it, and others become stale.
+Any change of the numbers that `knn`, `linear`, `logistic` or `held_out` give needs a new `versions.PROTOCOL`: records of the
+old version become stale.
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ __all__ = [
 ]  # fmt: skip
 
 
-TOP1 = {"linear_top1": "linear", "knn_top1": "kNN"}  # what `both_top1` gives, and how titles name it
+TOP1 = {"linear_top1": "linear", "knn_top1": "kNN"}  # the metrics of `both_top1`, and their names in titles
 
 
 def evaluate(train: Features, test: Features, classes: int) -> Scores:
-    """The protocol alone. Raises `Diverged` on features without meaning."""
+    """The scores of the protocol alone. Raises `Diverged` on non-finite features."""
     return judge(Frozen(train, test, classes), (Linear(), Knn()))
 
 
 def both_top1(frozen: Frozen, test: Features) -> Scores:
-    """Top-1 on ``test`` of the protocol's two classifiers, fitted on the train images of ``frozen``, by the keys of TOP1."""
+    """Top-1 on ``test`` of the protocol's two classifiers, fitted on the train images of ``frozen``; keys as in TOP1."""
     linear, knn = head_of(frozen).scores(test), knn_metrics(frozen.train, test, frozen.classes)
     found = {**linear.metrics, **knn.metrics}
     return Scores({key: found[key] for key in TOP1}, {**linear.chosen, **knn.chosen})
 
 
 def curve_knn(train: Features, part: Held, classes: int) -> float:
-    """kNN accuracy on the held-out part of train, for learning curves: the test split stays untouched."""
+    """kNN accuracy on the held-out part of train, for learning curves, which must not use the test split."""
     fit, held = part.fit.to(train.values.device), part.held.to(train.values.device)
     (predicted,) = knn_predict(train.values[held], train.values[fit], train.labels[fit], classes, [HEADLINE])
     return float((predicted == train.labels[held]).double().mean())

@@ -20,14 +20,14 @@ from .protocol import TOP1, both_top1
 
 NOISE = 0.1  # standard deviation; CIFAR-10-C (Hendrycks and Dietterich 2019) has 0.04 to 0.10
 BLUR = 1 / 32  # standard deviation, of the side: a pixel of 32
-CONTRAST = 0.4  # of the distance to an image's mean that is left
-PIXELS = 1 / 2  # of the side that is left
+CONTRAST = 0.4  # share of the distance to an image's mean that is left
+PIXELS = 1 / 2  # share of the side that is left
 SEED = 20190328  # of the noise: the same for every method and seed
 NOTE = "Corrupted: the mean over test images with noise, with blur, with less contrast and with coarse pixels. "
 
 
 def noise(images: Tensor, batch: int) -> Tensor:
-    """Gaussian noise on every channel of every pixel; drawn on the CPU, so that it is one for all devices."""
+    """Gaussian noise on every channel of every pixel; drawn on the CPU, so that it is the same on all devices."""
     drawn = torch.randn(images.shape, generator=torch.Generator().manual_seed(SEED + batch))
     return (images + NOISE * drawn.to(images.device)).clamp(0, 1)
 
@@ -35,7 +35,7 @@ def noise(images: Tensor, batch: int) -> Tensor:
 def blur(images: Tensor, batch: int) -> Tensor:
     """A Gaussian blur, its kernel cut at three deviations."""
     sigma = BLUR * images.shape[-1]
-    kernel = min(2 * max(1, round(3 * sigma)) + 1, 2 * images.shape[-1] - 1)  # reflection knows one image beyond the edge
+    kernel = min(2 * max(1, round(3 * sigma)) + 1, 2 * images.shape[-1] - 1)  # reflection is limited to one image beyond the edge
     return gaussian_blur(images, torch.full((len(images),), sigma, device=images.device), kernel)
 
 
@@ -46,7 +46,7 @@ def contrast(images: Tensor, batch: int) -> Tensor:
 
 
 def pixelation(images: Tensor, batch: int) -> Tensor:
-    """Means over squares, each shown as one."""
+    """Each square of pixels replaced by its mean."""
     side = images.shape[-1]
     coarse = interpolate(images, size=max(1, round(PIXELS * side)), mode="area")
     return interpolate(coarse, size=side, mode="nearest")
@@ -56,7 +56,7 @@ CORRUPTIONS: dict[str, Change] = {"noise": noise, "blur": blur, "contrast": cont
 
 
 class Robustness(Evaluator):
-    """Top-1 of both on each corruption, and its mean over them, which has a column."""
+    """Top-1 of kNN and linear evaluation on each corruption; their means over corruptions are columns."""
 
     name = "robustness"
     version = 2

@@ -1,4 +1,4 @@
-"""Spectrum: what the test features look like without labels. Of features float [N, D], in double precision."""
+"""Spectrum: properties of the test features, float [N, D], without labels; computed in double precision."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ..metrics import Metric
 from .evaluator import Evaluator
 from .frozen import Frozen
 
-VIEWED = 2048  # test images of which two views are compared
-ROWS = 1024  # whose pairs are held at a time
+VIEWED = 2048  # most test images of which two views are compared
+ROWS = 1024  # rows of pairs that are in memory at a time
 NOTE = (
     "RankMe: exp of the entropy of the singular values of the test features, at most their number. Alignment: mean squared "
     "distance of two views of an image, uniformity: log mean exp(-2 d²) over pairs of images, both of normalised features. "
@@ -19,7 +19,7 @@ NOTE = (
 
 
 class Spectrum(Evaluator):
-    """RankMe, alignment, uniformity: no label is used, and neither side is called better."""
+    """RankMe, alignment, uniformity: no label is used, and neither more nor less counts as better."""
 
     name = "spectrum"
     version = 1
@@ -43,13 +43,13 @@ def rankme(x: Tensor) -> float:
 
 
 def alignment(first: Tensor, second: Tensor) -> float:
-    """Mean squared distance of normalised features of two views each (Wang and Isola 2020, arXiv 2005.10242, alpha = 2)."""
+    """Mean squared distance of the normalised features of two views (Wang and Isola 2020, arXiv 2005.10242, alpha = 2)."""
     return float((normalize(first, dim=1) - normalize(second, dim=1)).square().sum(1).mean())
 
 
 def uniformity(x: Tensor) -> float:
     """log mean e^{-2 d^2} over all pairs of normalised features (Wang and Isola 2020, t = 2); 0 is collapse."""
     z = normalize(x, dim=1)
-    total = sum(float((4 * (part @ z.T - 1)).exp().sum()) for part in z.split(ROWS))  # d^2 = 2 - 2 cos; each pair twice
+    total = sum(float((4 * (part @ z.T - 1)).exp().sum()) for part in z.split(ROWS))  # d^2 = 2 - 2 cos; every pair counts twice
     pairs = len(z) * (len(z) - 1)
-    return float(torch.tensor((total - len(z)) / pairs, dtype=torch.float64).log())  # without each with itself
+    return float(torch.tensor((total - len(z)) / pairs, dtype=torch.float64).log())  # without pairs of an image with itself

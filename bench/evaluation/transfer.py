@@ -23,7 +23,7 @@ def key(metric: str, spec: str) -> str:
 
 
 class Transfer(Evaluator):
-    """Top-1 of both on each of ``specs``; an image of other channels is made gray, or of three equal channels."""
+    """Top-1 of kNN and linear evaluation on each of ``specs``; images are made gray or colour as the encoder needs."""
 
     name = "transfer"
     version = 2

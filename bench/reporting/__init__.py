@@ -1,1 +1,1 @@
-"""All that is made from records: statistics, leaderboards, tables, plots, the page."""
+"""Everything made from records: statistics, leaderboards, tables, plots, the page."""

@@ -11,13 +11,13 @@ import pandas as pd
 from . import tables
 from .leaderboard import Leaderboard
 
-FEWEST = 3  # contestants, below which a correlation of ranks says nothing
+FEWEST = 3  # contestants; with fewer, a correlation of ranks says nothing
 
 
 def means(board: Leaderboard) -> dict[str, dict[str, float]]:
-    """By metric and contestant the mean over seeds, of metrics that all ranked contestants have.
+    """By metric and contestant the mean over seeds, for metrics that all ranked contestants have.
 
-    Empty below FEWEST contestants, and where there are no metrics but the protocol's.
+    Empty below FEWEST contestants, or where there are only the protocol's metrics.
     """
     rows = [row for row in board.ranked if row.good] if board.columns else []
     keys = [key for key in board.metrics if all(row.values[key] for row in rows)]
@@ -38,7 +38,7 @@ def correlations(board: Leaderboard) -> dict[tuple[str, str], float | None]:
 
 
 def ranks(board: Leaderboard) -> dict[str, dict[str, int]]:
-    """By metric and contestant its rank by the mean, ties sharing the better one; the lower value first where it is better."""
+    """By metric and contestant its rank by the mean; ties share the better rank. Rank 1 is the side that is better."""
     signs = {key: -1 if column.better == "lower" else 1 for key, column in board.columns.items()}
     signed = {key: {name: signs.get(key, 1) * value for name, value in of.items()} for key, of in means(board).items()}
     return {key: {name: 1 + sum(v > value for v in of.values()) for name, value in of.items()} for key, of in signed.items()}

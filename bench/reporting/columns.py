@@ -1,4 +1,4 @@
-"""Which columns the tables of a folder show: all, or those that a file of the folder names, which `report --columns` writes."""
+"""The columns that the tables of a folder show: all, or those named in its columns.txt, which `report --columns` writes."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def read(out: Path, warn: Callable[[str], None]) -> list[str]:
 
 
 def chosen(board: Leaderboard, titles: Sequence[str], patterns: Sequence[str]) -> list[str]:
-    """Of the ``titles`` of a board's table ALWAYS, and those that a pattern names."""
+    """The ``titles`` of a board's table that are in ALWAYS or match a pattern."""
     return [title for title in titles if title in ALWAYS or any(is_named(board, title, pattern) for pattern in patterns)]
 
 
 def is_named(board: Leaderboard, title: str, pattern: str) -> bool:
-    """Whether ``pattern`` names the column: by its title, its metric's key, or its evaluator."""
+    """Whether ``pattern`` matches the column's title, its metric's key, or its evaluator."""
     keys = [key for key, name in board.metrics.items() if name == title]
     names = {title, *keys, *(name for key in keys for name in board.evaluators.get(key, ()))}
     return any(fnmatchcase(name, pattern) for name in names)
 
 
 def unknown(titles: Sequence[tuple[Leaderboard, Sequence[str]]], patterns: Sequence[str]) -> str:
-    """A sentence on the first pattern that names no column of any board's table; empty where each names one."""
+    """An error message on the first pattern that matches no column of any board's table; empty where each matches one."""
     for pattern in patterns:
         if pattern not in ALL and not any(is_named(board, title, pattern) for board, found in titles for title in found):
             known = dict.fromkeys(title for _, found in titles for title in found)

@@ -41,11 +41,11 @@ class Comparison:
 
 
 def compare(a: str, b: str, out: Path, filters: Board, metrics: Sequence[str] = COMPARED) -> list[Comparison]:
-    """Compare what ``a`` and ``b`` name: two folders of records, or two contenders of ``out`` (stale records left out).
+    """Compare two folders of records, or two contenders of ``out`` (without stale records), as ``a`` and ``b`` name them.
 
-    Two methods are judged within their board's family of tests, as every table judges them; two folders by the family of
-    all that they share. ``filters`` are names or wildcards of track, backbone and budget. `UserError` where there is
-    nothing to compare.
+    Two contenders are tested within their board's family of tests, as in every table; two folders within the family of
+    all comparisons between them. ``filters`` are names or wildcards of track, backbone and budget. `UserError` where there
+    is nothing to compare.
     """
     folders = Path(a).is_dir() and Path(b).is_dir()
     found = _folders(Path(a), Path(b), filters, metrics) if folders else _methods(a, b, out, filters, metrics)
@@ -58,7 +58,7 @@ def compare(a: str, b: str, out: Path, filters: Board, metrics: Sequence[str] = 
 
 
 def settings(a: str, b: str, out: Path) -> str:
-    """The settings in which two methods of ``out`` differ, in words; empty for folders and where none differs."""
+    """The settings in which two contenders of ``out`` differ, as text; empty for folders, or where none differs."""
     if Path(a).is_dir() and Path(b).is_dir():
         return ""
     found = [one for board in leaderboard.build(_read(out)) for one in (find_row(board, a), find_row(board, b)) if one]
@@ -66,7 +66,7 @@ def settings(a: str, b: str, out: Path) -> str:
 
 
 def is_worse(found: Iterable[Comparison]) -> bool:
-    """Whether B is significantly worse than A anywhere, or has lost what A had."""
+    """Whether B is significantly worse than A in any comparison, or lacks values that A has."""
     return any(one.verdict in (WORSE, GONE) for one in found)
 
 
@@ -107,7 +107,7 @@ def _read(out: Path) -> list[Record]:
         raise UserError(f"{out} is not a folder of records")
     found, problems = records.read_all(out)
     if problems:
-        raise UserError(problems[0])  # the unreadable record may be the one that shows a loss
+        raise UserError(problems[0])  # the unreadable record may be a worse one
     return found
 
 
@@ -160,4 +160,4 @@ def _by_subject(found: Sequence[Record], filters: Board) -> dict[tuple[Board, st
 
 def _alone(key: tuple[Board, str], metric: str, left: list[Record], right: list[Record]) -> Comparison:
     a, b = (row_of(side).sample(metric) if side else Sample({}) for side in (left, right))
-    return Comparison(*key, metric, a, b, None, gone=bool(right) and not b.values)  # cells that never ran say nothing
+    return Comparison(*key, metric, a, b, None, gone=bool(right) and not b.values)  # cells that never ran are not lost

@@ -1,4 +1,4 @@
-"""The settings in which rows differ apart from their method: they may explain a difference in accuracy."""
+"""Confounds: settings other than the method in which rows differ, and which may explain a difference in accuracy."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from .row import Row
 
 
 def differing(rows: Sequence[Row]) -> dict[str, dict[str, list[str]]]:
-    """For each setting that several rows have and not all alike: its values, and the methods that have each.
+    """For each setting that several rows have with different values: the values, and the methods with each.
 
-    A setting that one row alone has is part of its method.
+    A setting that only one row has is part of its method.
     """
     found: dict[str, dict[str, list[str]]] = {}
     for row in rows:

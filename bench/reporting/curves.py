@@ -10,12 +10,12 @@ import numpy as np
 from ..records import Record
 
 ACCURACY = "held_out_knn_top1"
-AXES = ("progress", "step", "epoch", "seconds")  # what a point is placed by; all else is what it shows
-DETECTION = ("detect", "accepted")  # how the keys of detection quality begin
+AXES = ("progress", "step", "epoch", "seconds")  # keys for the horizontal axis; all other keys are values
+DETECTION = ("detect", "accepted")  # prefixes of the keys of detection quality
 
 
 def keys(records: Sequence[Record]) -> list[str]:
-    """Every number that some point of the curves shows, in alphabetical order."""
+    """The keys of all values in the curves, in alphabetical order."""
     found = {key for record in records for point in record.curve for key, value in point.items() if _is_number(value)}
     return sorted(found.difference(AXES))
 
@@ -25,13 +25,16 @@ def is_detection(key: str) -> bool:
 
 
 def series(record: Record, key: str, axis: str = "progress") -> tuple[list[float], list[float]]:
-    """The points of ``record`` that have ``key``: their place on ``axis``, and their values."""
+    """The points of ``record`` that have ``key``: their positions on ``axis``, and their values."""
     points = [p for p in record.curve if _is_number(p.get(key)) and _is_number(p.get(axis))]
     return [float(p[axis]) for p in points], [float(p[key]) for p in points]
 
 
 def mean(records: Sequence[Record], key: str, axis: str = "progress", points: int = 50) -> tuple[list[float], list[float]]:
-    """The mean over seeds where every seed has values: on the seeds' own places if they share them, else on a grid."""
+    """Positions and the mean over seeds there, within the range that every seed covers.
+
+    Positions are those of the points if all seeds have the same ones, else a grid of at most ``points`` of them.
+    """
     lines = [line for record in records if (line := series(record, key, axis))[0]]
     if not lines:
         return [], []
@@ -53,7 +56,7 @@ def extremes(records: Sequence[Record], key: str, places: Sequence[float]) -> tu
 
 
 def thin(points: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
-    """At most about ``most`` of the points, evenly, with the last; those with an accuracy go last, as they are rare."""
+    """About ``most`` evenly spaced points, with the last; points with an accuracy, which are rare, are kept if possible."""
     if len(points) <= most:
         return list(points)
     kept = set(np.linspace(0, len(points) - 1, most).round().astype(int).tolist())

@@ -1,4 +1,4 @@
-"""Experiments in the report: verdicts on their claims, a table, and differences against what they are said to grow with."""
+"""Experiments in the report: a page of each with verdicts on its claims and a table, and a figure of growing differences."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .verdicts import NOT_TESTED, Finding
 
 @dataclass(frozen=True)
 class Assessed:
-    """An experiment of which there are records, what they say of its claims, and its leaderboards."""
+    """An experiment that has records, the verdicts on its claims, and its leaderboards."""
 
     experiment: Experiment
     findings: list[Finding]
@@ -31,7 +31,7 @@ class Assessed:
 
 
 def of_folder(out: Path, boards: Sequence[Leaderboard]) -> tuple[list[Assessed], list[str]]:
-    """The experiments of which ``boards`` have records, and a line for each file that cannot be read."""
+    """The experiments with records in ``boards``, and a line for each experiment file that cannot be read."""
     found, problems = [], []
     for path in files.known(out.absolute().parent).values():
         try:
@@ -50,7 +50,7 @@ def _has_any(one: Experiment, board: Leaderboard) -> bool:
 
 
 def markdown(judged: Assessed) -> str:
-    """The page of an experiment."""
+    """The Markdown page of an experiment."""
     one = judged.experiment
     lines = [f"# {one.title}", "", "Made by `python -m bench report` from the records beside this file; do not edit."]
     lines += [f"`python -m bench experiment {one.name}` runs what is missing.", ""]
@@ -115,7 +115,7 @@ def accuracies(judged: Assessed) -> pd.DataFrame | None:
 
 
 def figure(judged: Assessed) -> Figure | None:
-    """The differences of all claims that grow with a key, against the key; None without any."""
+    """The differences of all ``grows_with`` claims against their keys; None without such a claim."""
     growing = [claim for claim in judged.experiment.claims if claim.claim == "grows_with"]
     lines = [line for claim in growing if (line := _against(judged, claim))["value"]]
     if not lines:
@@ -159,7 +159,7 @@ def differences(axes: Any, shows: dict[str, Any]) -> None:
 
 
 def page(judged: Sequence[Assessed]) -> list[dict[str, Any]]:
-    """What the page shows of them, as plain values."""
+    """The experiments as plain values, for the HTML page."""
     return [
         {"name": one.experiment.name, "title": one.experiment.title, "claims": claims_table(one).to_dict("records")}
         for one in judged

@@ -1,4 +1,4 @@
-"""Files that follow from the records: whether each is current, and how it is written."""
+"""Output files of a report: each can check whether it is current, and write itself."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Gone:
-    """A file that has nothing to show any more."""
+    """A file that is to be removed, as there is nothing to show any more."""
 
     def is_current(self, path: Path) -> bool:
         return not path.exists()
@@ -51,12 +51,12 @@ Files = dict[Path, Text | Drawing | Gone]
 
 
 def drawings(out: Path, name: str, figure: plots.Figure, png: bool) -> Files:
-    """The files of a figure of the records in ``out``; ``png`` asks for that form too."""
+    """The files of a figure of the records in ``out``: SVG and, with ``png``, PNG."""
     return {path_of(out, name, suffix): Drawing(figure) for suffix in (("svg", "png") if png else ("svg",))}
 
 
 def path_of(out: Path, name: str, suffix: str) -> Path:
-    """Where the figure ``name`` of the records in ``out`` is."""
+    """The path of the figure ``name`` of the records in ``out``."""
     return out / "figures" / f"{name}.{suffix}"
 
 
@@ -66,7 +66,7 @@ def plain(text: str) -> str:
 
 
 def outdated(files: Files) -> list[Path]:
-    """Files that are not what the records say. A page or picture that is made on demand may be missing, but not old."""
+    """Files that differ from what the records give. The page and PNG files may be missing, but not old."""
     on_demand = {path for path in files if path.suffix in (".html", ".png")}
     return [path for path, file in files.items() if not file.is_current(path) and (path.exists() or path not in on_demand)]
 

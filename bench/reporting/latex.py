@@ -64,5 +64,5 @@ def _cell(text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Text for LaTeX, with the signs that tables use in its own spelling."""
+    """Escape text for LaTeX, with the symbols of tables as LaTeX commands."""
     return text.translate(str.maketrans(SPELLING))

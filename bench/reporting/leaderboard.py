@@ -1,4 +1,4 @@
-"""From records to leaderboards: one for each (track, backbone, budget)."""
+"""Leaderboards, built from records: one for each (track, backbone, budget)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .row import Row, rows_of
 
 @dataclass
 class Leaderboard:
-    """All methods under one budget, best first; anchors, oracles and stale records apart."""
+    """The contenders of one track, backbone and budget, best first; anchors, oracles and stale records in lists of their own."""
 
     track: str
     backbone: str
@@ -36,7 +36,7 @@ class Leaderboard:
 
     @property
     def judged_on(self) -> str | None:
-        """What its accuracies are of, where that is not the test split."""
+        """The images that its accuracies are measured on, where they are not the test split."""
         return next((found for row in self.rows for r in row.good if (found := r.data.get("judged_on"))), None)
 
     @property
@@ -45,13 +45,13 @@ class Leaderboard:
 
     @cached_property
     def columns(self) -> dict[str, Metric]:
-        """Those that some record has beyond the protocol's, by key."""
+        """The columns beyond the protocol's that some record has, by key."""
         good = [record for row in self.rows for record in row.good]
         return columns((key for record in good for key in record.metrics), (record.evaluators for record in good))
 
     @cached_property
     def evaluators(self) -> dict[str, set[str]]:
-        """Which evaluators, by the names that records have of them, give a metric."""
+        """By metric the evaluators that give it, by their names in the records."""
         found: dict[str, set[str]] = defaultdict(set)
         for record in (record for row in self.rows for record in row.good):
             for name, told in record.evaluators.items():
@@ -61,12 +61,12 @@ class Leaderboard:
 
     @cached_property
     def metrics(self) -> dict[str, str]:
-        """What its columns show, by key: the protocol's metrics, and those of further evaluators that some record has."""
+        """The titles of its metrics by key: the protocol's, and those of further evaluators that some record has."""
         return METRICS | {key: metric.title for key, metric in self.columns.items()}
 
     @cached_property
     def standings(self) -> dict[str, dict[str, Standing]]:
-        """For each metric the standing of every contestant with enough seeds."""
+        """By metric the standing of every contestant with enough seeds."""
         return {
             metric: paired.standings({row.contender: row.sample(metric) for row in self.ranked}, contests) if contests else {}
             for metric, contests in self.contests.items()
@@ -74,24 +74,24 @@ class Leaderboard:
 
     @cached_property
     def contests(self) -> dict[str, dict[tuple[str, str], Judged]]:
-        """For each metric the board's family of tests: all pairs of contestants, the one listed first minus the other.
+        """By metric the board's family of tests: all pairs of contestants, the one listed first minus the other.
 
-        None where neither more nor less of the metric is better.
+        Without metrics of which neither more nor less is better.
         """
         ranked = {key for key in self.metrics if key in PROTOCOL or self.columns[key].better}
         return {key: paired.family(self._pairs(self.ranked, key)) if key in ranked else {} for key in self.metrics}
 
     @cached_property
     def pairs(self) -> dict[str, dict[tuple[str, str], Judged]]:
-        """For each of COMPARED all of its pairs."""
+        """`all_pairs` for each metric in COMPARED."""
         return {metric: self.all_pairs(metric) for metric in COMPARED}
 
     def all_pairs(self, metric: str) -> dict[tuple[str, str], Judged]:
-        """The contests, and every pair with an anchor or an oracle: a family of their own."""
+        """The pairs of contestants, and every pair with an anchor or an oracle, which are a second family."""
         return self.contests.get(metric, {}) | self._references(metric)
 
     def judged(self, metric: str, a: str, b: str) -> Judged | None:
-        """``a`` against ``b``, whichever of them is listed first; None where they share no seed."""
+        """The test of ``a`` against ``b``, in this order; None where they share no seed."""
         pairs = self.pairs[metric] if metric in COMPARED else self.all_pairs(metric)
         return pairs.get((a, b)) or (pairs[b, a].turned if (b, a) in pairs else None)
 
@@ -105,7 +105,7 @@ class Leaderboard:
 
     @property
     def resolution(self) -> float | None:
-        """The smallest difference in the headline metric that this board would show with probability 0.8."""
+        """The smallest difference in the headline metric that this board detects with probability 0.8."""
         return paired.resolution([judged.pair for judged in self.contests[HEADLINE].values()])
 
     def bold(self, row: Row, metric: str) -> bool:
@@ -115,7 +115,7 @@ class Leaderboard:
 
     @property
     def steady(self) -> bool:
-        """Whether times can be compared: those of no contestant vary between its seeds by more than a fifth."""
+        """Whether times can be compared: no contestant's vary by more than a fifth between seeds."""
         return all(row.steady for row in self.ranked)
 
     @cached_property
@@ -173,7 +173,7 @@ def _board(
 
 
 def find_row(board: Leaderboard, text: str, among: Sequence[Row] | None = None) -> Row | None:
-    """The row of the method spec ``text``, however it is spelled: its defaults are those of the board."""
+    """The row of the method spec ``text``; the spec need not be canonical, as it is resolved for this board."""
     rows = {row.contender: row for row in (board.ranked + board.unranked if among is None else among)}
     if text in rows or ":" not in text or not rows:
         return rows.get(text)

@@ -1,4 +1,4 @@
-"""Rows for `list` and `data list`."""
+"""The rows that `list` and `data list` print."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _method(name: str) -> Line:
 
 
 def searched(name: str) -> list[str]:
-    """What `tune` searches of the method ``name``, a line each setting; nothing where it does not train."""
+    """The search space of the method ``name``, one line for each setting; nothing where it does not train."""
 
     def make() -> list[str]:
         from ..search import AROUND, SHARED
@@ -54,7 +54,7 @@ def evaluators() -> list[Line]:
 
 def _evaluator(name: str) -> Line:
     try:
-        member = judges().members.get(name)  # its file's first line, loaded or not
+        member = judges().members.get(name)  # the first docstring line, from the file where the evaluator is not loaded
         says = (member and member.says) or judges().describe(name, ("version", "__doc__"))
     except DataError as error:
         return name, "broken", str(error)
@@ -62,7 +62,7 @@ def _evaluator(name: str) -> Line:
 
 
 def datasets(root: Path) -> list[Line]:
-    """Name, whether it is ready, size on disk and place of every dataset."""
+    """Name, state (ready or missing), size on disk and path of every dataset."""
     rows: list[Line] = []
     for name, track in known(root).items():
         if track.embedded:
@@ -85,7 +85,7 @@ def datasets(root: Path) -> list[Line]:
 
 
 def experiments(out: Path) -> list[Line]:
-    """Name, size and title of every experiment file; what is wrong with one that cannot be read."""
+    """Name, number of cells and claims, and title of every experiment file; the error for one that cannot be read."""
     rows: list[Line] = []
     for name, path in sorted(files.known(out.absolute().parent).items()):
         try:

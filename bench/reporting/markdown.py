@@ -1,4 +1,4 @@
-"""A leaderboard as Markdown: its table with notes, the tables below it, its figures, and the legend of all."""
+"""A leaderboard as Markdown: its table with notes, further tables, figures, and the legend."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TITLES = {  # of the figures of a leaderboard
 
 
 def legend(boards: Sequence[Leaderboard], devices: set[str]) -> str:
-    """What the numbers of ``boards`` mean, measured on ``devices``."""
+    """The legend of the tables of ``boards``, whose cells ran on ``devices``."""
     small = any(row.test_interval(metrics.HEADLINE) for board in boards for row in board.rows)
     notes = dict.fromkeys(column.note for board in boards for column in board.columns.values() if column.note)
     known = " and ".join(sorted(devices)) or "no machine yet"
@@ -41,12 +41,12 @@ def legend(boards: Sequence[Leaderboard], devices: set[str]) -> str:
 
 
 def figures(board: Leaderboard) -> dict[str, plots.Figure]:
-    """Those of a leaderboard, by name; none of trials, which are many: of these `tuning` has the figure."""
+    """The figures of a leaderboard by name; none for a board of trials, which has its figure in `tuning`."""
     return {} if board.judged_on else plots.of_board(board) | sweep_plots.of_board(board)
 
 
 def text(board: Leaderboard, only: Sequence[str]) -> str:
-    """The table of a leaderboard, with the columns that the patterns ``only`` name, and its notes."""
+    """The table of a leaderboard, with the columns that match the patterns ``only``, and its notes."""
     notes = [f"[{number}] published, not ranked: {note}" for number, note in enumerate(tables.published_notes(board), 1)]
     notes += [f"Judged on {board.judged_on}."] if board.judged_on else []
     notes += [f"Only the columns that `report --columns` chose: {', '.join(only)}."] if only != columns.ALL else []
@@ -101,7 +101,7 @@ def images(board: Leaderboard, names: Sequence[str]) -> list[str]:
 
 
 def slug(board: Leaderboard) -> str:
-    """A leaderboard's title as the beginning of its figures' file names."""
+    """A leaderboard's title as the prefix of its figures' file names."""
     return plain(f"{board.track}-{board.backbone}-{board.budget}")
 
 

@@ -1,4 +1,4 @@
-"""Fills tables into the user's Markdown files between pairs of markers. All other files are left alone."""
+"""Fills tables into the user's Markdown files, between pairs of markers. Files without markers are not changed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ MARKERS = tuple(f"<!-- {kind} ".encode() for kind in KINDS)
 
 
 def read(out: Path) -> tuple[dict[Path, str], list[str]]:
-    """The text of each Markdown file with a marker, in ``out``'s parent and in ``docs`` there; a line for each unreadable one."""
+    """The text of each Markdown file with a marker, in the parent of ``out`` and its ``docs``; a line on each unreadable"""
     texts, problems = {}, []
     beside = out.absolute().parent
     for path in sorted([*beside.glob("*.md"), *beside.glob("docs/*.md")]):
-        if path.name.startswith(".") or not path.is_file():  # a system's, an editor's, or no file at all
+        if path.name.startswith(".") or not path.is_file():  # a hidden file of a system or editor, or no file
             continue
         try:
             content = path.read_bytes()
@@ -34,7 +34,7 @@ def read(out: Path) -> tuple[dict[Path, str], list[str]]:
 
 
 def filled(text: str, out: Path, made: Callable[[str, str], str | None]) -> str:
-    """``text`` with the sections of the folder ``out`` made again, by kind and name; None leaves one as it is."""
+    """``text`` with the sections of the folder ``out`` replaced by ``made(kind, name)``; None keeps a section as it is."""
 
     def section(match: re.Match[str], kind: str) -> str:
         content = made(kind, match["name"])

@@ -1,4 +1,4 @@
-"""The page: one HTML file that holds all it shows, for a browser without a network."""
+"""The page: one self-contained HTML file that works in a browser without a network."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from .leaderboard import Leaderboard
 from .paired import Judged
 from .row import Row
 
-CURVE_NUMBERS = 500_000  # of all records together; more make the page slow to load
+CURVE_NUMBERS = 500_000  # most numbers in all curves together; more make the page slow to load
 MEAN_POINTS = 60
 MOST_POINTS, FEWEST_POINTS = 100, 6
-LEFT_OUT = ("step", "epoch")  # both follow from progress
+LEFT_OUT = ("step", "epoch")  # of curves, as both follow from progress
 SCRIPTS = ("state.js", "table.js", "charts.js", "matrix.js", "agreement.js", "record.js", "sweeps.js", "across.js", "main.js")
 
 
 class Pool:
-    """Values that many records share, each kept once."""
+    """A list of values that many records share, each stored once; `place` is the index of a value."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
@@ -43,7 +43,7 @@ class Pool:
 def html(
     boards: Sequence[Leaderboard], judged: Sequence[experiments.Assessed] = (), running: dict[str, Any] | None = None
 ) -> str:
-    """The whole page. With a status of what is ``running``, even an empty one, it reloads itself every few seconds."""
+    """The whole page. With a status ``running``, even an empty one, it reloads itself every few seconds."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
@@ -176,7 +176,7 @@ def _metrics(board: Leaderboard, row: Row) -> dict[str, Any]:
 
 
 def _mean_curves(row: Row) -> dict[str, dict[str, list[float | None]]]:
-    """For each key the mean over seeds against progress, and the mean time at which each place was reached."""
+    """By key the mean over seeds against progress, and the mean training time at each of these values of progress."""
     times = curves.mean(row.good, "seconds", points=MEAN_POINTS)
     found = {}
     for key in curves.keys(row.good):

@@ -1,15 +1,15 @@
 """Tests of differences: two methods on the same seeds and test images, and all pairs of a board.
 
-Run k of a method gets image i right or wrong. The difference of two methods varies with the seed and with the image,
-and is to hold for other seeds and for other test images. Its variance is therefore the sum of two parts:
+Run k of a method classifies image i correctly or not. The difference of two methods varies with the seed and with the image,
+and a claim should hold for other seeds and other test images. Its variance is therefore the sum of two parts:
 
-* seeds: the variance of the n paired differences, divided by n. Three seeds estimate it badly, so that it is taken as at least
-  the mean over all pairs of the board's k methods, which has (k - 1)(n - 1) degrees of freedom (a randomised block design);
+* seeds: the variance of the n paired differences, divided by n. Three seeds estimate it badly, so it is replaced by the mean
+  over all pairs of the board's k methods if that is larger, with (k - 1)(n - 1) degrees of freedom (randomised block design);
 * images: the variance over the m test images of the mean difference of their outcomes, divided by m, with m - 1
-  degrees of freedom. The square of one image's weight is added: a handful of outcomes is no normal sample. Where a
-  record keeps no outcomes, the variance is that of two methods whose errors have nothing in common, which is more.
+  degrees of freedom. The square of one image's weight is added, as few outcomes are not a normal sample. Where a
+  record has no outcomes, the variance is that of two methods with independent errors, which is larger.
 
-The part of the variance that seeds and images share is in both, so that the sum is too large rather than too small
+Variance that seeds and images share is in both parts, so that the sum is too large rather than too small
 (the crossed design of Clark 1973, "The language-as-fixed-effect fallacy"). The critical value is Cochran and Cox's
 (1950): the mean of both Student quantiles weighted by the variances, which does not exceed its level (Mickey and Brown
 1966).
@@ -34,14 +34,14 @@ from ..metrics import LINEAR_TOP1, Metric
 from .stats import ENOUGH, LEVEL, holm, is_significant, probability_of_improvement
 
 Key = TypeVar("Key")
-EQUIVALENT = 0.01  # of accuracy: methods that surely differ by no more are called equal within 1 point
+EQUIVALENT = 0.01  # in accuracy: methods whose simultaneous interval is within it are called equal within 1 point
 POWER = 0.8
 SMALLEST_P = 1e-12
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A metric of one method: its value by seed, which test images were right (bool [m]) by seed, and m; None if unknown."""
+    """A metric of one method: its value by seed, the correct test images (bool [m]) by seed, and m, which is None if unknown."""
 
     values: Mapping[int, float]
     right: Mapping[int, np.ndarray] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Pair:
-    """Method a against method b on n seeds of both; without parts where n is below ENOUGH."""
+    """Method a against method b on the n seeds of both; parts are empty where n is below ENOUGH."""
 
     difference: float  # mean of a - b
     n: int
@@ -68,7 +68,7 @@ class Pair:
 
     @property
     def gain(self) -> float:
-        """The difference, above zero where a is better."""
+        """The difference with the sign that is positive where a is better."""
         return -self.difference if self.metric.better == "lower" else self.difference
 
     @property
@@ -77,7 +77,7 @@ class Pair:
         return math.sqrt(sum(part.variance for part in self.parts))
 
     def margin(self, level: float) -> float | None:
-        """Half the width of the interval that misses the difference with probability ``level`` at most."""
+        """Half the width of the interval with a coverage of at least 1 - ``level``."""
         if not self.parts:
             return None
         total = sum(part.variance for part in self.parts)
@@ -92,7 +92,7 @@ class Pair:
 
     @property
     def p(self) -> float | None:
-        """Two-sided: the level at which the interval just reaches zero; at least SMALLEST_P, never zero."""
+        """The two-sided p-value: the level at which the interval just reaches zero; at least SMALLEST_P."""
         if not self.parts:
             return None
         if self.difference == 0:
@@ -102,14 +102,14 @@ class Pair:
             return SMALLEST_P
 
         low, high = math.log(SMALLEST_P), 0.0
-        while high - low > 1e-12:  # the margin falls with the level; scipy.optimize alone takes longer to import
+        while high - low > 1e-12:  # bisection, as the margin falls with the level; importing scipy.optimize takes longer
             middle = (low + high) / 2
             low, high = (middle, high) if (self.margin(math.exp(middle)) or 0.0) > distance else (low, middle)
         return math.exp((low + high) / 2)
 
 
 def compare(a: Sample, b: Sample) -> Pair | None:
-    """Two methods alone, on the seeds that both have; None where there is no such seed."""
+    """Compare two methods without a board, on the seeds that both have; None where there are none."""
     return all_pairs({"a": a, "b": b}).get(("a", "b"))
 
 
@@ -145,14 +145,14 @@ def _compare(a: Sample, b: Sample) -> Pair | None:
 
 
 def _seeds(differences: np.ndarray, a: Sample, b: Sample) -> Part:
-    """The variance over seeds: of a standard deviation of at least one test image."""
+    """The part of the seeds, from a standard deviation of at least one test image."""
     n, sizes = len(differences), [size for size in (a.images, b.images) if size]
     least = 1 / min(sizes) if sizes else 0.0
     return Part(max(float(np.var(differences, ddof=1)), least**2) / n, n - 1)
 
 
 def _images(a: Sample, b: Sample, seeds: Sequence[int]) -> tuple[Part, ...]:
-    """The variance over test images; nothing where their number is not known."""
+    """The part of the test images; nothing where their number is unknown."""
     if not all(s in a.right and s in b.right and len(a.right[s]) == len(b.right[s]) for s in seeds):
         return _unrelated(a, b, seeds)
     differences = np.array([a.right[s].astype(np.float64) - b.right[s] for s in seeds])
@@ -162,7 +162,7 @@ def _images(a: Sample, b: Sample, seeds: Sequence[int]) -> tuple[Part, ...]:
 
 
 def _unrelated(a: Sample, b: Sample, seeds: Sequence[int]) -> tuple[Part, ...]:
-    """The variance over test images if the errors of a and b were independent of each other."""
+    """The part of the test images under the assumption that the errors of a and b are independent."""
     if not (a.images and b.images):
         return ()
     m = min(a.images, b.images)
@@ -172,11 +172,11 @@ def _unrelated(a: Sample, b: Sample, seeds: Sequence[int]) -> tuple[Part, ...]:
 
 @dataclass(frozen=True)
 class Judged:
-    """A pair among its family of tests."""
+    """A pair with its results within a family of tests."""
 
     pair: Pair
     p: float | None  # Holm's
-    margin: float | None  # half the width of the interval that holds for all pairs of the family at once (Bonferroni)
+    margin: float | None  # half the width of the simultaneous interval for all pairs of the family (Bonferroni)
 
     @property
     def turned(self) -> Judged:
@@ -187,7 +187,7 @@ class Judged:
 
     @property
     def verdict(self) -> str:
-        """Of a against b: better, worse, equal within 1 point, not distinguishable, or too few seeds."""
+        """The verdict on a against b: better, worse, equal within 1 point, not distinguishable, or too few seeds."""
         if self.p is None or self.margin is None:
             return "too few seeds"
         if is_significant(self.p):
@@ -197,7 +197,7 @@ class Judged:
 
 
 def family(pairs: Mapping[Key, Pair]) -> dict[Key, Judged]:
-    """Every pair judged as one of ``pairs``; those of too few seeds are no tests."""
+    """Judge every pair as a member of the family ``pairs``; pairs with too few seeds are not tested."""
     ps = {key: p for key, pair in pairs.items() if (p := pair.p) is not None}
     adjusted = dict(zip(ps, holm(list(ps.values())), strict=True))
     level = (1 - LEVEL) / max(1, len(ps))
@@ -206,7 +206,7 @@ def family(pairs: Mapping[Key, Pair]) -> dict[Key, Judged]:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a method stands among its rivals."""
+    """The rank of a method and its interval."""
 
     rank: int  # by the mean
     best: int  # ends of the rank's interval
@@ -219,10 +219,10 @@ class Standing:
 
 
 def standings(methods: Mapping[str, Sample], judged: Mapping[tuple[str, str], Judged]) -> dict[str, Standing]:
-    """The standing of every method that has ENOUGH seeds, from the board's family of tests.
+    """The standing of every method with at least ENOUGH seeds, from the board's family of tests.
 
-    Interval of a rank: one more than the rivals that are significantly better, to all but those that are
-    significantly worse (after Al Mohamad, Goeman and van Zwet 2022).
+    The interval of a rank goes from 1 + the number of significantly better rivals to the number of methods minus that of
+    significantly worse rivals (after Al Mohamad, Goeman and van Zwet 2022).
     """
     claimed = [name for name, sample in methods.items() if len(sample.values) >= ENOUGH]
     names = sorted(claimed, key=lambda name: (_to_sort(methods[name]), name))
@@ -244,9 +244,9 @@ def _better_first(key: tuple[str, str], judged: Judged) -> tuple[str, str]:
 
 
 def resolution(pairs: Sequence[Pair]) -> float | None:
-    """The smallest difference that a board of these ``pairs`` shows with probability POWER, by its median pair.
+    """The smallest difference that a board of these ``pairs`` detects with probability POWER, for its median pair.
 
-    That is the margin of Holm's first step and the normal quantile of POWER times the standard error.
+    It is the margin of Holm's first step plus the normal quantile of POWER times the standard error.
     """
     level = (1 - LEVEL) / max(1, len(pairs))
     found = [margin + float(special.ndtri(POWER)) * pair.error for pair in pairs if (margin := pair.margin(level)) is not None]

@@ -17,7 +17,7 @@ from . import curves
 from .leaderboard import Leaderboard
 from .row import Row
 
-STYLE = 3  # changes whenever the look of a figure does
+STYLE = 3  # raise it with any change of the look of figures
 OURS = re.compile(rb"shows [0-9a-f]{64}")
 SETTINGS: Any = {
     "svg.hashsalt": "bench",
@@ -26,17 +26,17 @@ SETTINGS: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
-# Okabe and Ito's colours, which stay apart for most eyes, then line styles
+# Okabe and Ito's colours, which most colour-blind readers can distinguish, then line styles
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "osD^"
 DASHES = ("-", "--", ":", "-.")
-# what a detection figure shows of the curve's detect_ keys
+# the keys of a curve that a detection figure shows, without their prefix detect_
 DETECTION = {"precision": "precision of pairs", "recall": "recall of pairs", "nmi": "NMI", "accepted": "accepted"}
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure before it is drawn: what it shows, and how. Its file has a digest of what it shows."""
+    """A figure before it is drawn: its data, and the function that draws them. Its file contains a digest of the data."""
 
     shows: Any  # plain values
     draw: Callable[[Any, Any], None]  # (axes, shows)
@@ -47,7 +47,7 @@ class Figure:
         return hashlib.sha256(json.dumps([STYLE, name, self.shows], sort_keys=True).encode()).hexdigest()
 
     def is_drawn(self, path: Path) -> bool:
-        """Whether ``path`` shows just this; whichever version of Matplotlib drew it."""
+        """Whether ``path`` has the same digest, independent of the version of Matplotlib that drew it."""
         return path.is_file() and self.digest.encode() in path.read_bytes()
 
     def save(self, path: Path) -> None:
@@ -74,7 +74,7 @@ def is_ours(path: Path) -> bool:
 
 
 def of_board(board: Leaderboard) -> dict[str, Figure]:
-    """The figures of a leaderboard by their names; those that have something to show."""
+    """The figures of a leaderboard by name, without those that would be empty."""
     found = {
         "cost": (_cost_points(board), accuracy_against_cost),
         "curves": (_curve_lines(board.ranked), learning_curves),
@@ -142,7 +142,7 @@ def rounded(value: float) -> float:
 
 
 def accuracy_against_cost(axes: Any, shows: dict[str, Any]) -> None:
-    """One point a contestant with its interval; those on the Pareto front are filled and joined."""
+    """One point for each contestant with its interval; points on the Pareto front are filled and joined."""
     points = shows["shown"]
     front = sorted((p["time"], p["percent"]) for p in points if p["front"])
     if front:
@@ -156,7 +156,7 @@ def accuracy_against_cost(axes: Any, shows: dict[str, Any]) -> None:
 
 
 def learning_curves(axes: Any, shows: dict[str, Any]) -> None:
-    """Held-out kNN accuracy over progress: the mean over seeds, and a band from the worst to the best seed."""
+    """Held-out kNN accuracy against progress: the mean over seeds, and a band from the worst to the best seed."""
     for i, line in enumerate(shows["shown"]):
         dash, colour = DASHES[i // len(COLOURS) % len(DASHES)], COLOURS[i % len(COLOURS)]
         axes.plot(line["progress"], line["percent"], dash, color=colour, label=line["method"])
@@ -166,7 +166,7 @@ def learning_curves(axes: Any, shows: dict[str, Any]) -> None:
 
 
 def detection_quality(axes: Any, shows: dict[str, Any]) -> None:
-    """The quality of each method's detections over progress, mean over seeds: a colour a method, a style a measure."""
+    """The quality of detections against progress, mean over seeds: a colour for each method, a line style for each measure."""
     lines = shows["shown"]
     methods = list(dict.fromkeys(line["method"] for line in lines))
     for line in lines:

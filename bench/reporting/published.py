@@ -1,4 +1,4 @@
-"""Published numbers: shown next to ours for orientation, never mixed with them, never ranked."""
+"""Published numbers: tables show them next to the harness's own for orientation, and never rank them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FILE = "published.csv"
 
 @dataclass(frozen=True)
 class Published:
-    """One number published by others; ``value`` in percent, under a protocol that is not ours."""
+    """A number published by others, under their own protocol; ``value`` is in percent."""
 
     dataset: str
     backbone: str
@@ -64,6 +64,6 @@ def _number(text: str) -> float | None:
 
 
 def of_board(rows: list[Published], track: str, backbone: str, budget: str) -> list[Published]:
-    """What is published on a track and backbone: of the same budget where there is any, else of other budgets."""
+    """The published numbers of a track and backbone: those of the same budget if there are any, else of other budgets."""
     here = [row for row in rows if (row.dataset, row.backbone) == (track, backbone)]
     return [row for row in here if row.budget == budget] or here

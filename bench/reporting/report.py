@@ -1,4 +1,4 @@
-"""Everything that follows from the records (and measured speed) alone: Markdown, CSV, LaTeX, figures and the page."""
+"""The report: all files made from the records (and measured speeds): Markdown, CSV, LaTeX, figures and the page."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from .leaderboard import Leaderboard
 
 __all__ = ["PAGE", "Files", "outdated", "render", "write"]
 
-PAGE = "index.html"  # large, so it is made where it is looked at and not kept under version control
+PAGE = "index.html"  # large, so it is not under version control; each user makes it
 OURS = (*(f"*-{name}" for name in markdown.TITLES), "*-sweep-*", "*-grid-*", "*-tuning")
 
 
 def render(out: Path, following: bool = False, png: bool = False, only: Sequence[str] | None = None) -> tuple[Files, list[str]]:
-    """Every file that follows from the records in ``out``, and a line for each thing there that cannot be read.
+    """Every file of the report on the records in ``out``, and a line for each file that cannot be read.
 
-    ``following`` a run, the page shows what it does now and loads itself again; ``png`` adds the figures as PNG. Tables, not the
-    page and the CSV files, have the columns that the patterns ``only`` name, which a file keeps for the next time; None takes
-    those of the file. `UserError` where ``only`` has a pattern that names none.
+    With ``following``, the page shows the status of a run in progress and reloads itself; ``png`` adds the figures as PNG.
+    Tables (not the page and the CSV files) have the columns that match the patterns ``only``, which are kept in columns.txt;
+    None takes the patterns from there. `UserError` where a pattern in ``only`` matches no column.
     """
     found, problems = records.read_all(out)
     boards = leaderboard.build(found, published.read(out, problems.append))
@@ -69,7 +69,7 @@ def render(out: Path, following: bool = False, png: bool = False, only: Sequence
 def _columns(
     out: Path, boards: Sequence[Leaderboard], only: Sequence[str] | None, warn: Callable[[str], None]
 ) -> tuple[Sequence[str], Files]:
-    """The patterns of columns, and the file that keeps ``only``."""
+    """The patterns of columns, and the file columns.txt where ``only`` is given."""
     patterns = columns.read(out, warn) if only is None else only or columns.ALL
     shown = boards if patterns != columns.ALL else ()
     unknown = columns.unknown([(board, list(map(str, tables.table(board)))) for board in shown], patterns)
@@ -98,7 +98,7 @@ def _whole(
 def _documents(
     out: Path, boards: Sequence[Leaderboard], texts: Mapping[str, str], legend: str, warn: Callable[[str], None]
 ) -> Files:
-    """The documents beside ``out`` that have marked places for tables, with these filled."""
+    """The documents next to ``out`` with markers for tables, with the tables filled in."""
 
     def made(kind: str, name: str) -> str | None:
         ours = [board for board in boards if f"{board.track}/{board.backbone}/{board.budget}/".startswith(f"{name}/")]
@@ -133,7 +133,7 @@ def _experiment(out: Path, judged: experiments.Assessed, png: bool) -> Files:
 
 
 def _searches(out: Path, tuned: Sequence[tuning.Tuned], png: bool) -> Files:
-    """Of all searches one text, which goes with the last of them, and a figure each."""
+    """The file tuning.md of all searches, which is removed with the last of them, and a figure for each."""
     if not tuned:
         return {}
     made_by = "Made by `python -m bench report` from the records beside this file; do not edit."

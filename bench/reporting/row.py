@@ -1,4 +1,4 @@
-"""Rows of a leaderboard: the records of a contender, its values by seed, and what they cost."""
+"""Rows of a leaderboard: the records of a contender, its values by seed, and its costs."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from . import stats
 from .paired import Sample
 from .stats import Ends, Interval
 
-STEADY = 1.2  # longest training time over shortest, beyond which other work on the machine has spoiled it
-SMALL_TEST = 5000  # images, up to which the test split's own interval is worth showing
+STEADY = 1.2  # longest over shortest training time of a row; beyond it, other work on the machine disturbed the times
+SMALL_TEST = 5000  # largest test split, in images, for which its own interval is shown
 
 
 @dataclass(eq=False)
 class Row:
-    """A contender on a leaderboard: its records, its values by seed, and the median of what they cost."""
+    """A contender on a leaderboard: its records, its values by seed, and its median costs."""
 
     contender: str
     role: str
     uses_labels: bool
     records: list[Record]
-    stale: list[str] = field(default_factory=list)  # why its records are kept out of ranks
-    tuned: int = 0  # of how many trials of a search it is the best
+    stale: list[str] = field(default_factory=list)  # why its records are stale, and so not ranked
+    tuned: int = 0  # number of trials of the search that it won; 0 where it won none
 
     @cached_property
     def good(self) -> list[Record]:
@@ -36,7 +36,7 @@ class Row:
 
     @cached_property
     def values(self) -> defaultdict[str, dict[int, float]]:
-        """By metric and seed; nothing for a metric that no record has."""
+        """Values by metric and seed; empty for a metric that no record has."""
         found: defaultdict[str, dict[int, float]] = defaultdict(dict)
         for r in self.good:
             for metric, value in r.metrics.items():
@@ -55,7 +55,7 @@ class Row:
 
     @property
     def marks(self) -> list[str]:
-        """Marks at the row's name, such as stale or collapsed."""
+        """Marks behind the row's name, such as stale or collapsed."""
         found = [
             f"tuned, T = {self.tuned}" if self.tuned else "",
             "uses labels" if self.uses_labels else "",
@@ -67,12 +67,12 @@ class Row:
 
     @property
     def own_recipe(self) -> str:
-        """The source of a recipe that is not the track's; empty where it is."""
+        """The source of the method's own recipe; empty where it uses the track's."""
         return next((r.recipe["own_recipe"] for r in self.good if "own_recipe" in r.recipe), "")
 
     @property
     def _collapse(self) -> str:
-        """How many of its seeds ended with embeddings that are almost the same."""
+        """The mark for seeds with collapsed embeddings."""
         count = sum(r.collapsed for r in self.good)
         if not count:
             return ""
@@ -80,19 +80,19 @@ class Row:
 
     @property
     def failed(self) -> dict[str, int]:
-        """How many cells ended otherwise than well, by their status."""
+        """The number of cells that are not ok, by status."""
         return dict(sorted(Counter(r.status for r in self.records if r.status != "ok").items()))
 
     @cached_property
     def columns(self) -> dict[str, Metric]:
-        """Those that its records have beyond the protocol's, by key."""
+        """The columns of its records beyond the protocol's, by key."""
         return columns((key for r in self.good for key in r.metrics), (r.evaluators for r in self.good))
 
     def declared(self, metric: str) -> Metric:
         return PROTOCOL.get(metric) or self.columns.get(metric) or Metric(metric, metric)
 
     def sample(self, metric: str) -> Sample:
-        """What the tests of differences use of this row: seeds, and in a share of the test images these too."""
+        """The sample for tests of differences: values by seed and, for a metric that counts test images, their outcomes."""
         declared = self.declared(metric)
         if not counts_test_images(metric):
             return Sample(self.values[metric], metric=declared)
@@ -106,7 +106,7 @@ class Row:
         return stats.interval(values) if values else None
 
     def test_interval(self, metric: str) -> Ends | None:
-        """How far another test split of this size might move a mean accuracy; None where the split is large or unknown."""
+        """Wilson's interval of a mean accuracy for another test split of this size; None where the split is large or unknown."""
         if not counts_test_images(metric):
             return None
         sizes = {r.data.get("test") for r in self.good}

@@ -1,4 +1,4 @@
-"""Searches that the records hold: the trials on the dev form of a track, and the contenders that won them."""
+"""Finds searches in the records: trials on the dev form of a track, and the contenders that won them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..records import Record
 if TYPE_CHECKING:
     from .leaderboard import Leaderboard
 
-SEEDS = 1000  # the first seed of trials; those of a board are smaller, and so fresh
+SEEDS = 1000  # the first seed of trials; those of leaderboards are smaller, so that no trial has used them
 WORST = 0.0  # accuracy of a trial that failed or collapsed
 
 
@@ -43,7 +43,7 @@ class Trial:
 class Search:
     """The first trials around the contender ``base``, as many as have records without a gap."""
 
-    track: str  # where the winner competes
+    track: str  # the track, without dev, on which the winner competes
     backbone: str
     budget: str  # of a trial
     base: str
@@ -51,11 +51,11 @@ class Search:
 
     @property
     def winner(self) -> str:
-        """Of equal ones the earliest."""
+        """The contender of the best trial; the first of equals."""
         return max(self.trials, key=lambda trial: trial.accuracy).contender
 
     def first(self, number: int) -> Search:
-        """The same search when it had so many trials."""
+        """The search with its first ``number`` trials only."""
         return replace(self, trials=self.trials[:number])
 
     def expected_best(self) -> list[float]:
@@ -68,12 +68,12 @@ class Search:
 
 
 def of_boards(boards: Sequence[Leaderboard]) -> list[Search]:
-    """Every search of which two trials or more have records."""
+    """Every search with records of at least two trials."""
     return [search for board in boards if (spec := _spec(board.track)) and spec.dev for search in _of_board(board, spec)]
 
 
 def is_dev(track: str) -> bool:
-    """Whether trials compete there, and no contestants of a leaderboard."""
+    """Whether the track is a dev form, where trials are run."""
     spec = _spec(track)
     return spec is not None and spec.dev
 
@@ -110,7 +110,7 @@ def _names(tried: dict[str, Trial], base: str) -> list[str]:
 
 
 def grouped(searches: Sequence[Search]) -> list[list[Search]]:
-    """Those of one track, backbone and budget of trials together, in the order of their contenders."""
+    """The searches grouped by track, backbone and budget of trials, each group in the order of its contenders."""
     found = sorted(searches, key=lambda search: (*_place(search), search.base))
     return [list(group) for _, group in groupby(found, _place)]
 
@@ -120,7 +120,7 @@ def _place(search: Search) -> tuple[str, str, str]:
 
 
 def finals(group: Sequence[Search], boards: Sequence[Leaderboard]) -> list[Leaderboard]:
-    """The leaderboards on which the winners of a group compete, not those that hold no more than defaults that won."""
+    """The leaderboards on which winners of a group compete, without those where all of these are defaults."""
     ours = [board for board in boards if (board.track, board.backbone) == (group[0].track, group[0].backbone)]
     winners = {search.winner for search in group}
     changed = winners - {search.base for search in group} or winners
@@ -128,7 +128,7 @@ def finals(group: Sequence[Search], boards: Sequence[Leaderboard]) -> list[Leade
 
 
 def mark(boards: Sequence[Leaderboard]) -> None:
-    """Tell the winners' rows of how many trials they are the best."""
+    """Set `Row.tuned` of the winners' rows."""
     for group in grouped(of_boards(boards)):
         trials = {search.winner: len(search.trials) for search in group}
         for row in (row for board in finals(group, boards) for row in board.rows):

@@ -1,4 +1,4 @@
-"""What all records together have cost: hours by device, and energy where it was measured."""
+"""The total cost of all records: hours by device, and energy where it was measured."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PARTS = ("train_seconds", "eval_seconds", "compile_seconds", "checkpoint_seconds
 
 @dataclass
 class Spent:
-    """Hours by the clock of each device, GPUs first; kWh of the cells whose energy was measured, None without any."""
+    """Wall-clock hours of each device, GPUs first; kWh of the cells whose energy was measured, None if there are none."""
 
     gpu_hours: dict[str, float] = field(default_factory=dict)
     cpu_hours: dict[str, float] = field(default_factory=dict)
@@ -41,5 +41,5 @@ def total(records: Iterable[Record]) -> Spent:
 
 
 def seconds(record: Record) -> float:
-    """What the cell took by the clock."""
+    """The wall-clock time of the cell."""
     return sum(record.cost.get(part) or 0.0 for part in PARTS)

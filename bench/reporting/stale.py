@@ -1,7 +1,7 @@
 """Stale records: made under settings, a protocol, data or a state format that differ from today's code.
 
-Today's recipe is resolved again from what the user had given (not from what the record resolved to), so that a
-changed default, a new or vanished setting and a changed augmentation all show. No data is read for it.
+Today's recipe is resolved from the settings that the user gave, not from the recipe in the record: so it shows changed
+defaults, new or removed settings, and changed augmentation. No data are read.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from ..datasets.errors import DataError
 from ..errors import UserError
 from ..records import Record
 
-if TYPE_CHECKING:  # today's recipes may be known without torch
+if TYPE_CHECKING:  # `remembered` may know today's recipes, without torch
     from ..recipe import Recipe
 
 SHOWN = 3  # differing settings that a reason names
 
 
 def reasons(records: Sequence[Record]) -> list[list[str]]:
-    """For each record why it is stale, in words; nothing where it is not."""
+    """For each record the reasons why it is stale; empty where it is not."""
     usual = _usual_fingerprints(records)
     return [_of_code(record) + _of_data(record, usual.get(record.track), "most records of this track have") for record in records]
 
 
 def against(record: Record, recipe: Recipe, fingerprint: str) -> list[str]:
-    """Why ``record`` is stale, given the recipe and data of a run that is about to start."""
+    """Why ``record`` is stale against the recipe and data of a run that is about to start."""
     return _versions(record) + _settings(record.recipe, recipe.as_dict()) + _of_data(record, fingerprint, "today")
 
 
 def _of_code(record: Record) -> list[str]:
     why = _versions(record)
-    if record.role == "external":  # no recipe of today's made it
+    if record.role == "external":  # it has no recipe
         return why
     try:
         today = recorded.today(record)
@@ -46,7 +46,7 @@ def _of_code(record: Record) -> list[str]:
 
 
 def _take_over(found: dict[str, Any], today: dict[str, Any]) -> dict[str, Any]:
-    """For a record with too little information, such as that of a cell that failed early: take its settings as given."""
+    """For a record without a full recipe, such as that of a cell that failed early, assume today's settings."""
     sections = {
         name: {key: found.get(name, {}).get(key, value) for key, value in today[name].items()} for name in ("config", "training")
     }
@@ -91,7 +91,7 @@ def _of_data(record: Record, fingerprint: str | None, whose: str) -> list[str]:
 
 
 def _usual_fingerprints(records: Sequence[Record]) -> dict[str, str]:
-    """The data that most records of a track were made on: the data itself may not be on this machine."""
+    """By track the fingerprint of most of its records, as the data need not be on this machine."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for record in records:
         if record.data.get("fingerprint"):

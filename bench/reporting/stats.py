@@ -16,14 +16,14 @@ import numpy as np
 from scipy import special
 
 LEVEL = 0.95
-ENOUGH = 3  # seeds, below which nothing is claimed
-ENOUGH_FOR_BOOTSTRAP = 8  # below it a resample holds too few distinct values
+ENOUGH = 3  # seeds; nothing is claimed from fewer
+ENOUGH_FOR_BOOTSTRAP = 8  # seeds; resamples of fewer have too few distinct values
 RESAMPLES = 2000
-BOOTSTRAP_SEED = 20211017  # one set of resamples for everybody: same records, same numbers
+BOOTSTRAP_SEED = 20211017  # fixed, so that the same records give the same numbers
 
 
 class Interval(NamedTuple):
-    """A mean over n seeds with the half width of its 95% interval; None below ENOUGH seeds."""
+    """A mean over n seeds with the half width of its 95% interval, None below ENOUGH seeds."""
 
     mean: float
     half: float | None
@@ -47,7 +47,7 @@ def interval(values: Sequence[float]) -> Interval:
 
 @cache
 def _quantile(n: int) -> float:
-    """Student's quantile for n values; kept, as thousands of pairs share it."""
+    """Student's quantile for n values; cached, as thousands of pairs use it."""
     return float(special.stdtrit(n - 1, (1 + LEVEL) / 2))
 
 
@@ -89,7 +89,7 @@ def _bca(rows: np.ndarray) -> Any:
 
 
 def probability_of_improvement(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray) -> float:
-    """Share of all pairs of runs in which a's is better, ties counting half (Agarwal et al. 2021, section 4.3)."""
+    """Share of all pairs of runs in which that of a is better; ties count half (Agarwal et al. 2021, section 4.3)."""
     return float(np.mean(np.sign(np.subtract.outer(a, b)) + 1) / 2)
 
 
@@ -108,7 +108,7 @@ def is_significant(p: float) -> bool:
 
 
 def wilson(accuracy: float, images: int) -> Ends:
-    """Wilson's 95% interval of an accuracy measured on so many test images: what another test split might have given."""
+    """Wilson's 95% interval of an accuracy on ``images`` test images: the range that another test split might give."""
     right, z = round(accuracy * images), float(special.ndtri((1 + LEVEL) / 2))
     share, scale = right / images, 2 * (images + z**2)
     centre, reach = (2 * right + z**2) / scale, z / scale * math.sqrt(4 * images * share * (1 - share) + z**2)

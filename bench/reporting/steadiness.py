@@ -12,14 +12,14 @@ from ..metrics import LINEAR_TOP1, Metric
 from .paired import POWER, Sample
 from .stats import ENOUGH, LEVEL
 
-MOST_SEEDS = 1000  # beyond which no number of seeds is named
+MOST_SEEDS = 1000  # largest number of seeds that is reported
 
 
 @dataclass(frozen=True)
 class Steadiness:
     """The standard deviations over n seeds of a and b, compared by an F test (Snedecor and Cochran, 6.12), two-sided."""
 
-    difference: float  # ln of b's over a's: above zero where a is the steadier one
+    difference: float  # ln(b's / a's): above zero where a is steadier
     n: int
     metric: Metric = LINEAR_TOP1
 
@@ -51,7 +51,7 @@ class Steadiness:
 
 
 def compare(a: Sample, b: Sample) -> Steadiness | None:
-    """On the seeds that both have; None below two. No deviation counts as less than one test image."""
+    """Compare a and b on the seeds that both have; None below two. A deviation counts as at least one test image."""
     seeds = sorted(a.values.keys() & b.values.keys())
     if len(seeds) < 2:
         return None

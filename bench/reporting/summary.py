@@ -1,8 +1,8 @@
 """Over several tracks: mean accuracy, mean rank and probability of improvement, with intervals from a stratified bootstrap.
 
-As Agarwal et al. 2021 (arXiv 2108.13264, section 4; their package rliable) have it: a task is a track, and in each resample the
-seeds of every method on every track are drawn anew, with replacement. Intervals are percentiles. They are about seeds alone:
-the tracks are taken as they are.
+As in Agarwal et al. 2021 (arXiv 2108.13264, section 4; their package rliable), with tracks as tasks: each resample draws the
+seeds of every method on every track anew, with replacement. Intervals are percentiles. They cover the choice of seeds, not
+the choice of tracks.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from . import searches, tables
 from .leaderboard import Leaderboard
 from .stats import BOOTSTRAP_SEED, ENOUGH, LEVEL, RESAMPLES, Ends
 
-Samples = Mapping[str, Sequence[np.ndarray]]  # by method: its values over seeds, float [n], on each track
+Samples = Mapping[str, Sequence[np.ndarray]]  # by method: for each track its values over seeds, float [n]
 
 
 class Estimate(NamedTuple):
-    """A number over tracks, and the ends of its interval; None below ENOUGH seeds."""
+    """A number over tracks, and the ends of its interval, None below ENOUGH seeds."""
 
     value: float
     bounds: Ends | None
@@ -32,7 +32,7 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True)
 class Summary:
-    """Contestants that compete on all of several tracks with one backbone and budget."""
+    """The contestants that several tracks share, with one backbone and budget."""
 
     backbone: str
     budget: str
@@ -41,7 +41,7 @@ class Summary:
 
     @property
     def seeds(self) -> int:
-        """The fewest of a method on a track."""
+        """The smallest number of seeds of a method on a track."""
         return min(len(values) for of_method in self.samples.values() for values in of_method)
 
     @property
@@ -54,7 +54,7 @@ class Summary:
 
 
 def of_boards(boards: Sequence[Leaderboard], metric: str = HEADLINE) -> list[Summary]:
-    """One summary for each backbone and budget with two tracks or more that share two contestants or more."""
+    """One summary for each backbone and budget with at least two tracks that share at least two contestants."""
     groups: dict[tuple[str, str], list[Leaderboard]] = defaultdict(list)
     for board in boards:
         if any(row.values[metric] for row in board.ranked) and not searches.is_dev(board.track):
@@ -80,14 +80,14 @@ def resampled(samples: Samples, times: int = RESAMPLES) -> dict[str, list[np.nda
 
 
 def mean_ranks(means: np.ndarray) -> np.ndarray:
-    """Ranks of methods by their means float [..., methods, tracks], ties sharing theirs, averaged over tracks: [..., methods]."""
+    """Ranks of methods by their means float [..., methods, tracks], averaged over ties and over tracks: [..., methods]."""
     above = means[..., None, :, :] > means[..., :, None, :]
     alike = means[..., None, :, :] == means[..., :, None, :]
     return (above.sum(-2) + (alike.sum(-2) + 1) / 2).mean(-1)
 
 
 def improvement(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> np.ndarray:
-    """Probability that a run of ``a`` beats one of ``b``, ties half, averaged over tracks: of values [..., n] and [..., m]."""
+    """Probability that a run of ``a`` beats one of ``b`` (ties count half), averaged over tracks; values [..., n], [..., m]."""
     by_track = [(np.sign(x[..., :, None] - y[..., None, :]) + 1).mean((-2, -1)) / 2 for x, y in zip(a, b, strict=True)]
     return np.mean(by_track, axis=0)
 
@@ -99,7 +99,7 @@ def bounds(draws: np.ndarray) -> Ends:
 
 
 class Line(NamedTuple):
-    """A method over the tracks; ``improvement`` over the first method, None of itself."""
+    """A method over the tracks; ``improvement`` is over the first method, and None for that one."""
 
     method: str
     mean: Estimate
@@ -108,7 +108,7 @@ class Line(NamedTuple):
 
 
 def numbers(summary: Summary) -> list[Line]:
-    """A line a method, that of the best mean rank first."""
+    """One line for each method, the best mean rank first."""
     names, samples = list(summary.samples), summary.samples
     found = np.array([[values.mean() for values in samples[name]] for name in names])
     ranks = mean_ranks(found)
@@ -128,7 +128,7 @@ def numbers(summary: Summary) -> list[Line]:
 
 
 def _bounds(samples: Samples, first: str) -> dict[str, tuple[Ends | None, ...]]:
-    """By method the intervals of its mean, its mean rank and its improvement over ``first``."""
+    """By method the intervals of its mean, mean rank and improvement over ``first``."""
     drawn = resampled(samples)
     means = np.stack([np.stack([values.mean(-1) for values in of_method], -1) for of_method in drawn.values()], -2)
     ranks = mean_ranks(means)
@@ -159,7 +159,7 @@ def _text(one: Estimate, form: str, scale: float = 1) -> str:
 
 
 def markdown(summaries: Sequence[Summary]) -> list[str]:
-    """A section of lines; nothing where there is no summary."""
+    """The lines of a section; none where there is no summary."""
     if not summaries:
         return []
     lines = ["## Over tracks", "", LEGEND, ""]
@@ -170,7 +170,7 @@ def markdown(summaries: Sequence[Summary]) -> list[str]:
 
 
 def page(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
-    """What the page shows of them, as plain values."""
+    """The summaries as plain values, for the HTML page."""
     return [{"title": one.title, "lines": table(one).to_dict("records"), "note": one.note} for one in summaries]
 
 

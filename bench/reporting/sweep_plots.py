@@ -1,4 +1,4 @@
-"""Figures of sweeps: a metric against the values of one number, or of two."""
+"""Figures of sweeps: a metric against the values of one setting, or of two."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _cells(board: Leaderboard, grid: Grid) -> dict[str, Any]:
 
 
 def against_value(axes: Any, shows: dict[str, Any]) -> None:
-    """The headline metric against the value, with the intervals of the seeds: a line a contender."""
+    """The headline metric against the value, with intervals over seeds: one line for each contender."""
     for i, line in enumerate(shows["lines"]):
         style = MARKERS[i % len(MARKERS)] + DASHES[i // len(COLOURS) % len(DASHES)]
         colour = COLOURS[i % len(COLOURS)]
@@ -58,7 +58,7 @@ def against_value(axes: Any, shows: dict[str, Any]) -> None:
 
 
 def _rooms(percent: list[float]) -> tuple[list[float], list[float]]:
-    """How far below and above each an interval may reach: no accuracy is below 0 or above 100."""
+    """The most that an interval may extend below and above each value, as accuracies are from 0 to 100."""
     return percent, [100 - value for value in percent]
 
 

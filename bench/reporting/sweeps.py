@@ -1,4 +1,4 @@
-"""Sweeps: contenders of one leaderboard that differ in the value of one number, or of two."""
+"""Sweeps: contenders of one leaderboard that differ in the value of one numeric setting, or of two."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from . import tables
 from .leaderboard import Leaderboard
 from .row import Row
 
-FEWEST = 3  # values that make a sweep of one number
+FEWEST = 3  # values of one setting that make a sweep
 Settings = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Rows against the values of one key, in lines of contenders that differ in nothing else."""
+    """Rows against the values of one key; the contenders of a line differ in nothing else."""
 
     key: str
     lines: dict[str, list[tuple[float, Row]]]  # by the contender without the key; values ascend
@@ -44,7 +44,7 @@ class Grid:
 
 
 def sweeps(board: Leaderboard) -> list[Sweep]:
-    """Every key of which some contender has FEWEST values or more, but for what a grid shows."""
+    """A sweep for every key of which some contender has at least FEWEST values, without those that a grid shows."""
     shown = [set(map(id, grid.rows.values())) for grid in grids(board)]
     found: dict[str, dict[str, list[tuple[float, Row]]]] = defaultdict(dict)
     for (key,), name, rows in _groups(board, 1):
@@ -55,7 +55,7 @@ def sweeps(board: Leaderboard) -> list[Sweep]:
 
 
 def grids(board: Leaderboard) -> list[Grid]:
-    """Every pair of keys of which a contender has all combinations of at least two values each."""
+    """A grid for every pair of keys of which a contender has all combinations of at least two values each."""
     found = [Grid(name, (keys[0], keys[1]), rows) for keys, name, rows in _groups(board, 2)]  # type: ignore[arg-type]
     return [grid for grid in found if _is_full(grid)]
 
@@ -66,7 +66,7 @@ def _is_full(grid: Grid) -> bool:
 
 
 def _groups(board: Leaderboard, size: int) -> Iterator[tuple[tuple[str, ...], str, dict[tuple[float, ...], Row]]]:
-    """For each choice of ``size`` keys the rows that agree in all others: by the values of these keys."""
+    """For each choice of ``size`` keys the rows that agree in all other settings, by the values of these keys."""
     rows = [(parse_contender(row.contender), row) for row in board.ranked + board.unranked if row.values[HEADLINE]]
     keys = {one.method: sorted({k for other, _ in rows if other.method == one.method for k in other.settings}) for one, _ in rows}
     for method in sorted(keys):
@@ -82,7 +82,7 @@ def _groups(board: Leaderboard, size: int) -> Iterator[tuple[tuple[str, ...], st
 
 
 def _value(row: Row, key: str) -> float | None:
-    """The number that a row's records have for ``key``; None where it is no number."""
+    """The value of ``key`` in a row's records; None where it is no number."""
     recipe = row.good[0].recipe
     value = (recipe.get("training", {}) | recipe.get("config", {})).get(key)
     return float(value) if type(value) in (int, float) else None
@@ -103,7 +103,7 @@ def table(sweep: Sweep) -> pd.DataFrame:
 
 
 def grid_table(grid: Grid, metric: str = HEADLINE) -> pd.DataFrame:
-    """The first key's values down, the second's across."""
+    """One row for each value of the first key, one column for each value of the second."""
     first, second = grid.values
     down, across = grid.keys
     lines = [
@@ -118,5 +118,5 @@ def number(value: float) -> str:
 
 
 def is_wide(values: Sequence[float]) -> bool:
-    """Whether an axis of these values is better logarithmic: all above zero, and a factor of ten apart."""
+    """Whether an axis of these values should be logarithmic: all are above zero, and they span a factor of ten."""
     return min(values) > 0 and max(values) >= 10 * min(values)

@@ -21,7 +21,7 @@ NONE = "–"
 
 
 def table(board: Leaderboard, only: Sequence[str] = columns.ALL) -> pd.DataFrame:
-    """The leaderboard as text, in the columns that the patterns ``only`` name."""
+    """The leaderboard as text, with the columns that match the patterns ``only``."""
     lines = [_line(board, row) for row in board.ranked]
     for rule, rows in ((RULE, board.unranked), (EXTERNAL_RULE, board.external), (STALE_RULE, board.stale)):
         lines += [{"method": rule}] if rows else []
@@ -75,7 +75,7 @@ def _published(board: Leaderboard, row: Row) -> str:
 
 
 def published_notes(board: Leaderboard) -> list[str]:
-    """Metric, budget, protocol and source of the published numbers that the table shows."""
+    """Metric, budget, protocol and source of each published number in the table."""
     shown = {row.contender for row in board.rows}
     return list(dict.fromkeys(p.note for p in board.published if p.method in shown))
 
@@ -165,7 +165,7 @@ def mean(row: Row, metric: str) -> str:
 
 
 def score(found: Interval | None, metric: Metric) -> str:
-    """A mean over seeds with its interval, in the unit in which the metric is shown."""
+    """A mean over seeds with its interval, as text in the metric's display unit."""
     return percent(found) if metric.is_fraction else plain(found)
 
 
@@ -181,7 +181,7 @@ def percent(found: Interval | None) -> str:
 
 
 def plain(found: Interval | None) -> str:
-    """A number that is no fraction, to four digits."""
+    """A mean that is no fraction, to four digits."""
     if found is None:
         return NONE
     return f"{found.mean:.4g}" + (f" ± {found.half:.2g}" if found.half is not None else "")
@@ -210,7 +210,7 @@ def _share(part: float | None, whole: float | None) -> str:
 
 
 def operations(flops: float | None) -> str:
-    """In the prefix that leaves one to three digits before the point, from TFLOP on."""
+    """Operations with the prefix that leaves one to three digits before the point, from TFLOP on."""
     if flops is None:
         return NONE
     unit, prefix = next(((10.0**power, p) for power, p in ((18, "E"), (15, "P")) if flops >= 10**power), (1e12, "T"))
@@ -218,7 +218,7 @@ def operations(flops: float | None) -> str:
 
 
 def significant(value: float | None, unit: float = 1) -> str:
-    """Three digits, and never an exponent below a million."""
+    """Three significant digits, without an exponent below a million."""
     return NONE if value is None else f"{float(f'{value / unit:.3g}'):,g}"
 
 

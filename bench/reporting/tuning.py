@@ -1,4 +1,4 @@
-"""Searches in the report: default and tuned side by side, what tuning cost, and what more of it would have brought."""
+"""Searches in the report: default and tuned results, the cost of tuning, and the expected best for each number of trials."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CURVE = (
 
 @dataclass(frozen=True)
 class Tuned:
-    """The searches of one track and budget of trials, and the leaderboards on which their winners compete."""
+    """The searches of one track, backbone and budget of trials, and the leaderboards on which their winners compete."""
 
     searches: Sequence[Search]
     boards: Sequence[Leaderboard]
@@ -66,7 +66,7 @@ def _text(frame: pd.DataFrame) -> str:
 
 
 def finals(tuned: Tuned, board: Leaderboard) -> pd.DataFrame | None:
-    """Default and tuned side by side on the usual board; None where no winner has been run there."""
+    """Default and tuned on the leaderboard ``board``; None where no winner has been run there."""
     lines = [line for search in tuned.searches if (line := _final(search, board))]
     return pd.DataFrame(lines).fillna(tables.NONE) if lines else None  # where methods differ in T, so do their columns
 
@@ -116,7 +116,7 @@ def _order(means: dict[str, float]) -> str:
 
 
 def _proven(tuned: Tuned, board: Leaderboard) -> str:
-    """How many of the differences between the winners the tests of the board are sure of."""
+    """A sentence on how many differences between the winners are significant."""
     winners = {row.contender for search in tuned.searches if (row := _rows(search, board)[1])}
     pairs = [one for pair, one in board.pairs[HEADLINE].items() if set(pair) <= winners]
     sure = sum(one.p is not None and one.p < 0.05 for one in pairs)
@@ -125,7 +125,7 @@ def _proven(tuned: Tuned, board: Leaderboard) -> str:
 
 
 def trials(tuned: Tuned) -> pd.DataFrame:
-    """How the trials of each method spread, and what they cost."""
+    """The spread of each method's trials, and their cost."""
     return pd.DataFrame([_trials_line(search.base, _spread(search)) for search in tuned.searches])
 
 
@@ -160,7 +160,7 @@ def _spread(search: Search) -> dict[str, Any]:
 
 
 def numbers(found: Sequence[Tuned]) -> pd.DataFrame:
-    """Every search, once for each leaderboard where its winner competes, else once; accuracies as fractions."""
+    """One row for each search and leaderboard of its winner, or for the search alone; accuracies are fractions."""
     lines: list[dict[str, Any]] = []
     for tuned in found:
         for one in tuned.searches:
@@ -199,7 +199,7 @@ def expected(tuned: Tuned) -> pd.DataFrame:
 
 
 def figure(tuned: Tuned) -> Figure:
-    """The same as curves."""
+    """The expected best as curves."""
     return Figure({"title": tuned.title, "lines": _curves(tuned)}, against_trials)
 
 
@@ -208,7 +208,7 @@ def _curves(tuned: Tuned) -> list[dict[str, Any]]:
 
 
 def page(found: Sequence[Tuned]) -> list[dict[str, Any]]:
-    """What the page shows of them, as plain values."""
+    """The searches as plain values, for the HTML page."""
     return [
         {
             "title": one.title,
@@ -225,7 +225,7 @@ def page(found: Sequence[Tuned]) -> list[dict[str, Any]]:
 
 
 def against_trials(axes: Any, shows: dict[str, Any]) -> None:
-    """The expected best accuracy against the number of trials: a line a method."""
+    """The expected best accuracy against the number of trials: one line for each method."""
     for i, line in enumerate(shows["lines"]):
         style = MARKERS[i % len(MARKERS)] + DASHES[i // len(COLOURS) % len(DASHES)]
         numbers = range(1, len(line["percent"]) + 1)

@@ -1,17 +1,17 @@
 """Verdicts on an experiment's claims from the records: supported, refuted, undecided or not tested.
 
-Each claim is one test on each leaderboard that it is about, or one for all of them where it grows with a key. The tests of an
+Each claim is one test on each of its leaderboards, except that grows_with is one test over all of them. The tests of an
 experiment are one family (Holm, 5%), paired by seed and by test image as everywhere:
 
-* better: a - b is not zero, and on the side that is better in the metric;
-* equal_within: a - b lies within so many points (in a metric that is no fraction, units); refuted where it surely lies
+* better: a - b differs from zero, on the side that is better in the metric;
+* equal_within: a - b is within so many points (units, for a metric that is no fraction); refuted where it is significantly
   beyond. The distance to the nearer end is tested two-sided, which is stricter than two one-sided tests;
 * grows_with: for each seed the slope of a - b, by least squares, against log2 of the key: points per doubling. The variance
   over test images is summed over the tracks as if their images were independent;
 * steadier: the standard deviation of a over the seeds is less than b's, by an F test.
 
-Undecided: the test is not significant. Not tested: there are no fresh records of both, or too few seeds.
-A claim on several leaderboards is supported where it is on each, refuted where it is on any, and not tested where it is on none.
+Undecided: the test is not significant. Not tested: there are no records of both that are not stale, or too few seeds.
+A claim on several leaderboards is supported if it is on each of them, refuted if it is on any, and not tested if on none.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ SUPPORTED, REFUTED, UNDECIDED, NOT_TESTED = "supported", "refuted", "undecided",
 
 @dataclass(frozen=True)
 class Finding:
-    """One test of a claim: an estimate in points (or points per doubling), or why there is none."""
+    """One test of a claim: an estimate in points (or points per doubling), or the reason why there is none."""
 
     claim: Claim
     where: str
     pair: Pair | Steadiness | None = None
-    why: str = ""  # nothing could be tested
+    why: str = ""  # why nothing could be tested
     p: float | None = None  # Holm's
-    seeds: int | None = None  # that would decide it
+    seeds: int | None = None  # the number of seeds that would decide it
 
     @property
     def tested(self) -> Pair | Steadiness | None:
-        """The pair whose difference from zero decides: for equal_within, the distance from the nearer end."""
+        """The quantity that is tested against zero: for equal_within, the distance to the nearer end."""
         if self.pair is None or isinstance(self.pair, Steadiness) or self.claim.claim == "grows_with":
             return self.pair
         if self.claim.claim == "better":
@@ -66,7 +66,7 @@ class Finding:
 
 
 def findings(experiment: Experiment, boards: Sequence[Leaderboard]) -> list[Finding]:
-    """Every claim tested on the records that are not stale."""
+    """Test every claim on the records that are not stale."""
     ours = boards_of(experiment, boards)
     found = [finding for claim in experiment.claims for finding in _findings(experiment, claim, ours)]
     tests = [i for i, one in enumerate(found) if one.tested is not None and one.tested.p is not None]
@@ -79,7 +79,7 @@ def findings(experiment: Experiment, boards: Sequence[Leaderboard]) -> list[Find
 
 
 def overall(findings: Sequence[Finding]) -> str:
-    """The verdict on a claim by its tests."""
+    """The verdict on a claim from all of its tests."""
     verdicts = {one.verdict for one in findings}
     if REFUTED in verdicts:
         return REFUTED
@@ -126,7 +126,7 @@ def _difference(experiment: Experiment, claim: Claim, board: Leaderboard) -> Fin
 
 
 def samples(experiment: Experiment, claim: Claim, board: Leaderboard) -> dict[str, Sample]:
-    """Those of the claim first, then those of all other contenders, whose spread helps to know the usual one."""
+    """The samples of the claim's contenders, then of all others, which improve the estimate of the variance over seeds."""
     rows = {name: find_row(board, experiment.spec(name)) for name in (claim.a, claim.b)}
     own = {experiment.spec(name) for name in (claim.a, claim.b)}
     rows |= {name: find_row(board, name) for name in experiment.contenders if name not in own}
@@ -188,9 +188,9 @@ def _only(sample: Sample, seeds: Sequence[int]) -> Sample:
 
 
 def seeds_that_decide(pair: Pair | Steadiness | None, level: float) -> int | None:
-    """The least number of seeds with which a difference as large as this one shows at ``level`` with probability POWER.
+    """The smallest number of seeds that shows a difference of this size at ``level`` with probability POWER.
 
-    None where there is no estimate of the spread yet, or where the test images alone leave it open.
+    None where there is no estimate of the variance yet, or where the variance over test images alone is too large.
     """
     if isinstance(pair, Steadiness):
         return pair.seeds_that_decide(level)

@@ -1,4 +1,4 @@
-"""A run in progress: a status file in the folder of records, and a report that follows it."""
+"""The status file of a run in progress, in the folder of records, and a report that follows the run."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ..events import Event, Phase, Progress
 from ..validation import Fraction, NonNegative, check_of
 from . import published
 
-if TYPE_CHECKING:  # reports are made without all that training needs
+if TYPE_CHECKING:  # a report imports nothing that only training needs
     from ..running.scheduler import Task
 
 FILE = ".running.json"
 WRITE_EVERY = 2.0  # seconds
 LOOK_EVERY = 1.0  # seconds
-FORGOTTEN = 60.0  # seconds without an update, after which the run counts as killed
+FORGOTTEN = 60.0  # seconds without an update after which the run counts as killed
 
 
 class Told(TypedDict, total=False):
-    """What the file holds."""
+    """The content of the status file."""
 
     cell: str
     progress: Fraction
@@ -62,7 +62,7 @@ class Running:
 
 
 def running(out: Path) -> dict[str, Any] | None:
-    """The status of a run that writes to ``out`` now, if there is one."""
+    """The status of a run that writes to ``out`` now; None if there is none."""
     try:
         if time.time() - (out / FILE).stat().st_mtime > FORGOTTEN:
             return None
@@ -73,7 +73,7 @@ def running(out: Path) -> dict[str, Any] | None:
 
 
 def watch(out: Path, renew: Callable[[bool], None], rounds: int | None = None) -> None:
-    """Call ``renew(live)`` now and whenever a record changes, until interrupted (or for so many looks); then once more."""
+    """Call ``renew(live)`` now and after every change of a record, until interrupted (or ``rounds`` checks); then once more."""
     seen: Any = None
     try:
         while rounds is None or rounds > 0:
@@ -92,7 +92,7 @@ def _state(out: Path) -> list[tuple[str, int, int]]:
     paths = [*records.record_paths(out), out / published.FILE, out / FILE]
     found = []
     for path in paths:
-        with contextlib.suppress(OSError):  # it may go between the look and this
+        with contextlib.suppress(OSError):  # the file may have been removed since it was listed
             stat = path.stat()
             found.append((str(path), stat.st_mtime_ns, stat.st_size))
     return found

@@ -1,4 +1,4 @@
-"""The `throughput` command: which figures, how they are printed and kept."""
+"""The `throughput` command: chooses, prints and writes figures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUICK = "augment,end_to_end,knn,linear,kmeans"  # what two revisions are compare
 
 
 def choose(text: str) -> list[str]:
-    """Names of figures, with commas; `UserError` offers the nearest."""
+    """Parse a comma-separated list of figures; `UserError` with the nearest names for an unknown one."""
     names = list(FIGURES) if text == "all" else [name.strip() for name in text.split(",")]
     for name in names:
         if name not in FIGURES:

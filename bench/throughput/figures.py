@@ -1,4 +1,4 @@
-"""The figures of speed. Each gives rows; larger rates are better."""
+"""The figures of speed. Each is a function that yields rows; larger rates are better."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from .scene import COLOUR, Scale, SmallNet
 from .timing import Measured, from_pairs, in_turn, rate
 
 CPU = torch.device("cpu")
-EPOCHS = 200  # of the budget that detection is a share of
+EPOCHS = 200  # of the assumed budget, for the share of detection
 Figure = Callable[[Scale, bool, int], Iterator[Measured]]  # scale, with peers, repeats
 
 
 def augment_32px(scale: Scale, peers: bool, repeats: int) -> Iterator[Measured]:
     """Augmentation of 32-pixel colour images on one core."""
-    images = scene.random_images(2 * scale.batch)  # what a step of two views augments in one go
+    images = scene.random_images(2 * scale.batch)  # a step of two views augments as many in one call
     generator = torch.Generator()
 
     def ours() -> float:
@@ -70,7 +70,7 @@ def end_to_end(scale: Scale, peers: bool, repeats: int) -> Iterator[Measured]:
 
 
 def of_track(track: Track, kind: type[Method], device: torch.device, repeats: int) -> Iterator[Measured]:
-    """Input only, model only and end to end of a method on a track's default backbone, with images made up."""
+    """Input only, model only and end to end of a method on a track's default backbone, with synthetic images."""
     channels = len(track.policy.mean)
     encoder = build_backbone(track.backbone, channels, track.size)
     store = scene.random_store(4 * track.batch_size, track.classes, channels, track.size)
@@ -82,7 +82,7 @@ def of_track(track: Track, kind: type[Method], device: torch.device, repeats: in
 
 
 class Parts:
-    """The training loop of ``trainer``, whole and in parts; each gives images, ``steps`` batches of them."""
+    """The training loop of ``trainer``, whole and in parts; each method runs ``steps`` batches and returns the images."""
 
     def __init__(self, trainer: Trainer, steps: int):
         self.trainer, self.steps = trainer, steps
@@ -195,9 +195,9 @@ def kmeans_(scale: Scale, peers: bool, repeats: int) -> Iterator[Measured]:
 
 
 def detection(scale: Scale, peers: bool, repeats: int) -> Iterator[Measured]:
-    """The share of training time that looking for pseudo labels takes by default under 200 epochs.
+    """The share of training time that detection takes, by default settings and under a budget of EPOCHS epochs.
 
-    Of each method that has them; `detection_share` is the largest of those that accept them step by step.
+    One row for each method with pseudo labels; `detection_share` is the largest share of those that accept them gradually.
     """
     shares, accepting = {}, []
     for kind in registry().values():
@@ -210,7 +210,7 @@ def detection(scale: Scale, peers: bool, repeats: int) -> Iterator[Measured]:
 
 
 def _detection_share(kind: type[Method], scale: Scale) -> float:
-    """From the time of a step, the time of one detection, and how many there are in EPOCHS epochs."""
+    """Estimated from the time of a step, the time of a detection, and the number of detections in EPOCHS epochs."""
     store = scene.random_store(scale.images, scale.classes)
     trainer = scene.make_trainer(kind, SmallNet(), store, COLOUR, 32, scale.batch, CPU)
     parts = Parts(trainer, scale.steps)
@@ -228,12 +228,12 @@ def _detection_share(kind: type[Method], scale: Scale) -> float:
 
 
 def baseline() -> type[Method]:
-    """The method that speed is measured with where none is named."""
+    """The method that speed is measured with by default."""
     return next(kind for kind in registry().values() if kind.baseline)
 
 
 def memory_of(work: Callable[[], float]) -> float:
-    """MiB that ``work`` adds to the peak memory of a process that has its input already."""
+    """MiB that ``work`` adds to the peak memory of a process that holds its input."""
     context = get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=_measure_memory, args=(work, theirs))

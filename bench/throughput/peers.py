@@ -38,7 +38,7 @@ def transform(policy: Policy, size: int) -> SimCLRTransform:
 
 
 class PilImages(Dataset):
-    """Images uint8 [N, C, H, W] as a dataset of PIL images under a transform, ``length`` of them over and over."""
+    """Images uint8 [N, C, H, W] as a dataset of ``length`` transformed PIL images, repeated as needed."""
 
     def __init__(self, images: Tensor, transform: SimCLRTransform, length: int):
         self.images = [to_pil_image(image) for image in images]
@@ -57,7 +57,7 @@ def batches(dataset: PilImages, batch_size: int) -> Iterator[list[Tensor]]:
 
 
 def simclr_steps(network: nn.Module, optimizer: torch.optim.Optimizer, source: Iterator[list[Tensor]], steps: int) -> None:
-    """SimCLR's training loop as in lightly's examples; one trip through the network for each view."""
+    """SimCLR's training loop as in lightly's examples, with one forward pass for each view."""
     criterion = NTXentLoss(temperature=0.2)
     for _ in range(steps):
         first, second = next(source)

@@ -1,4 +1,4 @@
-"""The subjects of measurement: made-up data of real sizes, small networks, and a trainer of them."""
+"""The test problems of the figures: synthetic data of realistic sizes, a small network, and a trainer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLOUR = Policy(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))  # crop, flip, jit
 
 @dataclass(frozen=True)
 class Scale:
-    """Sizes of the made-up problems."""
+    """The sizes of the test problems."""
 
     images: int = 50_000
     width: int = 512  # of features
@@ -59,7 +59,7 @@ class SmallNet(Encoder):
 
 
 def random_images(count: int, channels: int = 3, side: int = 32) -> Tensor:
-    """uint8 [count, channels, side, side]; the speed of nothing here depends on what they show."""
+    """uint8 [count, channels, side, side]; no speed here depends on their content."""
     return torch.randint(0, 256, (count, channels, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 

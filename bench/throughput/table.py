@@ -1,4 +1,4 @@
-"""Measured figures as a Markdown table, from the JSON that the `throughput` command wrote."""
+"""Measured figures as a Markdown table, from the JSON file of the `throughput` command."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import UserError
 
 
 def markdown(path: Path) -> str:
-    """The table with its machine; `UserError` where the file is none of the command's."""
+    """The table and its machine; `UserError` where the file is not from the command."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         frame = pd.DataFrame([_line(row) for row in content["rows"]]).fillna("")

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median, quantiles
 
-Work = Callable[[], float]  # does the work once and returns how much it was, in the figure's unit
+Work = Callable[[], float]  # does the work once and returns its amount in the figure's unit
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One figure. ``ratio`` says how many times better ours is; ``low`` and ``high`` are its quartiles."""
+    """A row of a figure. ``ratio`` says how many times better ours is; ``low`` and ``high`` are its quartiles."""
 
     figure: str
     unit: str
@@ -25,7 +25,7 @@ class Measured:
 
 
 def rate(work: Work) -> float:
-    """How much of the work is done in a second."""
+    """The amount of work per second."""
     gc.collect()
     begun = time.perf_counter()
     amount = work()
@@ -33,7 +33,7 @@ def rate(work: Work) -> float:
 
 
 def in_turn(figure: str, unit: str, ours: Work, peer: Work | None, repeats: int) -> Measured:
-    """Rates of ``ours`` and ``peer``, in turn, after one run of each to warm up."""
+    """Measure the rates of ``ours`` and ``peer`` in turn, after one warm-up run of each."""
     rate(ours)
     if peer is None:
         return Measured(figure, unit, median(rate(ours) for _ in range(repeats)))
@@ -43,7 +43,7 @@ def in_turn(figure: str, unit: str, ours: Work, peer: Work | None, repeats: int)
 
 
 def from_pairs(figure: str, unit: str, pairs: list[tuple[float, float]]) -> Measured:
-    """A row of paired measurements where larger is better."""
+    """The row of paired measurements (ours, peer) where larger is better."""
     ours, theirs = median(a for a, _ in pairs), median(b for _, b in pairs)
     low, high = spread([a / b for a, b in pairs])
     return Measured(figure, unit, ours, theirs, ours / theirs, low, high)

@@ -1,1 +1,1 @@
-"""Training of one cell: the trainer, its clock, checkpoints, and the compiled loss."""
+"""Training of one cell: the trainer, its clock, its checkpoints, and the compiled loss."""

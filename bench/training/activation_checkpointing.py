@@ -1,7 +1,7 @@
-"""Activation checkpointing: blocks of an encoder keep their input alone and are computed again in the backward pass.
+"""Activation checkpointing: blocks of an encoder store only their input and are computed again in the backward pass.
 
-Training then takes about a third more computing and a fraction of the memory, and gives the same numbers to the bit:
-what a BatchNorm learns of a batch is noted in the first pass only.
+Training then takes about a third more computation and a fraction of the memory, and its results are the same to the bit:
+the second pass does not update the running statistics of BatchNorms.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..errors import UserError
 
 
 def recompute(network: nn.Module) -> None:
-    """Checkpoint the activations of what is trained of ``network``, in place; `UserError` where it has no ResNet's blocks."""
+    """Checkpoint the activations of the trained blocks of ``network``, in place; `UserError` unless it has ResNet blocks."""
     blocks = [module for module in network.modules() if isinstance(module, BasicBlock | Bottleneck) and _is_trained(module)]
     if not blocks:
         raise UserError("activation_checkpointing=on is for ResNets; leave it out for other backbones")
@@ -39,11 +39,11 @@ def _contexts(block: nn.Module) -> tuple[contextlib.AbstractContextManager, cont
 
 @contextlib.contextmanager
 def _without_notes(block: nn.Module) -> Iterator[None]:
-    """Inside, BatchNorms normalise by the batch as in training, and leave their running statistics alone."""
+    """Inside the block, BatchNorms normalise by the batch, as in training, without updating their running statistics."""
     norms = [module for module in block.modules() if isinstance(module, _BatchNorm)]
     noted = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        norm.momentum, norm.num_batches_tracked = 0.0, None  # running statistics move by nothing, and nothing is counted
+        norm.momentum, norm.num_batches_tracked = 0.0, None  # no update, and no count
     try:
         yield
     finally:

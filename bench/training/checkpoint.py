@@ -1,4 +1,4 @@
-"""Checkpoints: one explicit state, the last two of them, written atomically, read without running any code from them."""
+"""Checkpoints: the last two states of a run, written atomically and read without running code from them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .. import versions
 from ..errors import StorageError
 from ..storage import sweep, write_atomically
 
-MAGIC = b"bench checkpoint, sha256 "  # then 64 hexadecimal digits, a line feed, and what they are the hash of
+MAGIC = b"bench checkpoint, sha256 "  # followed by 64 hexadecimal digits, a line feed, and the content that they hash
 HEADER = len(MAGIC) + 65
 
 
@@ -24,16 +24,16 @@ class _Damaged(Exception):
 
 
 def previous(path: Path) -> Path:
-    """Where the checkpoint before the one at ``path`` is kept."""
+    """The path of the checkpoint before the one at ``path``."""
     return path.with_name(f"{path.name}.previous")
 
 
 def save(path: Path, identity: str, state: dict[str, Any]) -> None:
-    """Write ``state`` under ``identity``; the checkpoint before it is kept too. Raises `StorageError`."""
+    """Write ``state`` with ``identity``; the previous checkpoint is kept as well. Raises `StorageError`."""
     content = io.BytesIO()
     torch.save({"version": versions.STATE, "identity": identity, "state": state}, content)
     digest = hashlib.sha256(content.getbuffer()).hexdigest()
-    try:  # from here on until the new one is whole, the one before it stands in
+    try:  # until the new checkpoint is complete, only the previous one can be loaded
         if path.exists():
             path.replace(previous(path))
     except OSError as error:
@@ -44,9 +44,9 @@ def save(path: Path, identity: str, state: dict[str, Any]) -> None:
 def load(
     path: Path, identity: str, device: torch.device, say: Callable[[str], None] = lambda line: None
 ) -> dict[str, Any] | None:
-    """The newest whole state saved under this ``identity`` by this version of the code; None where there is none.
+    """The newest intact state with this ``identity`` and state version; None where there is none.
 
-    A damaged checkpoint is removed; one of another recipe, seed, data or version is left; ``say`` gets a line of each.
+    A damaged checkpoint is removed; one of another recipe, seed, data or version stays; ``say`` gets a line on each.
     """
     for candidate in (path, previous(path)):
         try:
@@ -82,7 +82,7 @@ def _read(path: Path, device: torch.device) -> dict[str, Any]:
 def discard(path: Path, identity: str = "") -> None:
     """Remove both checkpoints at ``path`` and the partial files of killed processes.
 
-    With an ``identity`` only those whose own begins with it; others, and damaged ones, whose identity is not known, stay.
+    With an ``identity`` only checkpoints whose identity begins with it; damaged ones, whose identity is unknown, stay.
     """
     for part in (path, previous(path)):
         with contextlib.suppress(OSError, _Damaged):

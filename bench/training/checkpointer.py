@@ -1,4 +1,4 @@
-"""Decides when a training run saves its state, and restores it."""
+"""Decides when a training run saves its state, and restores a saved state."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ..storage import sweep
 from . import checkpoint
 from .trainer import Trainer
 
-SHARE, SECONDS = 0.05, 600.0  # of the budget, and of time: by default the smaller of the two is the interval of checkpoints
+SHARE, SECONDS = 0.05, 600.0  # default interval of checkpoints: this share of the budget or this time, whichever is shorter
 INFINITE = math.inf
-DEAREST = 0.02  # the share of a run's time that checkpoints may take
+DEAREST = 0.02  # largest share of the time that checkpoints may take
 Say = Callable[[str], None]
 
 
 class Keeper:
-    """Saves a trainer to ``path`` at an interval, at the end of training, and when ``stop()`` gives a signal's number.
+    """Saves a trainer to ``path`` at an interval, at the end of training, and when ``stop()`` returns a signal's number.
 
-    The interval is ``every``, else the smaller of 5% of the budget and 10 minutes; it widens where writing took more
-    than 2% of it. After a save that a signal asked for, `Stopped` is raised.
+    The interval is ``every``, else the shorter of 5% of the budget and 10 minutes; it is extended where writing took more
+    than 2% of it. After a save because of a signal, `Stopped` is raised.
     """
 
     def __init__(self, path: Path, identity: str, every: Budget | None, stop: Callable[[], int]):
@@ -36,7 +36,7 @@ class Keeper:
         self.cost, self.at, self.step, self.progress = 0.0, time.perf_counter(), 0, 0.0
 
     def resume(self, trainer: Trainer, say: Say) -> bool:
-        """Restore ``trainer`` from a checkpoint where there is one, and begin the first interval; whether there was one."""
+        """Restore ``trainer`` from a checkpoint, if any, and begin the first interval; returns whether there was one."""
         sweep(self.path)
         state = checkpoint.load(self.path, self.identity, trainer.device, say)
         if state is not None:
@@ -71,7 +71,7 @@ class Keeper:
 
 
 def shape_of(module: torch.nn.Module) -> str:
-    """Eight digits that change with the names, shapes and types of a module's state: it must fit to be restored."""
+    """A hash (eight digits) of the names, shapes and types in a module's state: only a state of equal shape can be restored."""
     described = [
         (key, tuple(value.shape), str(value.dtype)) if torch.is_tensor(value) else (key, type(value).__name__)
         for key, value in module.state_dict().items()

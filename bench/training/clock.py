@@ -1,4 +1,4 @@
-"""The budget clock: runs while training; stops during evaluation, checkpoints and compilation, and with the process."""
+"""The budget clock: it runs during training, and stops during evaluation, checkpoints, compilation and standstills."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import torch
 
 from .. import standstill
 
-MOMENT = 0.5  # seconds
+MOMENT = 0.5  # seconds; shorter waits for the parent count as training
 
 
 @dataclass
 class Clock:
-    """Seconds of training, and of each thing that is accounted for by itself."""
+    """Seconds of training, and of each activity with an account of its own."""
 
     device: torch.device
     train: float = 0.0
-    apart: dict[str, float] = field(default_factory=dict)  # detect is part of train, the others are not
+    apart: dict[str, float] = field(default_factory=dict)  # by activity; ``detect`` is also part of train, the others are not
     _since: float | None = None
     _stood: float = field(default_factory=standstill.seconds)  # seconds that this process was stopped before
 
@@ -29,11 +29,11 @@ class Clock:
 
     @property
     def stopped(self) -> float:
-        """Seconds that the process was stopped or waited for its parent; they are in no other figure."""
+        """Seconds in which the process was stopped or waited for its parent; no other account includes them."""
         return self.apart.get("stopped", 0.0) + standstill.seconds() - self._stood
 
     def excuse(self, seconds: float) -> None:
-        """Subtract ``seconds`` in which the run waited for its parent, where they are more than MOMENT."""
+        """Subtract ``seconds`` in which the run waited for its parent, if they are more than MOMENT."""
         if self._since is not None and seconds > MOMENT:
             self._since += seconds
             self.apart["stopped"] = self.apart.get("stopped", 0.0) + seconds
@@ -50,7 +50,7 @@ class Clock:
 
     @contextlib.contextmanager
     def paused(self, name: str) -> Iterator[None]:
-        """Account the block to ``name``; it costs no budget."""
+        """Account the block to ``name``, off the budget."""
         self.stop()
         try:
             with self._timed(name):
@@ -60,7 +60,7 @@ class Clock:
 
     @contextlib.contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Account the block to ``name`` too, less what is paused in it; it is paid from the budget."""
+        """Account the block to ``name`` and to the budget, without the parts of it that are `paused`."""
         self._wait()
         begun = self.seconds()
         try:

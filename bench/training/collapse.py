@@ -1,4 +1,4 @@
-"""Collapse, measured without labels: whether the embeddings of different images still differ."""
+"""Detects collapse, without labels: whether the embeddings of different images still differ."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ..datasets.store import Store
 from ..evaluation import spectrum
 from ..evaluation.features import two_views
 
-ROWS = 512  # images that are looked at, evenly over the split
-LEAST = 0.02  # spread below which embeddings have collapsed: their mean cosine is then above 0.9996
+ROWS = 512  # images used, evenly spaced over the split
+LEAST = 0.02  # embedding_std below which embeddings have collapsed: their mean cosine is then above 0.9996
 
 
 def spread(features: Tensor) -> dict[str, float]:
     """Of features float [N, D]: ``embedding_std``, ``embedding_rank``, ``uniformity``; nothing unless all are finite.
 
-    The standard deviation is of normalised features, times sqrt(D): 0 where all point one way, 1 where none prevails
-    (SimSiam, section 4). The rank is RankMe; both it and uniformity are as `spectrum` has them.
+    The standard deviation is of normalised features, times sqrt(D): 0 where all have the same direction, 1 where directions
+    are uniform (SimSiam, section 4). The rank is RankMe; it and uniformity are defined in `spectrum`.
     """
     x = features[:: max(1, len(features) // ROWS)][:ROWS].double()
     if not bool(x.isfinite().all()) or len(x) < 2:
@@ -32,7 +32,7 @@ def spread(features: Tensor) -> dict[str, float]:
 
 
 def collapsed(found: dict[str, float]) -> bool:
-    """Whether what `spread` found is a collapse."""
+    """Whether the values of `spread` mean a collapse."""
     return found.get("embedding_std", 1.0) < LEAST
 
 

@@ -1,7 +1,7 @@
-"""Floating-point operations of a training step, counted on fake tensors: nothing is computed, and nothing of a run changes.
+"""Counts the floating-point operations of a training step on fake tensors, which have shapes but no values.
 
-A multiply-add is two operations. Matrix products and convolutions count, forward and backward, as PyTorch's counter
-has them; what is elementwise does not. docs/compute.md says more.
+A multiply-add is two operations. Matrix products and convolutions count, forward and backward, by PyTorch's counter;
+elementwise operations do not. See docs/compute.md.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class Work(NamedTuple):
-    """What a step takes, of a batch of so many ``images``; ``forward`` is one image's way through the encoder."""
+    """The operations of one training step."""
 
-    images: int
-    views: int  # an image
-    step: int  # floating-point operations, forward and backward
-    forward: int  # floating-point operations
+    images: int  # in the batch
+    views: int  # of each image
+    step: int  # floating-point operations of the step, forward and backward
+    forward: int  # floating-point operations of one image in one forward pass of the encoder
 
     @property
     def per_image(self) -> float:
@@ -39,14 +39,14 @@ class Work(NamedTuple):
 
     @property
     def forward_passes(self) -> float | None:
-        """The operations an image in forward passes of the encoder; None where those take none."""
+        """The operations for each image, as a multiple of a forward pass of the encoder; None where that has none."""
         return self.per_image / self.forward if self.forward else None
 
 
 def of_step(method: Method, views: Sequence[Shape], image: Shape) -> Work:
-    """Of the loss on ``views`` [B, C, H, W] of these shapes, forward and backward, and of the encoder on an ``image`` [C, H, W].
+    """Count the loss on views of these shapes [B, C, H, W], forward and backward, and the encoder on an ``image`` [C, H, W].
 
-    The method and the random generators are left as they are. Raises what the loss raises.
+    The method and the random generators do not change. Raises what the loss raises.
     """
     device, images = method.progress.device, views[0][0]
 
@@ -58,7 +58,7 @@ def of_step(method: Method, views: Sequence[Shape], image: Shape) -> Work:
 
 
 def of_forward(network: nn.Module, image: Shape, device: torch.device) -> int:
-    """Of an ``image`` [C, H, W] on its way through the frozen ``network``."""
+    """Count a forward pass of an ``image`` [C, H, W] through the frozen ``network``."""
 
     def forward(twin: nn.Module) -> None:
         with frozen(twin):
@@ -68,17 +68,17 @@ def of_forward(network: nn.Module, image: Shape, device: torch.device) -> int:
 
 
 def _count(network: M, work: Callable[[M], None], device: torch.device) -> int:
-    """Of ``work`` on a copy. Work that reads values, which fake tensors do not have, is computed once on a real copy."""
+    """Count ``work`` on a fake copy; work that reads values, which fake tensors lack, is computed once on a real copy."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         try:
             with _fake(network) as twin:
                 return _counted(work, twin)
-        except Exception:  # fake tensors refuse in many ways; what is wrong with the work itself shows again
+        except Exception:  # fake tensors fail in many ways; an error of the work itself is raised again
             return _counted(work, copy.deepcopy(network))
 
 
 def _counted(work: Callable[[M], None], network: M) -> int:
-    """Attention counts as its matrix products, for any kernel that a machine has for it."""
+    """Count ``work``; attention counts as its matrix products, independent of the kernels of the machine."""
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         work(network)
     return counter.get_total_flops()
@@ -86,7 +86,7 @@ def _counted(work: Callable[[M], None], network: M) -> int:
 
 @contextlib.contextmanager
 def _fake(network: M) -> Iterator[M]:
-    """A copy whose parameters and buffers have no memory. BatchNorms, which count nothing and would take the longest, scale."""
+    """A copy with fake parameters and buffers. BatchNorms, which count nothing but take the longest, only scale."""
     with FakeTensorMode(allow_non_fake_inputs=True):
         memo = {id(value): _empty(value) for value in [*network.parameters(), *network.buffers()]}
         twin = copy.deepcopy(network, memo)
@@ -109,5 +109,5 @@ class _Scale(NamedTuple):
 
 
 def kind_of(network: nn.Module) -> tuple[tuple[str, Shape], ...]:
-    """Names and shapes of its parameters: networks that share them take the same operations."""
+    """Names and shapes of a network's parameters; networks that are equal in them are assumed to take the same operations."""
     return tuple((name, tuple(value.shape)) for name, value in network.named_parameters())

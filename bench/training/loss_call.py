@@ -1,6 +1,6 @@
-"""How the loss is computed: compiled on a GPU where that works, with activation checkpointing where memory is short.
+"""Chooses how the loss is called: compiled on a GPU where that works, with activation checkpointing where memory is short.
 
-Both are tried on real batches, off the clock, and what the trial did to the method is undone.
+Both are tried on real batches, off the budget clock; changes of the method by the attempt are undone.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from ..methods import Method
 from ..recipe import Training
 from .activation_checkpointing import recompute
 
-TRIALS = 3  # CUDA graphs are recorded at the second call and replayed at the third
+TRIALS = 3  # calls of an attempt: CUDA graphs are recorded at the second call and replayed at the third
 Loss = Callable[[list[Tensor], Tensor], Tensor]
 Batch = Callable[[], tuple[list[Tensor], Tensor]]
 
 
 class Way(NamedTuple):
-    """The loss to call, and for the record whether it is compiled and recomputes activations: on or off, and why."""
+    """The loss to call, and texts for the record: whether it is compiled, and whether activations are recomputed, and why."""
 
     loss: Loss
     compiled: str = "off"
@@ -31,7 +31,7 @@ class Way(NamedTuple):
 
 
 def precision(training: Training, device: torch.device) -> str:
-    """bf16 or fp32: what the recipe says, and where it leaves it open bf16 on CUDA alone."""
+    """The recipe's precision; for auto bf16 on CUDA and fp32 elsewhere."""
     return ("bf16" if device.type == "cuda" else "fp32") if training.precision == "auto" else training.precision
 
 
@@ -41,7 +41,7 @@ def autocast(training: Training, device: torch.device) -> torch.autocast:
 
 
 def choose(method: Method, training: Training, batch: Batch, device: torch.device) -> Way:
-    """The way that ``training`` asks for; what it leaves open is tried on CUDA, and plain elsewhere."""
+    """The way that ``training`` sets; settings left to auto are tried on CUDA, and off elsewhere."""
     if training.activation_checkpointing == "on":
         recompute(method)
         return Way(method.loss, recomputed="on")
@@ -68,7 +68,7 @@ def try_out(method: Method, training: Training, batch: Batch, device: torch.devi
 
 
 def _failure(loss: Loss, method: Method, training: Training, batch: Batch, device: torch.device) -> str | None:
-    """Why a few steps of ``loss`` do not work, in a line; None where they do."""
+    """Why a few steps of ``loss`` fail, in one line; None where they work."""
     try:
         for _ in range(TRIALS):
             with autocast(training, device):
@@ -83,7 +83,7 @@ def _failure(loss: Loss, method: Method, training: Training, batch: Batch, devic
 
 @contextlib.contextmanager
 def _undone(method: Method, device: torch.device) -> Iterator[None]:
-    """Afterwards the method and the random numbers are as before, and what memory the block took is free."""
+    """Restore the method and the random generators after the block, and free its GPU memory."""
     state = {name: value.clone() for name, value in method.state_dict().items() if torch.is_tensor(value)}
     on_gpu = device.type == "cuda"
     with torch.random.fork_rng([device] if on_gpu else []):

@@ -1,4 +1,4 @@
-"""Losses collect on the device and are read a whole buffer at a time, one buffer late: nothing waits for them."""
+"""Collects losses in a buffer on the device; each full buffer is read one buffer later, so that the host does not wait."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SLOTS = 64
 
 
 class LossMeter:
-    """Mean of the losses since the last reading; raises `Diverged` at a flush that finds one not finite."""
+    """The mean of the losses since the last reading; raises `Diverged` when it reads a loss that is not finite."""
 
     def __init__(self, device: torch.device):
         self.buffer = torch.zeros(SLOTS, device=device)
@@ -27,7 +27,7 @@ class LossMeter:
             self.flush()
 
     def flush(self) -> None:
-        """Hand the buffer over; on CUDA it is copied in the background and read at the next flush."""
+        """Read the buffer; on CUDA it is copied in the background and read at the next flush."""
         if self.buffer.device.type == "cpu":
             self._read(self.buffer[: self.filled])
         else:

@@ -1,4 +1,4 @@
-"""The optimizer that a recipe asks for, over the groups that a method asks for."""
+"""Builds the optimizer of a recipe for the parameter groups of a method."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..recipe import Training, learning_rate
 
 
 def groups_of(method: Method, training: Training) -> list[Group]:
-    """All trained parameters in groups, first those that the method does not put into a group.
+    """All trained parameters in groups: first the parameters that are in none of the method's groups, then these groups.
 
-    Where the recipe spares norms and biases from weight decay, what has fewer than two dimensions is in groups of its own.
+    Where the recipe has no weight decay for norms and biases, parameters of fewer than two dimensions get groups of their own.
     """
     own = method.groups()
     named = {id(p) for group in own for p in group.parameters}
@@ -49,14 +49,14 @@ def build(groups: Sequence[Group], training: Training, device: torch.device) -> 
 
 
 def set_rates(optimizer: Optimizer, groups: Sequence[Group], training: Training, progress: float) -> None:
-    """Each group's learning rate at ``progress``."""
+    """Set each group's learning rate at ``progress``."""
     scheduled = learning_rate(training.lr, training.lr_warmup, progress)
     for entry, group in zip(optimizer.param_groups, groups, strict=True):
         entry["lr"] = group.factor(progress) * (scheduled if group.scheduled else training.lr)
 
 
 def tame(groups: Sequence[Group], training: Training, progress: float) -> None:
-    """Take the gradients from frozen groups, and shorten the others' to the recipe's norm."""
+    """Remove the gradients of frozen groups, and clip the others to the recipe's norm."""
     for group in groups:
         if group.factor(progress) == 0:
             for parameter in group.parameters:

@@ -20,7 +20,7 @@ def peak_memory_bytes(device: torch.device) -> int:
 
 
 def energy_joules(device: torch.device) -> float | None:
-    """A counter of energy used, to be read before and after; it counts the whole GPU, or the whole processor."""
+    """A counter of energy, to be read before and after; it is that of the whole GPU, or of the whole processor."""
     try:
         if device.type == "cuda":
             import pynvml
@@ -29,5 +29,5 @@ def energy_joules(device: torch.device) -> float | None:
             handle = pynvml.nvmlDeviceGetHandleByIndex(device.index or 0)
             return pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1000
         return int(RAPL.read_text()) / 1e6
-    except Exception:  # no library, no counter, no permission: all mean that it is not known
+    except Exception:  # no library, no counter, no permission: the energy is not known
         return None

@@ -1,4 +1,4 @@
-"""What a run has spent in floating-point operations: its steps, and its detections as the method reports them."""
+"""The floating-point operations that a run has spent: on its steps, and on detections as the method reports them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ UNKNOWN = {"detect": None, "dearest": 0}  # the state of a checkpoint without fi
 
 
 class Spending:
-    """Counts the operations of ``method`` against ``limit``, None where something else limits the run.
+    """Counts the operations of ``method`` against ``limit``; None where the budget is in another unit.
 
-    What cannot be counted is None, and a `UserError` where it is the limit.
+    Operations that cannot be counted are None, or a `UserError` where there is a limit.
     """
 
     def __init__(self, method: Method, loader: Loader, limit: int | None, device: torch.device):
@@ -32,17 +32,17 @@ class Spending:
         self.steps = 0
         self.detect: int | None = 0  # of all detections so far
         self.dearest = 0  # of one detection
-        self.over = False  # whether something did not fit any more
+        self.over = False  # whether a detection did not fit into the limit
         self._forward: dict[tuple[tuple[str, compute.Shape], ...], int | None] = {}
 
     @cached_property
     def work(self) -> Work | None:
-        """What a step takes."""
+        """The operations of a step."""
         views = [(self.loader.batch_size, *self._image(v.size)) for v in self.loader.views for _ in range(v.count)]
         return self._known(lambda: compute.of_step(self.method, views, self._image(self.loader.size)))
 
     def count(self) -> Work | None:
-        """Count a step now, where that has not been done."""
+        """Count a step now, if that has not been done yet."""
         return self.work
 
     @property
@@ -52,7 +52,7 @@ class Spending:
 
     @property
     def full(self) -> bool:
-        """Whether the limit leaves no room for a further step; the first one is taken in any case."""
+        """Whether a further step would exceed the limit; the first step is taken in any case."""
         if self.limit is None or self.work is None:
             return False
         return self.over or (self.steps > 0 and (self.total or 0) + self.work.step > self.limit)
@@ -63,19 +63,19 @@ class Spending:
         return 1.0 if self.full else min(1.0, (self.total or 0) / (self.limit or 1))
 
     def fits(self) -> bool:
-        """Whether what is left would pay the dearest detection so far."""
+        """Whether the most expensive detection so far would still fit into the limit."""
         return self.limit is None or (self.total or 0) + self.dearest <= self.limit
 
     @contextlib.contextmanager
     def detecting(self) -> Iterator[None]:
-        """Inside, operations that the method reports are added to its detections; `BudgetSpent` where they do not fit."""
+        """Inside the block, operations that the method reports count as detection; `BudgetSpent` where they do not fit."""
         before = self.detect or 0
         with reported_to(self.add):
             yield
         self.dearest = max(self.dearest, (self.detect or 0) - before)
 
     def add(self, flops: int | None) -> None:
-        """Operations of a detection; None where they are not known."""
+        """Add operations of a detection; None where they are not known."""
         if flops is None or self.detect is None:
             self.detect = None
             return
@@ -85,7 +85,7 @@ class Spending:
         self.detect += flops
 
     def embed(self, network: nn.Module) -> None:
-        """Add what embedding every train image by ``network`` takes."""
+        """Add the operations of embedding every train image by ``network``."""
         kind = compute.kind_of(network)
         if kind not in self._forward:
             image = self._image(self.loader.size)
@@ -106,7 +106,7 @@ class Spending:
             raise UserError(f"the operations of {self.method.name} cannot be counted, give another budget: {why}") from None
 
     def cost(self) -> dict[str, float | None]:
-        """For the record; operations in whole numbers."""
+        """The entries of a record's cost."""
         work = self.work
         step = {"views_per_image": work and work.views, "flops_per_image": work and work.per_image}
         passes = {"forward_passes": work and work.forward_passes}

@@ -1,4 +1,4 @@
-"""The training loop, the same for every method, limited by a budget."""
+"""The training loop, the same for every method, until the budget is spent."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from .loss_call import Way, autocast, choose
 from .loss_meter import LossMeter
 from .spending import UNKNOWN, Spending
 
-POINTS = 100  # of the learning curve, at most one an epoch
+POINTS = 100  # most points of a learning curve; at most one an epoch, except under a budget of time
 TELL_EVERY = 0.5  # seconds between two `Progress` events
 AHEAD = 2  # steps that the host may run ahead of a GPU under a budget of time
 
 
 @dataclass(frozen=True)
 class Callbacks:
-    """What a `Trainer` calls while it trains; the clock runs during ``tell`` only.
+    """The callbacks of a `Trainer`; the budget clock runs only during ``tell``.
 
-    ``measure(trainer, progress)`` gives further values for a point of the curve. ``save`` is called after a step for which
-    ``save_due`` holds. ``judge`` rates the method's detections; the epoch after a detection ends with a point that keeps it.
+    ``measure(trainer, progress)`` returns further values for a point of the curve. ``save`` is called after each step for
+    which ``save_due`` is true. ``judge`` rates the method's detections; the rating is in the next point of the curve.
     """
 
     tell: Callable[[Progress], None] = lambda event: None
@@ -136,10 +136,10 @@ class Trainer:
             event = Progress(self.progress, self.step, self.clock.seconds(), **latest)
             told = standstill.now()
             self.callbacks.tell(event)
-            self.clock.excuse(standstill.now() - told)  # a parent that was stopped takes no messages
+            self.clock.excuse(standstill.now() - told)  # a stopped parent reads no messages, and the pipe fills up
 
     def _before_epoch(self) -> None:
-        """Let the method look at the data. It is paid from the budget, and left out where too little is left for it."""
+        """Call the method's ``before_epoch``, which costs budget; it is left out where too little budget is left."""
         if self.budget.seconds is not None and self._last_detection > self.budget.seconds - self.clock.seconds():
             return
         if not self.spending.fits():
@@ -161,7 +161,7 @@ class Trainer:
                 self._verdict = {f"detect_{key}": value for key, value in rated.items()}
 
     def embed(self, network: nn.Module) -> Tensor:
-        """Features [N, D] of the un-augmented train images in order, in the precision of training: they cost budget.
+        """Features [N, D] of the un-augmented train images in order, in the precision of training; this costs budget.
 
         Raises `BudgetSpent` when time runs out, or where too few operations are left.
         """
@@ -204,7 +204,7 @@ class Trainer:
         return self.curve[-1].get(key) if self.curve else None
 
     def _stay_close(self) -> None:
-        """Under a budget of time, keep the host's clock within a few steps of what the GPU has done."""
+        """Under a budget of time, let the host run at most AHEAD steps ahead of the GPU, so that its clock is right."""
         if self.device.type != "cuda" or self.budget.seconds is None:
             return
         event = torch.cuda.Event()
@@ -214,7 +214,7 @@ class Trainer:
             self._events.popleft().synchronize()
 
     def state(self) -> dict[str, Any]:
-        """Everything that a resume needs, and nothing else. The loader needs only ``step``."""
+        """The complete state for a resume. The loader needs only ``step``."""
         return {
             "method": self.method.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -231,7 +231,7 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state` of the same recipe, seed and code."""
+        """Continue from a `state` of the same recipe, seed and code."""
         self.method.load_state_dict(state["method"], strict=True)
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.curve = state["step"], list(state["curve"])

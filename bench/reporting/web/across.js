@@ -1,4 +1,4 @@
-// What concerns more than one leaderboard: several tracks together, equal tuning, claims.
+// Sections about more than one leaderboard: several tracks together, equal tuning, claims.
 
 const TEXT = ["claim", "verdict", "on", "there"], LONG = ["claim", "the winner's settings"];
 

@@ -1,4 +1,4 @@
-// Charts by Plotly, in the page's own colours, each with a text for those who do not see it.
+// Charts by Plotly, in the page's own colours, each with a text alternative for screen readers.
 
 const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B8860B", "#56B4E9", "#7F7F7F"];
 const DASHES = ["solid", "dash", "dot", "dashdot"];
@@ -13,7 +13,7 @@ const COSTS = {
 
 const TIMES = ["train_seconds", "detect_seconds"];
 
-// A method looks the same in every chart, whatever the filter hides.
+// A method has the same colour and symbol in every chart, independent of the filter.
 function look(row) {
   const i = board().rows.indexOf(row);
   const turn = Math.floor(i / COLOURS.length);
@@ -53,7 +53,7 @@ function drawCost() {
   const contestants = rows.filter((row) => row.kind === "contestant");
   const place = (row) => [row.cost[key] / unit, inUnit(metric, row.metrics[metric].mean)];
   const { title: name, fraction, better } = declared(metric);
-  const comparable = better && (board().steady || !TIMES.includes(key));  // a front of spoiled times would claim too much
+  const comparable = better && (board().steady || !TIMES.includes(key));  // no front of times that other work disturbed
   const dominates = (a, b) => a[0] <= b[0] && (better === "lower" ? a[1] <= b[1] : a[1] >= b[1]) && (a[0] < b[0] || a[1] !== b[1]);
   const front = contestants.filter((row) => comparable && !contestants.some((other) => dominates(place(other), place(row))));
   const points = rows.map((row) => {

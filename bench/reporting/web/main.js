@@ -1,4 +1,4 @@
-// Start, and what follows from each choice.
+// Starts the page, and updates it after each choice of the reader.
 
 const THEMES = { "": "automatic", light: "light", dark: "dark" };
 const RELOAD = 5000; // milliseconds between two loads of a live page
@@ -64,7 +64,7 @@ function listen() {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 }
 
-// What a run in progress does; only a page that `report --watch` made knows of one.
+// The status of a run in progress; only a page that `report --watch` made has one.
 function drawRunning() {
   const now = data.running ?? {};
   at("running").hidden = !now.cell;

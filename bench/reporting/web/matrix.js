@@ -1,4 +1,4 @@
-// Every pair of methods, and what others have published: tables, which a screen reader can walk through.
+// Differences of every pair of methods, and published numbers, as tables, which a screen reader can read.
 
 function drawMatrix() {
   const metric = at("matrix-metric").value;

@@ -1,4 +1,4 @@
-// The dialog behind every number: a method's seeds, and the record of one of them.
+// The dialog that a method's name opens: its seeds, and the record of one of them.
 
 function openRecord(row, seed) {
   const chosen = row.records.find((record) => String(record.seed) === String(seed)) ?? row.records[0];
@@ -11,7 +11,7 @@ function openRecord(row, seed) {
   drawRecordCurve(chosen);
 }
 
-// The row's means with every interval there is, which the leaderboard has no room for.
+// The row's means with all of their intervals, for which the leaderboard has no space.
 function meanTable(row) {
   const heads = ["metric", "mean ± half (Student)", "bootstrap (BCa)", "test split (Wilson)", "seeds"];
   const ends = (key, pair) => (pair ? `${score(key, pair[0])} to ${score(key, pair[1])}` : NONE);

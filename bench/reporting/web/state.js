@@ -1,4 +1,4 @@
-// What the reader has chosen, kept in the address so that a link and a reload keep it; and small helpers.
+// The reader's choices, kept in the address so that links and reloads keep them; and small helpers.
 
 const state = { board: 0, filter: "", anchors: "1", stale: "1", sort: "rank", down: "", method: "", seed: "", ...fromAddress() };
 let data;
@@ -39,7 +39,7 @@ function fill(select, entries, chosen) {
   if (entries.some(([value]) => String(value) === String(chosen))) select.value = chosen;
 }
 
-// Rows that the filter lets through, in their order on the leaderboard.
+// The rows that match the filter, in their order on the leaderboard.
 function shownRows() {
   const parts = state.filter.toLowerCase().split(/,(?![^,:]*=)/).map((part) => part.trim()).filter(Boolean);
   return board().rows.filter((row) => {
