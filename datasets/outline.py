@@ -1,4 +1,4 @@
-"""The contents of a Python file without running it: literals of the module and its classes, and whether its imports exist."""
+"""The contents of a Python file without running it: its docstring, the literals of its classes, whether its imports exist."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ PLAIN = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef, ast.AsyncFun
 class Outline:
     """The outline of a file. Where it is not ``plain``, only running the file shows for certain what it defines."""
 
-    literals: dict[str, Any] = field(default_factory=dict)  # of the module
     names: frozenset[str] = frozenset()  # everything that it assigns or defines at its top level
     classes: dict[str, dict[str, Any]] = field(default_factory=dict)  # literals of each, with those of bases in this file
     own: dict[str, dict[str, Any]] = field(default_factory=dict)  # literals of each class alone
@@ -35,7 +34,6 @@ def read(path: Path) -> Outline:
     nodes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     own = {name: _literals(node.body) for name, node in nodes.items()}
     return Outline(
-        literals=_literals(tree.body),
         names=frozenset(_names(tree.body)),
         classes={name: _inherited(name, nodes, own) for name in nodes},
         own=own,

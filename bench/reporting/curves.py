@@ -11,17 +11,12 @@ from ..records import Record
 
 ACCURACY = "held_out_knn_top1"
 AXES = ("progress", "step", "epoch", "seconds")  # keys for the horizontal axis; all other keys are values
-DETECTION = ("detect", "accepted")  # prefixes of the keys of detection quality
 
 
 def keys(records: Sequence[Record]) -> list[str]:
     """The keys of all values in the curves, in alphabetical order."""
     found = {key for record in records for point in record.curve for key, value in point.items() if _is_number(value)}
     return sorted(found.difference(AXES))
-
-
-def is_detection(key: str) -> bool:
-    return key.startswith(DETECTION)
 
 
 def series(record: Record, key: str, axis: str = "progress") -> tuple[list[float], list[float]]:

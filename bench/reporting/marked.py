@@ -13,7 +13,7 @@ MARKERS = tuple(f"<!-- {kind} ".encode() for kind in KINDS)
 
 
 def read(out: Path) -> tuple[dict[Path, str], list[str]]:
-    """The text of each Markdown file with a marker, in the parent of ``out`` and its ``docs``; a line on each unreadable"""
+    """Texts of the Markdown files with a marker, in the parent of ``out`` and its ``docs``; a line for each unreadable file."""
     texts, problems = {}, []
     beside = out.absolute().parent
     for path in sorted([*beside.glob("*.md"), *beside.glob("docs/*.md")]):
