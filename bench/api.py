@@ -184,7 +184,7 @@ def evaluate(
     from .encoders import Opened, open_encoder
     from .environment import choose_device
     from .evaluation.choice import choose
-    from .evaluation.evaluator import judge
+    from .evaluation.evaluator import evaluate_all
     from .running.external import freeze_on
 
     place, root, spec = choose_device(device), data_root(None if data_dir is None else Path(data_dir)), parse_spec(dataset)
@@ -195,4 +195,4 @@ def evaluate(
         opened = Opened(encoder, type(encoder).__name__, type(encoder).__name__, "", None)
     else:
         opened = open_encoder(str(encoder), backbone, weights)
-    return dict(judge(freeze_on(opened, spec, place, root), chosen).metrics)
+    return dict(evaluate_all(freeze_on(opened, spec, place, root), chosen).metrics)

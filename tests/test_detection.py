@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from bench.evaluation import detection_quality
-from bench.evaluation.detection import Judge
+from bench.evaluation.detection import Rater
 from bench.methods import registry
 from bench.methods.base import PseudoLabelView
 from bench.records import Record
@@ -92,18 +92,18 @@ def test_images_without_a_cluster_are_left_out():
     assert found["recall"] < 1 and "drift" not in found
 
 
-def test_a_judge_speaks_once_for_each_detection():
+def test_a_rater_rates_each_detection_once():
     view = PseudoLabelView(torch.zeros(2, 6, dtype=torch.int64), torch.zeros(2, 6, dtype=torch.int64), 0)
     method = SimpleNamespace(pseudo_labels=lambda: view)
-    judge = Judge(method, torch.tensor([0, 0, 0, 1, 1, 1]))
-    judge.look()
-    assert judge.verdict() is None
+    rater = Rater(method, torch.tensor([0, 0, 0, 1, 1, 1]))
+    rater.before_detection()
+    assert rater.rating() is None
     view = view._replace(detections=1)
-    first = judge.verdict()
+    first = rater.rating()
     assert first is not None and "drift" not in first and first["precision"] == pytest.approx(6 / 15)
-    judge.look()
+    rater.before_detection()
     view = view._replace(clusters=torch.tensor([[0, 0, 0, 1, 1, 1]] * 2), detections=2)
-    second = judge.verdict()
+    second = rater.rating()
     assert second is not None and second["drift"] == pytest.approx(1) and second["nmi"] == pytest.approx(1)
 
 
@@ -134,7 +134,7 @@ def test_a_curve_keeps_the_quality_of_every_detection_and_a_resume_loses_none():
 
     def trainer(callbacks=None):
         run = check.trainer(kind, "6ep", callbacks=callbacks)
-        run.callbacks = replace(run.callbacks, judge=Judge(run.method, torch.arange(check.IMAGES) % check.CLASSES))
+        run.callbacks = replace(run.callbacks, rater=Rater(run.method, torch.arange(check.IMAGES) % check.CLASSES))
         return run
 
     states: list = []

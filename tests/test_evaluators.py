@@ -8,7 +8,7 @@ import torch
 
 from bench import records
 from bench.evaluation import default, registry
-from bench.evaluation.evaluator import Evaluator, description, judge, lacking, merged
+from bench.evaluation.evaluator import Evaluator, description, evaluate_all, lacking, merged
 from bench.evaluation.frozen import Features, Frozen
 from bench.metrics import METRICS, Metric
 from bench.reporting import leaderboard, listing
@@ -73,7 +73,7 @@ def test_wanted_and_lacking_is_one_mechanism():
 
 
 def test_scores_come_together_in_one_order():
-    found = judge(frozen(), [registry()["few_labels"]([0.5]), *default(), Fixed()])
+    found = evaluate_all(frozen(), [registry()["few_labels"]([0.5]), *default(), Fixed()])
     assert list(found.metrics)[:4] == [*METRICS] and list(found.metrics)[-1] == "linear_top5@50%"
     assert found.metrics["fixed"] == 2.5
     assert list(merged({"a@10%": 1, "b": 2}, {"c@1%": 3, "d": 4})) == ["b", "d", "c@1%", "a@10%"]

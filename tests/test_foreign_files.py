@@ -84,7 +84,7 @@ def test_a_file_that_asks_for_tables_and_cannot_be_read_is_named(out):
     readme = out.parent / "README.md"
     readme.write_bytes(MARKED.encode() + "café".encode("latin-1"))
     files, problems = report.render(out)
-    assert readme not in files and len(problems) == 1 and "README.md asks for tables and is no UTF-8 text" in problems[0]
+    assert readme not in files and len(problems) == 1 and "README.md has markers for tables and is no UTF-8 text" in problems[0]
 
 
 def test_a_damaged_file_of_speeds_leaves_the_table_as_it_is(out):

@@ -11,7 +11,7 @@ from ..methods import Method
 Detection = dict[str, float | int | list[float] | None]
 
 
-class Judge:
+class Rater:
     """Follows a method's pseudo labels and measures the quality of each new detection."""
 
     def __init__(self, method: Method, classes: Tensor):
@@ -19,15 +19,15 @@ class Judge:
         self._before: np.ndarray | None = None
         self._detections = 0
 
-    def look(self) -> None:
+    def before_detection(self) -> None:
         """Keep the current pseudo labels for comparison; call this before the method may detect again."""
         view = self.method.pseudo_labels()
         if view is not None:
             self._detections = view.detections
             self._before = _array(view.clusters) if view.detections else None
 
-    def verdict(self) -> Detection | None:
-        """The quality of the detection since the last `look`; None where there was none."""
+    def rating(self) -> Detection | None:
+        """The quality of the detection since `before_detection`; None where there was none."""
         view = self.method.pseudo_labels()
         if view is None or view.detections == self._detections:
             return None

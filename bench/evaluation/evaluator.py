@@ -36,7 +36,7 @@ class Evaluator:
         return None if all(column.key in metrics for column in self.columns) else self
 
 
-def judge(frozen: Frozen, evaluators: Iterable[Evaluator], begin: Callable[[str], None] = lambda name: None) -> Scores:
+def evaluate_all(frozen: Frozen, evaluators: Iterable[Evaluator], begin: Callable[[str], None] = lambda name: None) -> Scores:
     """The scores of all ``evaluators``; ``begin`` is called with the name of each. Raises `Diverged` on non-finite features."""
     check_finite(frozen.train, "train")
     check_finite(frozen.test, "test")

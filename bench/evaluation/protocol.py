@@ -7,7 +7,7 @@ old version become stale.
 from __future__ import annotations
 
 from ..datasets.held_out import HELD_OUT, SPLIT_SEED, Held, by_class, halves, held_out, shown
-from .evaluator import judge
+from .evaluator import evaluate_all
 from .frozen import Features, Frozen, Scores, check_finite
 from .knn import HEADLINE, SECONDARY, Knn, knn_metrics, knn_predict
 from .linear import STRENGTHS, Linear, fit_linear, head_of, linear_metrics
@@ -44,7 +44,7 @@ TOP1 = {"linear_top1": "linear", "knn_top1": "kNN"}  # the metrics of `both_top1
 
 def evaluate(train: Features, test: Features, classes: int) -> Scores:
     """The scores of the protocol alone. Raises `Diverged` on non-finite features."""
-    return judge(Frozen(train, test, classes), (Linear(), Knn()))
+    return evaluate_all(Frozen(train, test, classes), (Linear(), Knn()))
 
 
 def both_top1(frozen: Frozen, test: Features) -> Scores:

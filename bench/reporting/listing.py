@@ -10,7 +10,7 @@ from .. import records
 from ..datasets.errors import DataError
 from ..datasets.registry import is_ready, known, tracks
 from ..errors import UserError, counted
-from ..evaluation import registry as judges
+from ..evaluation import registry as registered
 from ..methods import registry
 from ..metrics import HEADLINE, LINEAR_TOP1
 from ..remembered import remembered
@@ -49,13 +49,13 @@ def searched(name: str) -> list[str]:
 
 def evaluators() -> list[Line]:
     """Name, version and description of every evaluator."""
-    return [_evaluator(name) for name in sorted({*judges(), *judges().broken()})]
+    return [_evaluator(name) for name in sorted({*registered(), *registered().broken()})]
 
 
 def _evaluator(name: str) -> Line:
     try:
-        member = judges().members.get(name)  # the first docstring line, from the file where the evaluator is not loaded
-        says = (member and member.says) or judges().describe(name, ("version", "__doc__"))
+        member = registered().members.get(name)  # the first docstring line, from the file where the evaluator is not loaded
+        says = (member and member.says) or registered().describe(name, ("version", "__doc__"))
     except DataError as error:
         return name, "broken", str(error)
     return name, f"version {says.get('version', 1)}", (says.get("__doc__") or "").partition("\n")[0]

@@ -22,14 +22,14 @@ def read(out: Path) -> tuple[dict[Path, str], list[str]]:
         try:
             content = path.read_bytes()
         except OSError as error:
-            problems.append(f"{path} cannot be read ({error.strerror or error}); it is left as it is")
+            problems.append(f"{path} cannot be read ({error.strerror or error}); it is not changed")
             continue
         if not any(marker in content for marker in MARKERS):
             continue
         try:
             texts[path] = content.decode().replace("\r\n", "\n")
         except UnicodeDecodeError:
-            problems.append(f"{path} asks for tables and is no UTF-8 text; it is left as it is")
+            problems.append(f"{path} has markers for tables and is no UTF-8 text; it is not changed")
     return texts, problems
 
 

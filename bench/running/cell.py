@@ -18,8 +18,8 @@ from ..datasets.registry import open_splits, tracks
 from ..datasets.store import Splits
 from ..evaluation import default, protocol
 from ..evaluation import registry as evaluators
-from ..evaluation.detection import Judge
-from ..evaluation.evaluator import Evaluator, description, judge
+from ..evaluation.detection import Rater
+from ..evaluation.evaluator import Evaluator, description, evaluate_all
 from ..evaluation.features import freeze
 from ..events import Event, Phase, Resumed, Warned
 from ..methods import Method, TrainData
@@ -83,7 +83,7 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
     tell(Phase("evaluate", 1.0))
     begun = standstill.now()
     frozen = freeze(method.encoder, splits, recipe.track, device, job.data_root)
-    found = judge(frozen, job.evaluators, lambda name: tell(Phase(f"evaluate, {name}", 1.0)))
+    found = evaluate_all(frozen, job.evaluators, lambda name: tell(Phase(f"evaluate, {name}", 1.0)))
     if spent.curve:
         spent.curve[-1] |= curve.of_embeddings(method.encoder, splits, recipe.track, device)
     spent.cost["eval_seconds"] += standstill.now() - begun
@@ -147,7 +147,7 @@ def _train(method: Method, splits: Splits, device: torch.device, job: Job, tell:
         measure=curve.measure(splits, track),
         save_due=keeper.due,
         save=keeper.save,
-        judge=Judge(method, splits.train.labels) if method.pseudo_labels() is not None else None,
+        rater=Rater(method, splits.train.labels) if method.pseudo_labels() is not None else None,
     )
     trainer = make_trainer(method, splits, cell, device, callbacks)
     resumed = keeper.resume(trainer, lambda line: tell(Warned(line)))

@@ -1,4 +1,4 @@
-"""`evaluate`: judge encoders from anywhere by the evaluators of every cell, and keep what they find as records."""
+"""`evaluate`: evaluate encoders from anywhere by the evaluators of every cell, and keep the results as records."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..datasets.spec import Spec
 from ..datasets.store import Splits
 from ..encoders import Opened
 from ..errors import UserError, reason
-from ..evaluation.evaluator import Evaluator, description, judge
+from ..evaluation.evaluator import Evaluator, description, evaluate_all
 from ..evaluation.features import Channels, FrozenEncoder, freeze
 from ..evaluation.frozen import Scores
 from ..records import Record
@@ -83,7 +83,7 @@ def evaluate(
     started = standstill.now()
     begin("features")
     frozen = freeze_on(opened, spec, device, data_root)
-    found: Scores = judge(frozen, evaluators, begin)
+    found: Scores = evaluate_all(frozen, evaluators, begin)
     return Record(
         track=str(spec),
         backbone=opened.backbone,

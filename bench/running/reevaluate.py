@@ -14,7 +14,7 @@ from ..cells import Cell
 from ..datasets.loader import stored_on
 from ..datasets.store import Splits
 from ..errors import UserError
-from ..evaluation.evaluator import description, judge, merged
+from ..evaluation.evaluator import description, evaluate_all, merged
 from ..evaluation.features import freeze
 from ..evaluation.knn import Knn
 from ..events import Phase
@@ -36,8 +36,8 @@ def run(job: Job, tell: Tell = lambda event: None) -> Record:
     tell(Phase("evaluate", 0.0))
     encoder = _encoder(job, cell, splits).to(device).to(memory_format=torch.channels_last)
     frozen = freeze(encoder, replace(splits, train=stored_on(splits.train, device)), cell.recipe.track, device, job.data_root)
-    _check_same(record, judge(frozen, [Knn()]).metrics)
-    found = judge(frozen, job.evaluators, lambda name: tell(Phase(f"evaluate, {name}", 0.5)))
+    _check_same(record, evaluate_all(frozen, [Knn()]).metrics)
+    found = evaluate_all(frozen, job.evaluators, lambda name: tell(Phase(f"evaluate, {name}", 0.5)))
     return replace(
         record,
         metrics=merged(record.metrics, found.metrics),

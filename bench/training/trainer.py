@@ -16,7 +16,7 @@ from .. import standstill
 from ..budget import Budget
 from ..datasets.loader import Loader, evaluation_batches
 from ..errors import BudgetSpent
-from ..evaluation.detection import Detection, Judge
+from ..evaluation.detection import Detection, Rater
 from ..evaluation.features import extract
 from ..events import Progress
 from ..methods import Method
@@ -37,14 +37,14 @@ class Callbacks:
     """The callbacks of a `Trainer`; the budget clock runs only during ``tell``.
 
     ``measure(trainer, progress)`` returns further values for a point of the curve. ``save`` is called after each step for
-    which ``save_due`` is true. ``judge`` rates the method's detections; the rating is in the next point of the curve.
+    which ``save_due`` is true. ``rater`` rates the method's detections; the rating is in the next point of the curve.
     """
 
     tell: Callable[[Progress], None] = lambda event: None
     measure: Callable[[Trainer, float], dict[str, float]] = lambda trainer, progress: {}
     save_due: Callable[[Trainer], bool] = lambda trainer: False
     save: Callable[[Trainer], None] = lambda trainer: None
-    judge: Judge | None = None
+    rater: Rater | None = None
 
 
 class Trainer:
@@ -69,7 +69,7 @@ class Trainer:
         self.step = 0
         self.curve: list[dict[str, Any]] = []
         self.way = Way(method.loss)
-        self._verdict: Detection = {}
+        self._rating: Detection = {}
         self._told = 0.0
         self._last_detection = 0.0
         self._point_step, self._point_seconds = 0, 0.0
@@ -144,21 +144,21 @@ class Trainer:
             return
         if not self.spending.fits():
             return
-        judge = self.callbacks.judge
-        if judge is not None:
+        rater = self.callbacks.rater
+        if rater is not None:
             with self.clock.paused("eval"):
-                judge.look()
+                rater.before_detection()
         progress, begun = self.progress, self.clock.apart.get("detect", 0.0)
         with self.clock.part("detect"), self.spending.detecting():
             self.method.before_epoch(progress, self.embed)
         spent = self.clock.apart["detect"] - begun
         self._last_detection = max(self._last_detection, spent)
-        if judge is not None:
+        if rater is not None:
             with self.clock.paused("eval"):
-                verdict = judge.verdict()
-            if verdict is not None:
-                rated = {"progress": progress, "seconds": spent, **verdict}
-                self._verdict = {f"detect_{key}": value for key, value in rated.items()}
+                rating = rater.rating()
+            if rating is not None:
+                rated = {"progress": progress, "seconds": spent, **rating}
+                self._rating = {f"detect_{key}": value for key, value in rated.items()}
 
     def embed(self, network: nn.Module) -> Tensor:
         """Features [N, D] of the un-augmented train images in order, in the precision of training; this costs budget.
@@ -180,7 +180,7 @@ class Trainer:
         if self.step % self.loader.steps_per_epoch and self.budget.seconds is None:
             return False
         last = self.curve[-1]["progress"] if self.curve else 0.0
-        return (self.progress - last >= 1 / POINTS or bool(self._verdict)) and self.progress < 1
+        return (self.progress - last >= 1 / POINTS or bool(self._rating)) and self.progress < 1
 
     def _point(self) -> None:
         """Add a point to the curve."""
@@ -196,9 +196,9 @@ class Trainer:
             "images_per_second": (steps - self._point_step) * self.training.batch_size / elapsed,
         }
         self._point_step, self._point_seconds = steps, seconds
-        verdict, self._verdict = self._verdict, {}
+        rating, self._rating = self._rating, {}
         with self.clock.paused("eval"):
-            self.curve.append(point | verdict | self.method.extras() | self.callbacks.measure(self, point["progress"]))
+            self.curve.append(point | rating | self.method.extras() | self.callbacks.measure(self, point["progress"]))
 
     def _last(self, key: str) -> float | None:
         return self.curve[-1].get(key) if self.curve else None
@@ -225,7 +225,7 @@ class Trainer:
             "point": [self._point_step, self._point_seconds],
             "last_detection": self._last_detection,
             "spending": self.spending.state(),
-            "verdict": self._verdict,
+            "verdict": self._rating,
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
         }
@@ -240,7 +240,7 @@ class Trainer:
         self._point_step, self._point_seconds = state["point"]
         self._last_detection = state["last_detection"]
         self.spending.restore(self.step, state.get("spending", UNKNOWN))
-        self._verdict = state["verdict"]
+        self._rating = state["verdict"]
         torch.set_rng_state(state["rng"])
         if state["cuda_rng"] is not None:
             torch.cuda.set_rng_state(state["cuda_rng"], self.device)
