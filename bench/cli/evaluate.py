@@ -33,7 +33,7 @@ def evaluate(
     out: Out = Path("results"),
     data_dir: DataDir = None,
 ) -> None:
-    """Evaluate a frozen encoder from anywhere as every cell is evaluated; a record of role `external` below the rule of the tables."""
+    """Evaluate any frozen encoder as every cell is evaluated; a record of role `external` below the rule of the tables."""
     from .. import records
     from ..encoders import open_encoder
     from ..environment import choose_device
