@@ -23,7 +23,7 @@ LOOK_EVERY = 1.0  # seconds
 FORGOTTEN = 60.0  # seconds without an update after which the run counts as killed
 
 
-class Told(TypedDict, total=False):
+class StatusFile(TypedDict, total=False):
     """The content of the status file."""
 
     cell: str
@@ -33,7 +33,7 @@ class Told(TypedDict, total=False):
     seconds: NonNegative
 
 
-FITS = check_of(Told)
+FITS = check_of(StatusFile)
 
 
 class Running:
@@ -43,19 +43,19 @@ class Running:
         self.path, self._written = out / FILE, 0.0
 
     def hear(self, task: Task, event: Event) -> None:
-        told: Told
+        status: StatusFile
         match event:
             case Progress(progress=progress, loss=loss, seconds=seconds):
-                told = {"progress": progress, "seconds": seconds}
+                status = {"progress": progress, "seconds": seconds}
                 if loss is not None:
-                    told["loss"] = loss
+                    status["loss"] = loss
             case Phase(name, float(progress)):
-                told = {"progress": progress, "phase": name}
+                status = {"progress": progress, "phase": name}
             case _:
                 return
         if time.monotonic() - self._written >= WRITE_EVERY:
             self._written = time.monotonic()
-            records.write_atomically(self.path, json.dumps({"cell": str(task.cell), **told}))
+            records.write_atomically(self.path, json.dumps({"cell": str(task.cell), **status}))
 
     def close(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -66,10 +66,10 @@ def running(out: Path) -> dict[str, Any] | None:
     try:
         if time.time() - (out / FILE).stat().st_mtime > FORGOTTEN:
             return None
-        told = json.loads((out / FILE).read_text(encoding="utf-8"))
+        status = json.loads((out / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    return told if FITS(told) is None else None
+    return status if FITS(status) is None else None
 
 
 def watch(out: Path, renew: Callable[[bool], None], rounds: int | None = None) -> None:

@@ -20,7 +20,7 @@ SLOWER, SIGNIFICANT = 0.20, 0.01
 
 
 class Verdict(NamedTuple):
-    """One figure of both revisions: medians, their ratio, the p-value that this one is slower, and whether it counts."""
+    """One figure of both revisions: medians, their ratio, the p-value that this one is slower, and whether it is worse."""
 
     figure: str
     here: float
@@ -63,9 +63,9 @@ def measure(ref: str, figures: str, tell: Callable[[str], None]) -> list[Verdict
 
 
 def _measure(folder: Path, figures: str, target: Path) -> dict[str, float]:
-    """Rates of the revision in ``folder`` by figure and unit, which says what is counted: other work is another rate.
+    """Rates of the revision in ``folder`` by figure and unit; a figure with another unit counts other work, and is another key.
 
-    A process that starts there imports its code, however it is installed.
+    A process with this working directory imports the code in it, also where another revision is installed.
     """
     command = [
         sys.executable,
