@@ -9,11 +9,12 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from tests.small_cells import ROOT, environment
 
 TIMES = ("seconds", "images_per_second")  # how keys end whose values are the clock's
-MARKS = (".claim-", ".partial", ".checkpoint")
+MARKS = (".claim-", ".campaign-", ".partial", ".checkpoint")
 
 
 @dataclass
@@ -46,10 +47,10 @@ def left_behind(folder: Path, marks: tuple[str, ...] = MARKS) -> list[str]:
 
 
 def essences(folder: Path) -> dict[str, Any]:
-    """Of every record below ``folder``: all but times, machine and memory, and the hash of its encoder."""
+    """Of every record below ``folder``, by contender and seed: all but times, machine and memory; the hash of its encoder."""
     found = {}
     for path in sorted((folder / "results").glob("*/*/*/*/seed*.json")):
-        found[f"{path.parent.name}/{path.stem}"] = essence(folder, path)
+        found[f"{unquote(path.parent.name)}/{path.stem}"] = essence(folder, path)
     return found
 
 
