@@ -111,6 +111,7 @@ def search_of(out):
     return one, {(record.track, record.contender, record.seed): record.metrics for record in found}
 
 
+@pytest.mark.timeout(900)  # 20 s of computing by three processes in turn: long where other work has the cores
 def test_a_search_is_the_same_after_a_kill_and_from_python(tmp_path, bench_command):
     final = dict(final_budget="2steps", final_seeds=1)
     at = dict(out=tmp_path / "undisturbed", sets=["batch_size=16"], device="cpu", quiet=True)
@@ -122,7 +123,9 @@ def test_a_search_is_the_same_after_a_kill_and_from_python(tmp_path, bench_comma
         arguments = (sys.executable, "-m", "bench", *command, str(out))
         run = subprocess.Popen(arguments, cwd=ROOT, env=environment(), stdout=log, stderr=log, start_new_session=True)
     trial_1 = tmp_path / "killed-runs"
-    wait_for(lambda: [path for path in trial_1.rglob("*.checkpoint") if "temperature" in str(path)] or run.poll() is not None)
+    wait_for(
+        lambda: [path for path in trial_1.rglob("*.checkpoint") if "temperature" in str(path)] or run.poll() is not None, 600
+    )
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     assert len(list(out.rglob("seed*.json"))) == 1, "trial 0 has a record, and trial 1 was killed in training"
