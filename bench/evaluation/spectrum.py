@@ -1,4 +1,7 @@
-"""Spectrum: properties of the test features, float [N, D], without labels; computed in double precision."""
+"""Spectrum: RankMe, alignment and uniformity of the test features, without labels.
+
+Features are float [N, D]; all is computed in double precision.
+"""
 
 from __future__ import annotations
 
