@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -20,7 +21,7 @@ class Cell:
     recipe: Recipe
     seed: int
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         """Its place below the results or the runs folder, without the seed."""
         return Path(*(escaped(part) for part in (*self.board, str(self.recipe.contender))))

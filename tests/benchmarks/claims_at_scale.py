@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import resource
 import sys
 import tempfile
 import time
@@ -38,11 +39,12 @@ CELLS, WORKERS = (1000, 5000), (1, 4, 16, 64)
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of ``cells`` by ``workers``: seconds until the last has ended, cells that none or several have computed, files left."""
+    """Of ``cells`` by ``workers``: seconds until the last has ended and of processors, cells lost and doubled, files left."""
 
     cells: int
     workers: int
     seconds: float
+    processor: float
     lost: int
     doubled: int
     left: int
@@ -59,6 +61,7 @@ def tasks(cells: int) -> list[Task]:
 def measure(folder: Path, todo: Sequence[Task], workers: int) -> Outcome:
     """Have so many processes compute ``todo`` below ``folder``, and count."""
     context = multiprocessing.get_context("fork")  # which shares what is imported
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     ready = context.Barrier(workers + 1)
     processes = [context.Process(target=work, args=(folder, todo, i, ready), daemon=True) for i in range(workers)]
     for process in processes:
@@ -67,12 +70,13 @@ def measure(folder: Path, todo: Sequence[Task], workers: int) -> Outcome:
     begun = time.perf_counter()
     for process in processes:
         process.join()
-    seconds = time.perf_counter() - begun
+    seconds, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     computed = Counter(line for path in folder.glob("worker*") for line in path.read_text().splitlines())
     names = [str(task.cell.record_path) for task in todo]
     doubled = sum(computed[name] > 1 for name in names)
     lost = sum(computed[name] == 0 or not (folder / "out" / name).exists() for name in names)
-    return Outcome(len(todo), workers, seconds, lost, doubled, len(list((folder / "out").rglob(".*"))))
+    return Outcome(len(todo), workers, seconds, processor, lost, doubled, len(list((folder / "out").rglob(".*"))))
 
 
 def work(folder: Path, todo: Sequence[Task], number: int, ready: Any) -> None:
@@ -94,15 +98,14 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="*", default=WORKERS)
     parser.add_argument("--on", type=Path, help="a folder of the file system to try; else the one for temporary files")
     given = parser.parse_args()
-    print("| cells | workers | s | cells/s | a worker | lost | doubled | files left |\n|" + " --- |" * 8)
+    print("| cells | workers | s | cells/s | processor, ms a cell | lost | doubled | files left |\n|" + " --- |" * 8)
     for cells in given.cells:
         todo = tasks(cells)
         for workers in given.workers:
             with tempfile.TemporaryDirectory(dir=given.on) as folder:
                 one = measure(Path(folder), todo, workers)
-            rate = one.cells / one.seconds
-            counts = f"{one.lost} | {one.doubled} | {one.left}"
-            print(f"| {cells:,} | {workers} | {one.seconds:.1f} | {rate:,.0f} | {rate / workers:,.1f} | {counts} |", flush=True)
+            speed = f"{one.seconds:.1f} | {one.cells / one.seconds:,.0f} | {1000 * one.processor / one.cells:.1f}"
+            print(f"| {cells:,} | {workers} | {speed} | {one.lost} | {one.doubled} | {one.left} |", flush=True)
 
 
 if __name__ == "__main__":
