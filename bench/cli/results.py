@@ -140,10 +140,11 @@ def compare(
     all its cells failed, 2 where there is nothing to compare.
     """
     from ..reporting import compare as compare_module
+    from ..reporting.tables import to_markdown
 
     chosen = [key.strip() for key in metric.split(",")]
     found = compare_module.compare(a, b, out, (track, backbone, budget), chosen)
-    text = compare_module.table(found).to_markdown(index=False, disable_numparse=True)
+    text = to_markdown(compare_module.table(found))
     console.print(f"A: {a}\nB: {b}\n\n{text}", markup=False, soft_wrap=True)
     if differ := compare_module.settings(a, b, out):
         console.print(f"\nthey differ in these settings too: {differ}", markup=False, soft_wrap=True)

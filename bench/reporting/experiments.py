@@ -56,9 +56,9 @@ def markdown(judged: Assessed) -> str:
     lines += [f"`python -m bench experiment {one.name}` runs what is missing.", ""]
     lines += [one.about.strip(), ""] if one.about else []
     if one.claims:
-        lines += ["## Claims", "", claims_table(judged).to_markdown(index=False, disable_numparse=True), "", LEGEND, ""]
+        lines += ["## Claims", "", tables.to_markdown(claims_table(judged)), "", LEGEND, ""]
     if (frame := accuracies(judged)) is not None:
-        lines += ["## Accuracy", "", frame.to_markdown(index=False, disable_numparse=True), ""]
+        lines += ["## Accuracy", "", tables.to_markdown(frame), ""]
     if figure(judged):
         lines += [f"![{one.title}](figures/{one.name}.svg)", ""]
     return "\n".join(lines).rstrip() + "\n"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
-
 from .. import metrics
 from . import agreement, columns, confounds, plots, sweep_plots, sweeps, tables
 from .files import plain
 from .leaderboard import Leaderboard
+from .tables import to_markdown
 
 LEGEND = (
     "Accuracy in percent on the test split: mean over n seeds ± the half width of its 95% interval (Student), or the interval's "
@@ -59,19 +58,19 @@ def text(board: Leaderboard, only: Sequence[str]) -> str:
     if differ := confounds.sentence(board.ranked):
         notes.append(f"Contestants differ in these settings too: {differ}.")
     notes += [f"{row.contender} runs under its own recipe: {source}." for row in board.rows if (source := row.own_recipe)]
-    return "\n\n".join([_table(tables.table(board, only)), *(["  \n".join(notes)] if notes else [])])
+    return "\n\n".join([to_markdown(tables.table(board, only)), *(["  \n".join(notes)] if notes else [])])
 
 
 def details(board: Leaderboard) -> list[str]:
     """The further tables of a leaderboard."""
     lines: list[str] = []
     if (frame := tables.to_best(board)) is not None:
-        lines += ["**Against the best, by linear accuracy**", "", _table(frame), ""]
+        lines += ["**Against the best, by linear accuracy**", "", to_markdown(frame), ""]
     lines += _sweep_tables(board)
     if (frame := agreement.rank_table(board)) is not None:
-        lines += ["**Ranks of the contestants by each metric**", "", _table(frame), ""]
+        lines += ["**Ranks of the contestants by each metric**", "", to_markdown(frame), ""]
     if (frame := agreement.correlation_table(board)) is not None:
-        lines += ["**Do the metrics rank the contestants alike?**", "", _table(frame), ""]
+        lines += ["**Do the metrics rank the contestants alike?**", "", to_markdown(frame), ""]
     for row in board.stale:
         lines += [f"{row.contender} is stale: {'; '.join(row.stale)}", ""]
     return lines
@@ -80,10 +79,10 @@ def details(board: Leaderboard) -> list[str]:
 def _sweep_tables(board: Leaderboard) -> list[str]:
     lines: list[str] = []
     for sweep in sweeps.sweeps(board):
-        lines += [f"**Sweep over {sweep.key}**", "", _table(sweeps.table(sweep)), ""]
+        lines += [f"**Sweep over {sweep.key}**", "", to_markdown(sweeps.table(sweep)), ""]
     for grid in sweeps.grids(board):
         title = f"**{metrics.METRICS[metrics.HEADLINE]} of {grid.contender} over {' and '.join(grid.keys)}**"
-        lines += [title, "", _table(sweeps.grid_table(grid)), ""]
+        lines += [title, "", to_markdown(sweeps.grid_table(grid)), ""]
     return lines
 
 
@@ -103,7 +102,3 @@ def images(board: Leaderboard, names: Sequence[str]) -> list[str]:
 def slug(board: Leaderboard) -> str:
     """A leaderboard's title as the prefix of its figures' file names."""
     return plain(f"{board.track}-{board.backbone}-{board.budget}")
-
-
-def _table(frame: pd.DataFrame) -> str:
-    return frame.to_markdown(index=False, disable_numparse=True)

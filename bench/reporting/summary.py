@@ -164,7 +164,7 @@ def markdown(summaries: Sequence[Summary]) -> list[str]:
         return []
     lines = ["## Over tracks", "", LEGEND, ""]
     for one in summaries:
-        lines += [f"**{one.title}**", "", table(one).to_markdown(index=False, disable_numparse=True), ""]
+        lines += [f"**{one.title}**", "", tables.to_markdown(table(one)), ""]
         lines += [one.note, ""] if one.note else []
     return lines
 

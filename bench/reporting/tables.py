@@ -197,6 +197,11 @@ def difference(pair: Pair) -> str:
     return f"{scale * pair.difference:+{value}}" + (f" ± {scale * pair.half:{half}}" if pair.half is not None else "")
 
 
+def to_markdown(frame: pd.DataFrame) -> str:
+    """A table of texts, each as it is."""
+    return frame.to_markdown(index=False, disable_numparse=True)
+
+
 def number(value: float | None, form: str, unit: float = 1) -> str:
     return NONE if value is None else form.format(value / unit)
 

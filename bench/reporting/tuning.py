@@ -19,6 +19,7 @@ from .plots import COLOURS, DASHES, MARKERS, Figure, label, legend, rounded
 from .row import Row
 from .searches import Search
 from .spent import PARTS
+from .tables import to_markdown
 
 LEGEND = (
     "T trials a method: its default settings, then points of one Halton sequence over its search space (`python -m bench list "
@@ -56,13 +57,18 @@ def markdown(tuned: Tuned) -> str:
     lines: list[str] = []
     for board in tuned.boards:
         if (frame := finals(tuned, board)) is not None:
-            lines += [f"**{board.title}**", "", _text(frame), "", verdict(tuned, board), ""]
-    lines += ["**Trials**", "", _text(trials(tuned)), "", "**Expected best of t trials**", "", _text(expected(tuned)), ""]
+            lines += [f"**{board.title}**", "", to_markdown(frame), "", verdict(tuned, board), ""]
+    lines += [
+        "**Trials**",
+        "",
+        to_markdown(trials(tuned)),
+        "",
+        "**Expected best of t trials**",
+        "",
+        to_markdown(expected(tuned)),
+        "",
+    ]
     return "\n".join(lines).rstrip()
-
-
-def _text(frame: pd.DataFrame) -> str:
-    return frame.to_markdown(index=False, disable_numparse=True)
 
 
 def finals(tuned: Tuned, board: Leaderboard) -> pd.DataFrame | None:

@@ -18,7 +18,7 @@ from ..events import Event, Interrupted, Phase, Recorded, Resumed, Started, Wait
 from ..metrics import COMPARED, PROTOCOL, columns
 from ..records import Record
 from ..reporting.leaderboard import Leaderboard
-from ..reporting.tables import table
+from ..reporting.tables import table, to_markdown
 from .scheduler import Task
 
 KEPT = ("rank", "method", "linear", "kNN (k = 20)", "n", "train")  # longest, where a terminal has no room for all columns
@@ -182,7 +182,7 @@ def show_boards(console: Console, boards: Sequence[Leaderboard], out: Path) -> N
 
 def _markdown(frame: pd.DataFrame) -> str:
     plain = frame.map(lambda text: text.replace("*", ""))  # before the layout, or columns are not aligned
-    return plain.to_markdown(index=False, disable_numparse=True)
+    return to_markdown(plain)
 
 
 def _fitting(frame: pd.DataFrame, width: int | None) -> pd.DataFrame:
