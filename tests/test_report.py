@@ -337,3 +337,13 @@ def test_check_of_a_thousand_records_is_quick(tmp_path, monkeypatch):
     begun = time.process_time()  # of one thread: what a machine without other work would take
     assert report.outdated(report.render(tmp_path)[0]) == []
     assert time.process_time() - begun < 10
+
+
+def test_a_legend_of_long_names_is_below_the_axes_and_not_cut_off(tmp_path):
+    names = ["a", "b:" + ",".join(f"setting_{i}={i}" for i in range(12))]
+    shown = [{"method": name, "progress": [0, 100], "percent": [1, 2], "low": [0, 1], "high": [2, 3]} for name in names]
+    sizes = []
+    for chosen in (shown[:1], shown):
+        plots.Figure({"title": "t" * 200, "shown": chosen}, plots.learning_curves).save(tmp_path / "drawn.svg")
+        sizes.append(float(re.search(r'height="([\d.]+)pt"', (tmp_path / "drawn.svg").read_text())[1]))
+    assert sizes[1] > sizes[0] + 20
