@@ -47,10 +47,10 @@ def render(out: Path, following: bool = False, png: bool = False, only: Sequence
     shown, kept = _columns(out, boards, only, problems.append)
     judged, unread = experiments.of_folder(out, boards)
     texts = {board.title: markdown.text(board, shown) for board in boards}
-    legend = markdown.legend(boards, {r.environment.get("device", "an unknown machine") for r in found})
+    devices = {r.environment.get("device", "an unknown machine") for r in found}
     figures = {board.title: markdown.figures(board) for board in boards}
-    files: Files = {out / "leaderboard.md": Text(_whole(boards, texts, figures, legend))} | kept
-    files |= _documents(out, boards, texts, legend, problems.append)
+    files: Files = {out / "leaderboard.md": Text(_whole(boards, texts, figures, markdown.legend(boards, devices)))} | kept
+    files |= _documents(out, boards, texts, devices, problems.append)
     files[out / "leaderboard.csv"] = Text(_csv(tables.numbers(boards)))
     files[out / "pairs.csv"] = Text(_csv(tables.pair_numbers(boards)))
     files[out / "leaderboard.tex"] = Text(latex.document(boards, shown))
@@ -96,7 +96,7 @@ def _whole(
 
 
 def _documents(
-    out: Path, boards: Sequence[Leaderboard], texts: Mapping[str, str], legend: str, warn: Callable[[str], None]
+    out: Path, boards: Sequence[Leaderboard], texts: Mapping[str, str], devices: set[str], warn: Callable[[str], None]
 ) -> Files:
     """The documents next to ``out`` with markers for tables, with the tables filled in."""
 
@@ -105,7 +105,9 @@ def _documents(
         if kind != "throughput" and not ours:
             return f"*No records in {out.name}/{name} yet.*"
         if kind == "leaderboard":
-            return "\n\n".join([*(f"**{board.title}**\n\n{texts[board.title]}" for board in ours), legend])
+            return "\n\n".join(
+                [*(f"**{board.title}**\n\n{texts[board.title]}" for board in ours), markdown.legend(ours, devices)]
+            )
         if kind == "sweep":
             return "\n".join(line for board in ours for line in markdown.sweep(board, out.name)).rstrip()
         if kind == "tuning":
