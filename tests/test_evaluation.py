@@ -170,6 +170,12 @@ def test_the_middle_of_the_strengths_that_the_held_out_images_cannot_tell_apart_
     assert linear.choose(torch.tensor(right, dtype=torch.float64) / 100, held=100) == taken
 
 
+def test_one_image_less_counts_as_alike_however_it_is_rounded():
+    for held in range(100, 5001):
+        right = torch.tensor([held - 1, held - 2, held - 2, 0], dtype=torch.float64)
+        assert linear.choose(right / held, held) == 1
+
+
 def test_methods_that_use_labels_do_not_see_those_held_out():
     labels = torch.arange(1000) % 10
     seen = protocol.shown(labels)

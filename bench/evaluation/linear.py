@@ -18,6 +18,7 @@ from .logistic import Heads, Standardizer, eigenbasis, in_top_k, solve, top_k_ac
 __all__ = ["Heads", "Linear", "Standardizer", "eigenbasis", "fit_linear", "in_top_k", "solve", "top_k_accuracy"]
 
 STRENGTHS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0)
+ROUNDING = 1e-9  # of accuracies: one image less is one image less
 CHOOSING = 1e-3  # tolerance while strengths are compared: finer than differences that a held-out tenth can show
 
 
@@ -91,7 +92,7 @@ def choose(score: Tensor, held: int) -> int:
     """
     best = float(score.max())
     band = max(math.sqrt(best * (1 - best) / held), 1 / held)
-    equal = (score >= best - band).nonzero().squeeze(1)
+    equal = (score >= best - band - ROUNDING).nonzero().squeeze(1)
     return int(equal[len(equal) // 2])
 
 
