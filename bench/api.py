@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -13,9 +13,11 @@ from .errors import UserError
 from .folders import data_root, runs_root
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from torch import nn
 
     from .cells import OnExisting
+    from .running.options import Options
 
 
 def run(
@@ -41,29 +43,26 @@ def run(
     A cell that fails is a record with a status, as on the command line. `UserError` or `DataError` where an argument is
     wrong; nothing is written then.
     """
-    from rich.console import Console
-
     from .running import session
+
+    cells = dict(methods=methods, datasets=datasets, budget=budget, seeds=seeds, backbone=backbone, sets=sets)
+    asked = dict(labels=labels, evaluators=evaluators, transfer_to=transfer_to, device=device, on_existing=on_existing)
+    session.run(_options(out, runs, data_dir, **cells, **asked), _console(quiet), dry_run=False)
+    return leaderboard(out)
+
+
+def _options(out: str | Path, runs: str | Path | None, data_dir: str | Path | None, **asked: Any) -> Options:
+    """The options that the texts ``asked`` write, with the folders as the command line takes them."""
     from .running.options import read_options
 
-    options = read_options(
-        methods=methods,
-        datasets=datasets,
-        budget=budget,
-        seeds=seeds,
-        out=Path(out),
-        runs=runs_root(None if runs is None else Path(runs), Path(out)),
-        data_root=data_root(None if data_dir is None else Path(data_dir)),
-        device=device,
-        backbone=backbone,
-        on_existing=on_existing,
-        sets=sets,
-        labels=labels,
-        evaluators=evaluators,
-        transfer_to=transfer_to,
-    )
-    session.run(options, Console(quiet=quiet, highlight=False), dry_run=False)
-    return leaderboard(out)
+    place, kept, data = Path(out), None if runs is None else Path(runs), None if data_dir is None else Path(data_dir)
+    return read_options(out=place, runs=runs_root(kept, place), data_root=data_root(data), **asked)
+
+
+def _console(quiet: bool) -> Console:
+    from rich.console import Console
+
+    return Console(quiet=quiet, highlight=False)
 
 
 def leaderboard(out: str | Path = "results") -> pd.DataFrame:
@@ -114,27 +113,13 @@ def tune(
 
     A trial that fails counts as the worst. `UserError` or `DataError` where an argument is wrong; nothing is written then.
     """
-    from rich.console import Console
-
     from .budget import parse_budget
     from .running import tune as tune_module
-    from .running.options import read_options
 
-    options = read_options(
-        methods=methods,
-        datasets=datasets,
-        budget=budget,
-        seeds=seeds,
-        out=Path(out),
-        runs=runs_root(None if runs is None else Path(runs), Path(out)),
-        data_root=data_root(None if data_dir is None else Path(data_dir)),
-        device=device,
-        backbone=backbone,
-        on_existing=on_existing,
-        sets=sets,
-    )
+    cells = dict(methods=methods, datasets=datasets, budget=budget, seeds=seeds, backbone=backbone, sets=sets)
+    options = _options(out, runs, data_dir, **cells, device=device, on_existing=on_existing)
     final = parse_budget(final_budget or budget, "--final-budget")
-    tune_module.run(tune_module.Tuning(options, trials, final, final_seeds), Console(quiet=quiet, highlight=False), dry_run=False)
+    tune_module.run(tune_module.Tuning(options, trials, final, final_seeds), _console(quiet), dry_run=False)
     return tuned(out)
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ..errors import UserError
 from .app import (
     AUTO,
     Backbone,
@@ -32,10 +30,8 @@ from .app import (
     data_root,
     runs_root,
 )
+from .cluster import Slurm, SlurmDryRun, array
 from .evaluators import Evaluators, Labels, TransferTo
-
-if TYPE_CHECKING:  # the command line is parsed without torch
-    from ..running.slurm import Array
 
 
 @app.command()
@@ -59,10 +55,8 @@ def run(
     transfer_to: TransferTo = None,
     workers: Workers = None,
     gpus: Gpus = None,
-    slurm: Annotated[str | None, typer.Option(help="Submit it as a job array: partition=gpu,time=8h,array=16,gpus=1.")] = None,
-    slurm_dry_run: Annotated[
-        bool, typer.Option("--slurm-dry-run", help="Show the script of --slurm, and submit nothing.")
-    ] = False,
+    slurm: Slurm = None,
+    slurm_dry_run: SlurmDryRun = False,
     data_dir: DataDir = None,
     log: Annotated[str, typer.Option(help="Also send the curves to tensorboard, wandb, or both with a comma.")] = "",
     dry_run: DryRun = False,
@@ -79,7 +73,7 @@ def run(
         seeds=seeds,
         backbone=backbone,
         device=device,
-        array=_array(context, slurm, slurm_dry_run),
+        array=array(context, slurm, slurm_dry_run),
         out=out,
         runs=runs_root(runs, out),
         on_existing=on_existing.value,
@@ -95,25 +89,6 @@ def run(
         gpus=gpus,
     )
     raise typer.Exit(session.run(options, console, dry_run, timed))
-
-
-def _array(context: typer.Context, slurm: str | None, dry: bool) -> Array | None:
-    """What is to be submitted: the options that were given, less those of --slurm."""
-    from ..running import slurm as module
-
-    if slurm is None:
-        if dry:
-            raise UserError("--slurm-dry-run goes with --slurm")
-        return None
-    given = []
-    for option in context.command.params:
-        source = context.get_parameter_source(option.name or "")
-        if source is None or source.name != "COMMANDLINE" or option.name in ("slurm", "slurm_dry_run"):
-            continue
-        value, flag = context.params[option.name], option.opts[0]
-        values = value if isinstance(value, list | tuple) else [value]
-        given += [flag] if value is True else [f"{flag}={one.value if isinstance(one, Enum) else one}" for one in values]
-    return module.parse(slurm, given, dry)
 
 
 @app.command()

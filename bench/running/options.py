@@ -13,6 +13,7 @@ from ..datasets.spec import Spec
 from ..environment import choose_device
 from ..errors import UserError
 from ..evaluation.choice import choose
+from ..evaluation.evaluator import Evaluator
 from ..settings import parse_assignments
 from . import launch
 from .cell import Conditions
@@ -66,18 +67,14 @@ def read_options(
     """The options that these texts write; `UserError` or `DataError` where one cannot be read."""
     if array is not None and (workers is not None or gpus is not None):
         raise UserError("--slurm has its own gpus=N for each task; --workers and --gpus are for this machine")
-    if gpus is not None and device == "auto":
-        device = "cuda"
     specs, said = choose_datasets(datasets, data_root)
     conditions = Conditions(
-        device=str(choose_device("cpu" if array is not None else device)),  # the tasks' machines choose their own
+        device=_device(device, gpus, array),
         data_root=data_root,
         runs=runs,
         checkpoint_every=parse_budget(checkpoint_every, "--checkpoint-every") if checkpoint_every is not None else None,
-        evaluators=choose(evaluators, {"--labels": labels, "--transfer-to": transfer_to}),
+        evaluators=_ready(choose(evaluators, {"--labels": labels, "--transfer-to": transfer_to}), data_root),
     )
-    for evaluator in conditions.evaluators:
-        evaluator.check(data_root)
     return Options(
         contenders=choose_contenders(methods, parse_assignments(sets)),
         specs=specs,
@@ -94,6 +91,20 @@ def read_options(
         array=array,
         said=said,
     )
+
+
+def _device(name: str, gpus: str | None, array: Array | None) -> str:
+    """Where this process computes: with an array nowhere, as its tasks choose on their machines."""
+    if array is not None:
+        return "cpu"
+    return str(choose_device("cuda" if gpus is not None and name == "auto" else name))
+
+
+def _ready(evaluators: tuple[Evaluator, ...], data_root: Path) -> tuple[Evaluator, ...]:
+    """The same; `DataError` where one lacks its data."""
+    for evaluator in evaluators:
+        evaluator.check(data_root)
+    return evaluators
 
 
 def timeout_of(text: str | None) -> float | None:
