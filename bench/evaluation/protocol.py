@@ -36,7 +36,7 @@ __all__ = [
     "knn_metrics",
     "linear_metrics",
     "shown",
-]  # fmt: skip
+]
 
 
 TOP1 = {"linear_top1": "linear", "knn_top1": "kNN"}  # the metrics of `both_top1`, and their names in titles

@@ -1,4 +1,4 @@
-"""Lloyd's k-means in plain torch: chunked, seeded, without a host wait. N points, D features, k centroids.
+"""Lloyd's k-means: chunked, seeded, without a host wait. N points, D features, k centroids.
 
 In addition to the points it needs memory for one chunk of distances, a few numbers for each point, and the centroids; it
 makes no second copy of the points.
