@@ -22,12 +22,12 @@ def test_a_cell_that_trains_is_saved(tmp_path):
     (task,), _ = plan(options(tmp_path, "simclr", "10Msteps", checkpoint_every="1ep"))
     out = tmp_path / "results"
 
-    def hear(_, event):
+    def on_event(_, event):
         if isinstance(event, Progress):
             (out / cancel.FILE).write_text("now")
 
     with pytest.raises(Stopped, match="stopped by `cancel`") as stopped:
-        scheduler.run_all([task], out, hear, Stop(Request(out)))
+        scheduler.run_all([task], out, on_event, Stop(Request(out)))
     assert stopped.value.number == 15
     assert list(tmp_path.rglob("seed0.checkpoint")) and not list(tmp_path.rglob("*.claim-*"))
 

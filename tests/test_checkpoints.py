@@ -28,10 +28,10 @@ def trained(folder: Path, every: str | None = "1steps") -> list[float]:
     """The progress at each checkpoint of five epochs."""
     saved: list[float] = []
     budget = None if every is None else parse_budget(every)
-    keeper = checkpointer.Keeper(folder / "checkpoint", "cell", budget, lambda: 0)
-    callbacks = Callbacks(save_due=keeper.due, save=lambda t: (saved.append(t.progress), keeper.save(t)))
+    made = checkpointer.Checkpointer(folder / "checkpoint", "cell", budget, lambda: 0)
+    callbacks = Callbacks(save_due=made.due, save=lambda t: (saved.append(t.progress), made.save(t)))
     trainer = check.trainer(registry()["moco"], "5ep", callbacks=callbacks)
-    keeper.resume(trainer, lambda line: None)
+    made.resume(trainer, lambda line: None)
     trainer.fit()
     return saved
 

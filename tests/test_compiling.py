@@ -22,11 +22,11 @@ def batch(step=0):
     return list(views), torch.arange(8)
 
 
-def train(method, way, steps=3):
+def train(method, call, steps=3):
     optimizer = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=0.1)
     for step in range(steps):
         optimizer.zero_grad()
-        way.loss(*batch(step)).backward()
+        call.loss(*batch(step)).backward()
         optimizer.step()
         method.after_step(step / steps)
     return method.state_dict()
@@ -40,9 +40,9 @@ def test_activation_checkpointing_changes_no_bit():
     states = []
     for setting in ("off", "on"):
         method = method_on_resnet()
-        way = choose(method, training(activation_checkpointing=setting), batch, torch.device("cpu"))
-        assert way.recomputed == setting
-        states.append(train(method, way))
+        call = choose(method, training(activation_checkpointing=setting), batch, torch.device("cpu"))
+        assert call.recomputed == setting
+        states.append(train(method, call))
     assert states[0].keys() == states[1].keys()
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
@@ -73,12 +73,12 @@ def test_without_memory_activations_are_recomputed():
         return loss
 
     method.loss = short_of_memory
-    way = try_out(method, training(compile="off"), batch, torch.device("cpu"))
-    assert way.recomputed == "on: out of memory without it"
+    call = try_out(method, training(compile="off"), batch, torch.device("cpu"))
+    assert call.recomputed == "on: out of memory without it"
     assert all(torch.equal(before[key], value) for key, value in method.state_dict().items())
     other = method_on_resnet()
     unhindered = train(other, choose(other, training(), batch, torch.device("cpu")))
-    assert all(torch.equal(value, unhindered[key]) for key, value in train(method, way).items())
+    assert all(torch.equal(value, unhindered[key]) for key, value in train(method, call).items())
 
 
 def test_another_error_is_no_lack_of_memory():

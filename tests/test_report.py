@@ -300,9 +300,9 @@ def test_watch_renews_on_change_and_ends_with_a_page_that_stands_still(out):
 def test_a_run_in_progress_shows_on_the_page_that_follows_it(out):
     told = watch.Running(out)
     task = SimpleNamespace(cell="a made-up cell")
-    told.hear(task, Started())
+    told.on_event(task, Started())
     assert watch.running(out) is None
-    told.hear(task, Progress(0.25, step=3, seconds=1.0, loss=4.0))
+    told.on_event(task, Progress(0.25, step=3, seconds=1.0, loss=4.0))
     assert watch.running(out) == {"cell": "a made-up cell", "progress": 0.25, "loss": 4.0, "seconds": 1.0}
     assert report.render(out, following=True)[0][out / "index.html"] != report.render(out)[0][out / "index.html"]
     told.close()

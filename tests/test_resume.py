@@ -29,7 +29,7 @@ def test_a_stopped_cell_ends_as_if_it_had_not_been(tmp_path):
         task = plan(options(tmp_path / name, "ifnd_elim", "45steps"))[0][0]
         stop, resumed = Stop(), []
 
-        def hear(_, event, name=name, stop=stop, resumed=resumed):
+        def on_event(_, event, name=name, stop=stop, resumed=resumed):
             match event:
                 case Resumed():
                     resumed.append(event)
@@ -38,9 +38,9 @@ def test_a_stopped_cell_ends_as_if_it_had_not_been(tmp_path):
 
         if name == "stopped":
             with pytest.raises(Stopped):
-                scheduler.run_all([task], tmp_path / name / "results", hear, stop)
+                scheduler.run_all([task], tmp_path / name / "results", on_event, stop)
             assert not list((tmp_path / name).rglob("seed0.json"))
-        scheduler.run_all([task], tmp_path / name / "results", hear, Stop())
+        scheduler.run_all([task], tmp_path / name / "results", on_event, Stop())
         assert bool(resumed) == (name == "stopped")
         record = records.read(tmp_path / name / "results" / task.cell.record_path)
         losses = [point["loss"] for point in record.curve]

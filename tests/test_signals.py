@@ -91,7 +91,7 @@ def test_a_step_that_does_not_end_after_sigterm_is_not_waited_for(tmp_path, monk
     (task,), _ = plan(options(tmp_path, "simclr", "10Msteps", checkpoint_every="1steps"))
     stop, said = Stop(), []
 
-    def hear(_, event):
+    def on_event(_, event):
         said.extend([event.line] if isinstance(event, Warned) else [])
         if isinstance(event, Progress) and not stop.number:
             (child,) = multiprocessing.active_children()
@@ -100,6 +100,6 @@ def test_a_step_that_does_not_end_after_sigterm_is_not_waited_for(tmp_path, monk
 
     begun = time.monotonic()
     with pytest.raises(Stopped):
-        scheduler.run_all([task], tmp_path / "results", hear, stop)
+        scheduler.run_all([task], tmp_path / "results", on_event, stop)
     assert said == ["no end of the step after 0 s: the last checkpoint is relied on"]
     assert time.monotonic() - begun < 60 and list(tmp_path.rglob("seed0.checkpoint*"))

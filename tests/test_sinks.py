@@ -28,12 +28,12 @@ def task(monkeypatch):
 
 
 def tell(sink, task):
-    sink.hear(task, Started())
-    sink.hear(task, Phase("set up"))
-    sink.hear(task, Progress(0.5, step=75, seconds=1.0, loss=3.0))
+    sink.on_event(task, Started())
+    sink.on_event(task, Phase("set up"))
+    sink.on_event(task, Progress(0.5, step=75, seconds=1.0, loss=3.0))
     record = made_up.record(made_up.FEW[0], 0)
-    sink.hear(task, Computed(record))
-    sink.hear(task, Recorded(record))
+    sink.on_event(task, Computed(record))
+    sink.on_event(task, Recorded(record))
     sink.close()
 
 
@@ -83,7 +83,7 @@ FAILURES = [
 def test_a_sink_that_fails_warns_once_and_harms_nothing(task, when, error):
     said, heard = [], []
 
-    def hear(task, event):
+    def on_event(task, event):
         heard.append(event)
         if type(event) is when:
             raise error
@@ -92,9 +92,9 @@ def test_a_sink_that_fails_warns_once_and_harms_nothing(task, when, error):
         if when == "close":
             raise error
 
-    sink = trackers.Guarded(SimpleNamespace(hear=hear, close=close), "the sink", said.append)
+    sink = trackers.Guarded(SimpleNamespace(on_event=on_event, close=close), "the sink", said.append)
     for _ in range(3):
-        tell(SimpleNamespace(hear=sink.hear, close=lambda: None), task)
+        tell(SimpleNamespace(on_event=sink.on_event, close=lambda: None), task)
     sink.close()
     (line,) = said
     assert line.startswith("the sink failed") and type(error).__name__ in line and "\n" not in line
@@ -104,7 +104,7 @@ def test_a_sink_that_fails_warns_once_and_harms_nothing(task, when, error):
 def test_a_sink_that_hangs_holds_nothing_up(task, monkeypatch):
     monkeypatch.setattr(trackers, "PATIENCE", 0.05)
     said, released = [], threading.Event()
-    stuck = SimpleNamespace(hear=lambda task, event: released.wait(), close=lambda: None)
+    stuck = SimpleNamespace(on_event=lambda task, event: released.wait(), close=lambda: None)
     sink = trackers.Guarded(stuck, "the sink", said.append)
     tell(sink, task)
     assert said == ["the sink has not finished after 0 s and is left behind; the records are complete"]

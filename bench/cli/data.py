@@ -51,7 +51,7 @@ def data_get(
         raise UserError(f"--name is for `data get folder`; {dataset} has its name already")
     track = from_folder(name, source, side) if dataset == "folder" else find(dataset, root)
     with Images(console) as display:
-        folder = get(track, root, source, side, workers, display.hear)
+        folder = get(track, root, source, side, workers, display.on_progress)
     for line in account.lines(find(track.name, root), folder):
         console.print(line, markup=False, soft_wrap=True)
     console.print(f"{track.name} is ready in {folder}", markup=False, soft_wrap=True)

@@ -42,7 +42,7 @@ class Running:
     def __init__(self, out: Path):
         self.path, self._written = out / FILE, 0.0
 
-    def hear(self, task: Task, event: Event) -> None:
+    def on_event(self, task: Task, event: Event) -> None:
         status: StatusFile
         match event:
             case Progress(progress=progress, loss=loss, seconds=seconds):

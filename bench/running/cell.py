@@ -26,7 +26,7 @@ from ..methods import Method, TrainData
 from ..methods import registry as methods
 from ..records import Record
 from ..training import collapse, resources
-from ..training.checkpointer import Keeper, shape_of
+from ..training.checkpointer import Checkpointer, shape_of
 from ..training.loss_call import precision
 from ..training.trainer import Callbacks, Trainer
 from . import curve
@@ -65,7 +65,7 @@ class Spent:
 
     cost: dict[str, Any] = field(default_factory=lambda: {"train_seconds": 0.0, "eval_seconds": 0.0} | dict.fromkeys(COUNTED, 0))
     curve: list[dict[str, Any]] = field(default_factory=list)
-    way: dict[str, str] = field(default_factory=dict)
+    chosen: dict[str, str] = field(default_factory=dict)
 
 
 def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lambda: 0) -> Record:
@@ -101,7 +101,7 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
         collapsed=bool(spent.curve) and collapse.collapsed(spent.curve[-1]),
         outcomes={metric: outcomes.pack(right.cpu().numpy()) for metric, right in found.right.items()},
         curve=spent.curve,
-        environment=environment.describe(device) | _packages(job) | spent.way,
+        environment=environment.describe(device) | _packages(job) | spent.chosen,
     )
 
 
@@ -141,29 +141,29 @@ def _train(method: Method, splits: Splits, device: torch.device, job: Job, tell:
     """Train to the end of the budget, from a checkpoint where there is one."""
     cell, track, training = job.cell, job.cell.recipe.track, job.cell.recipe.training
     identity = f"{cell.identity(splits.fingerprint)}-{device.type}-{shape_of(method)}"
-    keeper = Keeper(job.runs / cell.checkpoint_path, identity, job.checkpoint_every, stop)
+    checkpointer = Checkpointer(job.runs / cell.checkpoint_path, identity, job.checkpoint_every, stop)
     callbacks = Callbacks(
         tell=tell,
         measure=curve.measure(splits, track),
-        save_due=keeper.due,
-        save=keeper.save,
+        save_due=checkpointer.due,
+        save=checkpointer.save,
         rater=Rater(method, splits.train.labels) if method.pseudo_labels() is not None else None,
     )
     trainer = make_trainer(method, splits, cell, device, callbacks)
-    resumed = keeper.resume(trainer, lambda line: tell(Warned(line)))
+    resumed = checkpointer.resume(trainer, lambda line: tell(Warned(line)))
     if resumed:
         tell(Resumed(trainer.progress))
     tell(Phase("train", trainer.progress))
     before = resources.energy_joules(device)
     trainer.fit()
     after = resources.energy_joules(device)
-    way = {
-        "compiled": trainer.way.compiled,
-        "activation_checkpointing": trainer.way.recomputed,
+    chosen = {
+        "compiled": trainer.call.compiled,
+        "activation_checkpointing": trainer.call.recomputed,
         "precision": precision(training, device),
     }
     energy = None if resumed or trainer.clock.stopped or before is None or after is None else after - before
-    return Spent(_cost(trainer, training.batch_size) | {"energy_joules": energy}, trainer.curve, way)
+    return Spent(_cost(trainer, training.batch_size) | {"energy_joules": energy}, trainer.curve, chosen)
 
 
 def _cost(trainer: Trainer, batch_size: int) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class Bar:
 
 
 class Display(Bar):
-    """Shows the cells of a run. Use as a context; `hear` takes the scheduler's events."""
+    """Shows the cells of a run. Use as a context; `on_event` takes the scheduler's events."""
 
     def __init__(self, console: Console, total: int):
         super().__init__(console)
@@ -63,7 +63,7 @@ class Display(Bar):
         self.begun = self.cell_begun = self.said = time.monotonic()
         self.finished: list[float] = []
 
-    def hear(self, task: Task, event: Event) -> None:
+    def on_event(self, task: Task, event: Event) -> None:
         match event:
             case Started():
                 self._start(task.cell)
@@ -128,14 +128,14 @@ class Display(Bar):
 
 
 class Images(Bar):
-    """Shows the decoding of image files. Use as a context; `hear` takes the number done and the total."""
+    """Shows the decoding of image files. Use as a context; `on_progress` takes the number done and the total."""
 
     def __init__(self, console: Console):
         super().__init__(console, "images")
         self.begun = self.said = time.monotonic()
         self.first: int | None = None  # images that were done already
 
-    def hear(self, done: int, total: int) -> None:
+    def on_progress(self, done: int, total: int) -> None:
         now = time.monotonic()
         if self.first is None:
             self.first, self.begun, self.said = done, now, now

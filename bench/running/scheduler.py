@@ -43,7 +43,7 @@ LOOK = 0.2  # seconds between two looks at signals, time limits and claims
 WAIT = 1.0  # seconds between two looks at cells that another run computes
 GRACE = 5.0  # seconds that a cell has to end when it is asked to
 PATIENCE = 20.0  # seconds that a step of training and a checkpoint have after SIGTERM: SLURM kills after 30
-Hear = Callable[["Task", Event], None]
+OnEvent = Callable[["Task", Event], None]
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,12 @@ class Task:
         return places.find(self.cell, out) == self.existing
 
 
-def run_all(tasks: Sequence[Task], out: Path, hear: Hear, stop: Stop, timeout: float | None = None, campaign: str = "") -> None:
+def run_all(
+    tasks: Sequence[Task], out: Path, on_event: OnEvent, stop: Stop, timeout: float | None = None, campaign: str = ""
+) -> None:
     """Run ``tasks`` in order, leaving to other runs on ``out`` what they have begun, until each has a record.
 
-    ``hear(task, event)`` follows them; ``timeout`` is in seconds a cell; claims name the ``campaign``. Raises `Stopped`
+    ``on_event(task, event)`` follows them; ``timeout`` is in seconds a cell; claims name the ``campaign``. Raises `Stopped`
     when a signal came, and `StorageError`; the cell that was running then has a checkpoint and no record.
     """
     claims, waiting = Claims(campaign), False
@@ -99,38 +101,38 @@ def run_all(tasks: Sequence[Task], out: Path, hear: Hear, stop: Stop, timeout: f
                 continue
             with claim:
                 if task.open(out):  # it may have been written before the claim was free
-                    _compute(task, out, hear, stop, timeout, claim)
+                    _compute(task, out, on_event, stop, timeout, claim)
         tasks = [task for task in elsewhere if task.open(out)]
         if tasks:
             if not waiting:
-                hear(tasks[0], Waiting(len(tasks)))
+                on_event(tasks[0], Waiting(len(tasks)))
             waiting = True
             time.sleep(WAIT)
 
 
-def _compute(task: Task, out: Path, hear: Hear, stop: Stop, timeout: float | None, claim: Claim) -> None:
+def _compute(task: Task, out: Path, on_event: OnEvent, stop: Stop, timeout: float | None, claim: Claim) -> None:
     path = out / task.cell.record_path
     sweep(path)
     sweep(task.job.runs / task.cell.encoder_path)
-    hear(task, Started())
-    record = _Process(task, hear, stop, timeout, claim).result()
+    on_event(task, Started())
+    record = _Process(task, on_event, stop, timeout, claim).result()
     if not claim.held():
-        hear(task, Warned("another run took this cell over, as this machine gave no sign of life; its record counts"))
+        on_event(task, Warned("another run took this cell over, as this machine gave no sign of life; its record counts"))
         return
     if task.job.completes is not None and record.status != "ok":
-        hear(task, Warned(f"the record stays as it is: {(record.error or {}).get('exception')}"))
+        on_event(task, Warned(f"the record stays as it is: {(record.error or {}).get('exception')}"))
         return
     records.write(record, path)
     if record.status == "ok":
         checkpoint.discard(task.job.runs / task.cell.checkpoint_path)
-    hear(task, Recorded(record))
+    on_event(task, Recorded(record))
 
 
 class _Process:
     """A cell's process, and the parent's side of what is said between them."""
 
-    def __init__(self, task: Task, hear: Hear, stop: Stop, timeout: float | None, claim: Claim):
-        self.task, self.hear, self.stop, self.timeout, self.claim = task, hear, stop, timeout, claim
+    def __init__(self, task: Task, on_event: OnEvent, stop: Stop, timeout: float | None, claim: Claim):
+        self.task, self.on_event, self.stop, self.timeout, self.claim = task, on_event, stop, timeout, claim
         self.ending: Ending | None = None
         self.training = self.late = self.given_up = False
         standstill.watch()
@@ -175,7 +177,7 @@ class _Process:
                 self.claim.beat(progress=progress, images_per_second=rate)
             case Computed() | Failed() | StorageFailed() | Interrupted():
                 self.ending = event
-        self.hear(self.task, event)
+        self.on_event(self.task, event)
 
     def _look(self) -> None:
         now = standstill.now()
@@ -191,7 +193,7 @@ class _Process:
         if self.asked and now - self.asked > self._patience(patient):
             if patient and not self.given_up:
                 self.given_up = True
-                self.hear(self.task, Warned(f"no end of the step after {PATIENCE:.0f} s: the last checkpoint is relied on"))
+                self.on_event(self.task, Warned(f"no end of the step after {PATIENCE:.0f} s: the last checkpoint is relied on"))
             self.process.kill()
 
     def _patience(self, training: bool) -> float:

@@ -20,7 +20,7 @@ from .cancel import Request
 from .display import Display, show_boards
 from .options import Options
 from .plan import plan
-from .scheduler import Hear, Task, run_all
+from .scheduler import OnEvent, Task, run_all
 from .signals import Stop
 from .trackers import Guarded, open_sinks
 
@@ -77,9 +77,9 @@ def _compute(due: list[Task], options: Options, console: Console, name: str, sto
     opened = open_sinks(options.log, options.conditions.runs) | {"the file of what runs": Running(options.out)}
     with stop, Display(console, len(due)) as display:
         sinks = [Guarded(sink, name, display.warn) for name, sink in opened.items()]
-        hear = _all([display.hear, *(sink.hear for sink in sinks)])
+        on_event = _tell_all([display.on_event, *(sink.on_event for sink in sinks)])
         try:
-            run_all(due, options.out, hear, stop, options.cell_timeout, name)
+            run_all(due, options.out, on_event, stop, options.cell_timeout, name)
         finally:
             for sink in sinks:
                 sink.close()
@@ -109,9 +109,9 @@ def _done(task: Task, good: dict[tuple[str, str, str, str, int], Record]) -> boo
     return not lacking(record.metrics, record.evaluators, wanted)
 
 
-def _all(followers: Sequence[Hear]) -> Hear:
-    def hear(task: Task, event: Event) -> None:
+def _tell_all(followers: Sequence[OnEvent]) -> OnEvent:
+    def on_event(task: Task, event: Event) -> None:
         for follower in followers:
             follower(task, event)
 
-    return hear
+    return on_event

@@ -11,9 +11,9 @@ from .cancel import Request
 
 
 class Stop:
-    """Which signal asked for a stop; 0 while none did. Signals are heeded inside the context only.
+    """Which signal asked for a stop; 0 while none did. Signals are handled inside the context only.
 
-    `cancel`, which ``request`` hears of, counts as SIGTERM.
+    A `cancel` that ``request`` finds counts as SIGTERM.
     """
 
     def __init__(self, request: Request | None = None) -> None:

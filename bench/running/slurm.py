@@ -145,7 +145,7 @@ class Share:
         """The exit code of the command. RuntimeError where it was killed, or could not run: SLURM shows the task as failed."""
         self.ended = False
         signal.signal(signal.SIGTERM, self._end)
-        self.process = subprocess.Popen(self.command, preexec_fn=_deaf)
+        self.process = subprocess.Popen(self.command, preexec_fn=_ignore_usr2)
         while self.process.poll() is None:
             time.sleep(LOOK)
         while self.ended:  # a preempted task that ended by itself would count as completed, and not be requeued
@@ -155,7 +155,7 @@ class Share:
         return self.process.returncode
 
     def checkpoint(self) -> Any:
-        """What submitit is to requeue when it has heard SIGUSR2: the same, when the command has written its checkpoint."""
+        """What submitit is to requeue on SIGUSR2: the same command, once it has written its checkpoint."""
         from submitit.helpers import DelayedSubmission
 
         self.process.send_signal(signal.SIGTERM)
@@ -168,6 +168,6 @@ class Share:
         self.process.send_signal(number)
 
 
-def _deaf() -> None:
-    """The signal for submitit may go to all processes of a task."""
+def _ignore_usr2() -> None:
+    """SIGUSR2 is for submitit, but may go to all processes of a task."""
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)

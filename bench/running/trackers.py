@@ -28,7 +28,7 @@ PATIENCE = 30.0  # seconds that a sink has to finish when the run ends
 class Sink(Protocol):
     """Follows the cells of a run."""
 
-    def hear(self, task: Task, event: Event) -> None: ...
+    def on_event(self, task: Task, event: Event) -> None: ...
 
     def close(self) -> None: ...
 
@@ -78,7 +78,7 @@ class Guarded:
         self.thread = threading.Thread(target=self._follow, daemon=True)
         self.thread.start()
 
-    def hear(self, task: Task, event: Event) -> None:
+    def on_event(self, task: Task, event: Event) -> None:
         if not self.failed:
             self.events.put((task, event))
 
@@ -93,7 +93,7 @@ class Guarded:
     def _follow(self) -> None:
         while (item := self.events.get()) is not None:
             if not self.failed:
-                self._guard(self.sink.hear, *item)
+                self._guard(self.sink.on_event, *item)
         self._guard(self.sink.close)
 
     def _guard(self, act: Callable[..., None], *arguments: Any) -> None:
@@ -113,7 +113,7 @@ class TensorBoard:
         self.module, self.folder = module, folder / "tensorboard"
         self.writer: Any = None
 
-    def hear(self, task: Task, event: Event) -> None:
+    def on_event(self, task: Task, event: Event) -> None:
         match event:
             case Started():
                 self.close()
@@ -142,7 +142,7 @@ class WeightsAndBiases:
         self.module, self.folder = module, folder
         self.run: Any = None
 
-    def hear(self, task: Task, event: Event) -> None:
+    def on_event(self, task: Task, event: Event) -> None:
         match event:
             case Started():
                 self.close()

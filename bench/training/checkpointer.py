@@ -22,7 +22,7 @@ DEAREST = 0.02  # largest share of the time that checkpoints may take
 Say = Callable[[str], None]
 
 
-class Keeper:
+class Checkpointer:
     """Saves a trainer to ``path`` at an interval, at the end of training, and when ``stop()`` returns a signal's number.
 
     The interval is ``every``, else the shorter of 5% of the budget and 10 minutes; it is extended where writing took more

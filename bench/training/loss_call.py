@@ -22,7 +22,7 @@ Loss = Callable[[list[Tensor], Tensor], Tensor]
 Batch = Callable[[], tuple[list[Tensor], Tensor]]
 
 
-class Way(NamedTuple):
+class LossCall(NamedTuple):
     """The loss to call, and texts for the record: whether it is compiled, and whether activations are recomputed, and why."""
 
     loss: Loss
@@ -40,15 +40,15 @@ def autocast(training: Training, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision(training, device) == "bf16")
 
 
-def choose(method: Method, training: Training, batch: Batch, device: torch.device) -> Way:
-    """The way that ``training`` sets; settings left to auto are tried on CUDA, and off elsewhere."""
+def choose(method: Method, training: Training, batch: Batch, device: torch.device) -> LossCall:
+    """The call that ``training`` sets; settings left to auto are tried on CUDA, and off elsewhere."""
     if training.activation_checkpointing == "on":
         recompute(method)
-        return Way(method.loss, recomputed="on")
-    return try_out(method, training, batch, device) if device.type == "cuda" else Way(method.loss)
+        return LossCall(method.loss, recomputed="on")
+    return try_out(method, training, batch, device) if device.type == "cuda" else LossCall(method.loss)
 
 
-def try_out(method: Method, training: Training, batch: Batch, device: torch.device) -> Way:
+def try_out(method: Method, training: Training, batch: Batch, device: torch.device) -> LossCall:
     """The compiled loss, else the plain one, else the plain one with activation checkpointing: the first that works."""
     compiled = "off"
     with _undone(method, device):
@@ -56,15 +56,15 @@ def try_out(method: Method, training: Training, batch: Batch, device: torch.devi
             loss = torch.compile(method.loss, mode="reduce-overhead", fullgraph=True)
             why = _failure(loss, method, training, batch, device)
             if why is None:
-                return Way(loss, "reduce-overhead")
+                return LossCall(loss, "reduce-overhead")
             compiled = f"off: {why}"
         if training.activation_checkpointing == "auto":
             why = _failure(method.loss, method, training, batch, device)
             if why is not None and why.startswith(torch.OutOfMemoryError.__name__):
                 with contextlib.suppress(UserError):  # no blocks: training will say that memory is short
                     recompute(method)
-                    return Way(method.loss, compiled, "on: out of memory without it")
-    return Way(method.loss, compiled)
+                    return LossCall(method.loss, compiled, "on: out of memory without it")
+    return LossCall(method.loss, compiled)
 
 
 def _failure(loss: Loss, method: Method, training: Training, batch: Batch, device: torch.device) -> str | None:

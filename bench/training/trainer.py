@@ -23,7 +23,7 @@ from ..methods import Method
 from ..recipe import Training
 from . import optimizer
 from .clock import Clock
-from .loss_call import Way, autocast, choose
+from .loss_call import LossCall, autocast, choose
 from .loss_meter import LossMeter
 from .spending import UNKNOWN, Spending
 
@@ -68,7 +68,7 @@ class Trainer:
         self.spending = Spending(method, loader, budget.flops, device)
         self.step = 0
         self.curve: list[dict[str, Any]] = []
-        self.way = Way(method.loss)
+        self.call = LossCall(method.loss)
         self._rating: Detection = {}
         self._told = 0.0
         self._last_detection = 0.0
@@ -89,7 +89,7 @@ class Trainer:
         self.method.train()
         with self.clock.paused("compile"):
             self.spending.count()
-            self.way = choose(self.method, self.training, lambda: self.loader.batch(self.step), self.device)
+            self.call = choose(self.method, self.training, lambda: self.loader.batch(self.step), self.device)
         try:
             while self.progress < 1:
                 if self.step % self.loader.steps_per_epoch == 0:
@@ -113,7 +113,7 @@ class Trainer:
         self.method.progress.fill_(progress)
         views, index = self.loader.batch(self.step)
         with autocast(self.training, self.device):
-            loss = self.way.loss(views, index)
+            loss = self.call.loss(views, index)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.tame(self.groups, self.training, progress)

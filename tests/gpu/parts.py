@@ -19,7 +19,7 @@ from bench.throughput import peers, scene
 from bench.throughput.figures import Parts
 from bench.throughput.scene import COLOUR
 from bench.throughput.timing import Measured, in_turn
-from bench.training.loss_call import Way, choose
+from bench.training.loss_call import LossCall, choose
 
 GIB = 2**30
 
@@ -38,7 +38,7 @@ def trainer_of(kind: type[Method], device: torch.device, sizes, side: int, batch
 def parts_of(kind: type[Method], device: torch.device, sizes, side: int, batch: int) -> Parts:
     """The training loop of ``kind``, as a run would have it: compiled where that works."""
     trainer = trainer_of(kind, device, sizes, side, batch)
-    trainer.way = choose(trainer.method, trainer.training, lambda: trainer.loader.batch(0), device)
+    trainer.call = choose(trainer.method, trainer.training, lambda: trainer.loader.batch(0), device)
     return Parts(trainer, sizes.steps)
 
 
@@ -93,22 +93,22 @@ def feeds_of(device: torch.device, sizes, side: int, batch: int) -> tuple[Callab
 def compiled_and_plain(kind: type[Method], device: torch.device, sizes) -> Iterator[Measured]:
     """Steps of a method at 32 pixels, compiled and plain in turn, and GiB at the peak."""
     trainer = trainer_of(kind, device, sizes, 32, sizes.batches[32])
-    plain = Way(trainer.method.loss)
+    plain = LossCall(trainer.method.loss)
     begun = time.perf_counter()
-    way = choose(trainer.method, trainer.training, lambda: trainer.loader.batch(0), device)
-    yield Measured(f"{kind.name}_trying", f"s to choose the loss; compiled: {way.compiled}", time.perf_counter() - begun)
+    call = choose(trainer.method, trainer.training, lambda: trainer.loader.batch(0), device)
+    yield Measured(f"{kind.name}_trying", f"s to choose the loss; compiled: {call.compiled}", time.perf_counter() - begun)
     parts = Parts(trainer, sizes.steps)
 
-    def by(way: Way) -> Callable[[], float]:
+    def by(call: LossCall) -> Callable[[], float]:
         def steps() -> float:
-            trainer.way = way
+            trainer.call = call
             return parts.model_only()
 
         return steps
 
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    yield in_turn(f"{kind.name}_model_only", "images/s; peer: not compiled", by(way), by(plain), sizes.repeats)
+    yield in_turn(f"{kind.name}_model_only", "images/s; peer: not compiled", by(call), by(plain), sizes.repeats)
     if device.type == "cuda":
         yield Measured(f"{kind.name}_memory", "GiB at the peak", torch.cuda.max_memory_allocated(device) / GIB)
 

@@ -43,7 +43,7 @@ def run_once(chosen: Options, kill: Kill | None = None) -> dict[str, Any]:
     seen: dict[str, Any] = {}
     ended = threading.Event()
 
-    def hear(_: scheduler.Task, event: Event) -> None:
+    def on_event(_: scheduler.Task, event: Event) -> None:
         match event:
             case Started():
                 seen["start"] = time.monotonic()
@@ -56,7 +56,7 @@ def run_once(chosen: Options, kill: Kill | None = None) -> dict[str, Any]:
 
     killer = threading.Thread(target=kill_later, args=(kill, seen, chosen.conditions.runs / task.cell.checkpoint_path, ended))
     killer.start()
-    scheduler.run_all([task], chosen.out, hear, Stop())
+    scheduler.run_all([task], chosen.out, on_event, Stop())
     ended.set()
     killer.join()
     return seen
