@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from bench import environment
+from bench.methods import registry
 from bench.running import estimate
 from bench.running.cell import blank
 from bench.running.plan import plan
@@ -61,6 +62,18 @@ def test_steps_are_timed_and_leave_no_trace(tmp_path):
     few, many = (estimate.estimate(due(tmp_path, budget=b), [], timed=True).seconds for b in ("20steps", "2000steps"))
     assert 0 < few < many / 10 and not list(tmp_path.iterdir())
     assert estimate.estimate(due(tmp_path, budget="1.5h"), [], timed=True).seconds == 5400  # a budget of time says it itself
+
+
+def test_a_loss_that_fails_is_named_before_any_cell_is_run(tmp_path, monkeypatch, bench_command):
+    def loss(*_):
+        raise ValueError("from the loss")
+
+    monkeypatch.setattr(registry()["simclr"], "loss", loss)
+    arguments = small_cells.command(tmp_path, "simclr,moco", budget="1.5h")[3:]
+    code, said, _ = bench_command(*arguments, "--estimate")
+    assert code == 1 and "simclr:batch_size=16 fails in its first steps: ValueError: from the loss" in said
+    assert said.count("fails") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_disk_is_that_of_the_encoders_and_records(tmp_path, bench_command):

@@ -70,7 +70,7 @@ Workers = Annotated[
 Backbone = Annotated[str | None, typer.Option(help="A timm name; else the dataset's default.")]
 CellTimeout = Annotated[str | None, typer.Option(help="A cell that runs longer than this (90s, 2h) has failed.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, with what records say of its time and disk, and stop.")]
-Timed = Annotated[bool, typer.Option("--estimate", help="As --dry-run; where there are no records, a few steps are timed.")]
+Timed = Annotated[bool, typer.Option("--estimate", help="As --dry-run; without records, a few steps are trained.")]
 
 
 class OnExisting(str, Enum):

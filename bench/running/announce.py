@@ -59,9 +59,11 @@ def show_plan(console: Console, tasks: list[Task], due: list[Task], options: Opt
         )
 
 
-def show_estimate(console: Console, due: list[Task], options: Options, timed: bool) -> None:
-    """What the cells that are due will take."""
+def show_estimate(console: Console, due: list[Task], options: Options, timed: bool) -> int:
+    """What the cells that are due will take; the exit code, 1 where a contender fails in the steps that are timed."""
     found, _ = records.read_all(options.out)
     device = device_name(torch.device(options.conditions.device))
-    for line in estimate.lines(estimate.estimate(due, found, timed), device, timed) if due else ():
+    made = estimate.estimate(due, found, timed)
+    for line in estimate.lines(made, device, timed) if due else ():
         console.print(line, markup=False, soft_wrap=True)
+    return 1 if made.failed else 0

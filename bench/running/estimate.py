@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from statistics import median
@@ -15,7 +15,7 @@ from .. import environment, records, standstill
 from ..backbone import build_backbone
 from ..budget import Budget, parse_budget
 from ..datasets.loader import stored_on
-from ..errors import counted
+from ..errors import counted, reason
 from ..recipe import Recipe
 from ..records import Record
 from ..reporting import tables
@@ -41,6 +41,7 @@ class Estimate:
     costs: Sequence[Cost]
     unknown: Sequence[str]
     disk: int  # bytes of encoders and records
+    failed: Mapping[str, str]  # contenders whose steps could not be taken, and why
 
     @property
     def seconds(self) -> float:
@@ -55,11 +56,20 @@ class Estimate:
 
 def estimate(due: Sequence[Task], found: Sequence[Record], timed: bool) -> Estimate:
     """Of the cells ``due``, from the records ``found``; of the others, where ``timed``, from steps that are taken now."""
-    timings = cache(lambda recipe: of_steps(tasks[recipe]))  # the same for every seed
+    failed: dict[str, str] = {}
+
+    @cache
+    def steps(key: tuple[str, ...]) -> Cost | None:  # the same for every seed
+        try:
+            return of_steps(tasks[key])
+        except Exception as error:  # a loss may raise anything
+            failed[key[-1]] = reason(error)
+            return None
+
     tasks = {_key(task): task for task in due}
-    costs = [(task, of_records(task, found) or (timings(_key(task)) if timed else None)) for task in due]
+    costs = [(task, of_records(task, found) or (steps(_key(task)) if timed else None)) for task in due]
     unknown = [task.cell.recipe.method.name for task, cost in costs if cost is None]
-    return Estimate([cost for _, cost in costs if cost], unknown, _disk(due, found))
+    return Estimate([cost for _, cost in costs if cost], unknown, _disk(due, found), failed)
 
 
 def _key(task: Task) -> tuple[str, ...]:
@@ -96,31 +106,28 @@ def _amount(budget: Budget) -> tuple[str, float]:
     return ("s", budget.seconds) if budget.seconds is not None else (budget.unit, float(budget.total))
 
 
-def of_steps(task: Task) -> Cost | None:
-    """From steps that are timed now and leave no trace, without detection and evaluation; None where they cannot be taken."""
+def of_steps(task: Task) -> Cost:
+    """From steps that are timed now and leave no trace, without detection and evaluation. Raises what they raise."""
     cell, device = task.cell, torch.device(task.job.device)
     if not cell.recipe.method.trains:
         return Cost(0.0, None, 0)
-    if cell.recipe.budget.seconds is not None:
-        return Cost(cell.recipe.budget.seconds, None, 0)
-    try:
-        splits = task.job.splits()
-        method = build_method(cell, splits).to(device).to(memory_format=torch.channels_last)
-        trainer = make_trainer(method, replace(splits, train=stored_on(splits.train, device)), cell, device)
-        work = trainer.spending.count() if cell.recipe.budget.flops is not None else None
-        total = cell.recipe.budget.steps(trainer.loader.steps_per_epoch, trainer.loader.batch_size, work.step if work else 0)
-        method.train()
-        for _ in range(min(WARM_UP, total)):
-            trainer.train_step()
-        trainer.meter.read()  # waits for the device
-        begun, taken = standstill.now(), 0
-        while taken < min(MOST, total) and standstill.now() - begun < ENOUGH:
-            trainer.train_step()
-            taken += 1
-        trainer.meter.read()
-        return Cost((standstill.now() - begun) / taken * total, None, 0)
-    except Exception:  # a loss may raise anything; the run itself will report it
-        return None
+    splits = task.job.splits()
+    method = build_method(cell, splits).to(device).to(memory_format=torch.channels_last)
+    trainer = make_trainer(method, replace(splits, train=stored_on(splits.train, device)), cell, device)
+    work = trainer.spending.count() if cell.recipe.budget.flops is not None else None
+    total = cell.recipe.budget.steps(trainer.loader.steps_per_epoch, trainer.loader.batch_size, work.step if work else 0)
+    total = MOST if cell.recipe.budget.seconds is not None else total
+    method.train()
+    for _ in range(min(WARM_UP, total)):
+        trainer.train_step()
+    trainer.meter.read()  # waits for the device
+    begun, taken = standstill.now(), 0
+    while taken < min(MOST, total) and standstill.now() - begun < ENOUGH:
+        trainer.train_step()
+        taken += 1
+    trainer.meter.read()
+    seconds = cell.recipe.budget.seconds or (standstill.now() - begun) / taken * total
+    return Cost(seconds, None, 0)
 
 
 def _disk(due: Sequence[Task], found: Sequence[Record]) -> int:
@@ -146,6 +153,7 @@ def lines(found: Estimate, device: str, timed: bool) -> list[str]:
         names = ", ".join(dict.fromkeys(found.unknown))
         told += [f"time of {counted(len(found.unknown), 'cell')} not known: {names}"]
         told += [] if timed else ["  there are no records of their kind; --estimate times a few steps"]
+    told += [f"{name} fails in its first steps: {why}" for name, why in found.failed.items()]
     told += [f"disk: about {found.disk / 2**20:,.1f} MiB of encoders and records"]
     return told + ([f"energy: about {found.joules / 3.6e6:,.3g} kWh"] if found.joules is not None else [])
 

@@ -38,8 +38,7 @@ def run(options: Options, console: Console, dry_run: bool, timed: bool = False) 
         console.print(line, markup=False, soft_wrap=True)
     show_plan(console, tasks, due, options)
     if dry_run or timed:
-        show_estimate(console, due, options, timed)
-        return 0
+        return show_estimate(console, due, options, timed)
     cells = _cells(tasks)
     check_writable(options.out)
     check_writable(options.conditions.runs)

@@ -41,7 +41,7 @@ def try_backbone(recipe: Recipe, channels: int) -> Encoder:
 def try_views(recipes: Sequence[Recipe], backbone: Encoder, channels: int) -> None:
     """The backbone on views of every size that a method asks for; `UserError` names the first that it cannot take.
 
-    The methods themselves are not tried: a loss runs in a worker only, where its failure ends no other cell.
+    The losses are not tried here, as one might hang or end the process; `estimate` takes real steps with them.
     """
     if any(recipe.training.activation_checkpointing == "on" for recipe in recipes):
         recompute(backbone)
