@@ -29,12 +29,23 @@ def test_the_choice_stays_until_it_is_ended(out, bench_command):
     assert heads(out) == [few, few]
     made_up.write(out, [made_up.record(made_up.FEW[0], 9)])
     report.write(report.render(out)[0])  # as `run` does when it ends
-    assert (
-        heads(out) == [few, few] and "columns that `report --columns` chose: knn*, train" in (out / "leaderboard.md").read_text()
-    )
+    assert heads(out) == [few, few] and "columns chosen for this table: knn*, train" in (out / "leaderboard.md").read_text()
     assert bench_command("report", "--out", str(out), "--check")[0] == 0
     assert bench_command("report", "--out", str(out), "--columns", "*")[0] == 0
     assert "energy" in heads(out)[0] and heads(out)[0] == heads(out)[1] and not (out / columns.FILE).exists()
+
+
+def test_a_marker_has_columns_of_its_own_and_a_legend_of_these(out):
+    document = out.parent / "README.md"
+    document.write_text(SECTION.replace(" -->", " columns knn_top1,train -->", 1))
+    files, problems = report.render(out)
+    report.write(files)
+    assert heads(out)[1] == ["rank", "method", "linear", "kNN (k = 20)", "n", "train"] and "energy" in heads(out)[0]
+    text = document.read_text()
+    assert problems == [] and text.startswith(SECTION[:20]) and "Costs are medians" in text and "GFLOP" not in text
+    assert not report.outdated(report.render(out)[0])
+    document.write_text(SECTION.replace(" -->", " columns liner -->", 1))
+    assert ["did you mean linear" in problem for problem in report.render(out)[1]] == [True]
 
 
 def test_a_column_that_is_none_is_refused_and_changes_nothing(out, bench_command):

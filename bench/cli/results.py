@@ -73,10 +73,11 @@ def report(
     """Rebuild tables, figures and the page (index.html) from the records alone."""
     from ..records import record_paths
     from ..reporting import report as report_module
+    from ..reporting.columns import parse
 
     if not out.is_dir():
         raise UserError(f"--out {out} is not a folder; `python -m bench run` makes one")
-    only = None if columns is None else [part.strip() for part in re.split(r",(?! )", columns) if part.strip()]
+    only = None if columns is None else parse(columns)
     if only and not any(record_paths(out)):
         raise UserError(f"no records in {out}: there are no columns to choose from yet")
     if not watch and not any(record_paths(out)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -24,6 +25,11 @@ def read(out: Path, warn: Callable[[str], None]) -> list[str]:
         warn(f"{path} cannot be read ({error}); all columns are shown")
         return ALL
     return [line.strip() for line in lines if line.strip()] or ALL
+
+
+def parse(text: str) -> list[str]:
+    """Patterns with commas; a comma before a space is part of a title."""
+    return [part.strip() for part in re.split(r",(?! )", text) if part.strip()]
 
 
 def chosen(board: Leaderboard, titles: Sequence[str], patterns: Sequence[str]) -> list[str]:

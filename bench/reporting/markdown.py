@@ -14,14 +14,16 @@ LEGEND = (
     "Accuracy in percent on the test split: mean over n seeds ± the half width of its 95% interval (Student), or the interval's "
     "ends where it would pass 0 or 100. Rank by linear accuracy, with its 95% interval. **Bold**: no contestant is significantly "
     "better. Both follow from one family of tests a board: all pairs of contestants in linear accuracy, paired by seed and by "
-    "test image, Holm, 5%. Nothing is claimed below 3 seeds. {test}{notes}"
-    "images/s counts images of training, detection included; detection is its share of training time. "
-    "GFLOP/image: floating-point operations of a step, forward and backward, by image; operations: of all training, detection "
-    "included. "
-    "Costs are medians over seeds on {devices}; ~ marks times that vary by more than a fifth between seeds. "
-    "– not measured or not applicable."
+    "test image, Holm, 5%. Nothing is claimed below 3 seeds. "
 )
-TEST = "Test split: Wilson's 95% interval for a test split of this size, which no number of seeds narrows. "
+MEANINGS = {  # of columns
+    "test split": "Test split: Wilson's 95% interval for a test split of this size, which no number of seeds narrows. ",
+    "images/s": "images/s counts images of training, detection included. ",
+    "detection": "detection: its share of training time. ",
+    "GFLOP/image": "GFLOP/image: floating-point operations of a step, forward and backward, by image. ",
+    "operations": "operations: of all training, detection included. ",
+}
+COSTS = {"images/s", "train", "peak memory", "energy"}  # measured
 
 
 TITLES = {  # of the figures of a leaderboard
@@ -31,12 +33,15 @@ TITLES = {  # of the figures of a leaderboard
 }
 
 
-def legend(boards: Sequence[Leaderboard], devices: set[str]) -> str:
-    """The legend of the tables of ``boards``, whose cells ran on ``devices``."""
-    small = any(row.test_interval(metrics.HEADLINE) for board in boards for row in board.rows)
-    notes = dict.fromkeys(column.note for board in boards for column in board.columns.values() if column.note)
-    known = " and ".join(sorted(devices)) or "no machine yet"
-    return LEGEND.format(devices=known, test=TEST if small else "", notes="".join(notes))
+def legend(boards: Sequence[Leaderboard], devices: set[str], only: Sequence[str]) -> str:
+    """The legend of the tables of ``boards`` with the columns that match ``only``, whose cells ran on ``devices``."""
+    shown = {str(title) for board in boards for title in tables.table(board, only)}
+    told = [meaning for title, meaning in MEANINGS.items() if title in shown]
+    notes = [c.note for board in boards for c in board.columns.values() if c.note and c.title in shown]
+    if shown & COSTS:
+        where = " and ".join(sorted(devices)) or "no machine yet"
+        told.append(f"Costs are medians over seeds on {where}; ~ marks times that vary by more than a fifth between seeds. ")
+    return "".join([LEGEND, *told, *dict.fromkeys(notes)]) + "– not measured or not applicable."
 
 
 def figures(board: Leaderboard) -> dict[str, plots.Figure]:
@@ -48,7 +53,7 @@ def text(board: Leaderboard, only: Sequence[str]) -> str:
     """The table of a leaderboard, with the columns that match the patterns ``only``, and its notes."""
     notes = [f"[{number}] published, not ranked: {note}" for number, note in enumerate(tables.published_notes(board), 1)]
     notes += [f"Judged on {board.judged_on}."] if board.judged_on else []
-    notes += [f"Only the columns that `report --columns` chose: {', '.join(only)}."] if only != columns.ALL else []
+    notes += [f"Only the columns chosen for this table: {', '.join(only)}."] if only != columns.ALL else []
     if (seen := board.resolution) is not None:
         pairs = len(board.contests[metrics.HEADLINE])
         notes.append(

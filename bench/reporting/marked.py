@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 KINDS = ("leaderboard", "sweep", "throughput", "tuning")
-SECTION = r"(<!-- {kind} {folder}/(?P<name>\S+) -->\n).*?(<!-- end {kind} -->)"
+SECTION = r"(<!-- {kind} {folder}/(?P<name>\S+)(?: columns (?P<columns>[^\n]+))? -->\n).*?(<!-- end {kind} -->)"
 MARKERS = tuple(f"<!-- {kind} ".encode() for kind in KINDS)
 
 
@@ -33,12 +33,15 @@ def read(out: Path) -> tuple[dict[Path, str], list[str]]:
     return texts, problems
 
 
-def filled(text: str, out: Path, made: Callable[[str, str], str | None]) -> str:
-    """``text`` with the sections of the folder ``out`` replaced by ``made(kind, name)``; None keeps a section as it is."""
+def filled(text: str, out: Path, made: Callable[[str, str, str | None], str | None]) -> str:
+    """``text`` with the sections of the folder ``out`` replaced by ``made(kind, name, columns)``; None keeps a section as it is.
+
+    ``columns`` is what the marker says behind that word, if anything.
+    """
 
     def section(match: re.Match[str], kind: str) -> str:
-        content = made(kind, match["name"])
-        return match[0] if content is None else f"{match[1]}\n{content}\n\n{match[3]}"
+        content = made(kind, match["name"], match["columns"])
+        return match[0] if content is None else f"{match[1]}\n{content}\n\n{match[4]}"
 
     for kind in KINDS:
         pattern = re.compile(SECTION.format(kind=kind, folder=re.escape(out.absolute().name)), re.DOTALL)

@@ -49,8 +49,8 @@ def render(out: Path, following: bool = False, png: bool = False, only: Sequence
     texts = {board.title: markdown.text(board, shown) for board in boards}
     devices = {r.environment.get("device", "an unknown machine") for r in found}
     figures = {board.title: markdown.figures(board) for board in boards}
-    files: Files = {out / "leaderboard.md": Text(_whole(boards, texts, figures, markdown.legend(boards, devices)))} | kept
-    files |= _documents(out, boards, texts, devices, problems.append)
+    files: Files = {out / "leaderboard.md": Text(_whole(boards, texts, figures, markdown.legend(boards, devices, shown)))} | kept
+    files |= _documents(out, boards, shown, devices, problems.append)
     files[out / "leaderboard.csv"] = Text(_csv(tables.numbers(boards)))
     files[out / "pairs.csv"] = Text(_csv(tables.pair_numbers(boards)))
     files[out / "leaderboard.tex"] = Text(latex.document(boards, shown))
@@ -71,14 +71,25 @@ def _columns(
 ) -> tuple[Sequence[str], Files]:
     """The patterns of columns, and the file columns.txt where ``only`` is given."""
     patterns = columns.read(out, warn) if only is None else only or columns.ALL
-    shown = boards if patterns != columns.ALL else ()
-    unknown = columns.unknown([(board, list(map(str, tables.table(board)))) for board in shown], patterns)
-    if only is not None and unknown:
+    if only is None:
+        return _known(boards, patterns, str(out / columns.FILE), warn), {}
+    if unknown := _unknown(boards, patterns):
         raise UserError(f"--columns: {unknown}")
-    if unknown and boards:
-        warn(f"{out / columns.FILE}: {unknown}")
     text = Gone() if patterns == columns.ALL else Text("".join(f"{pattern}\n" for pattern in patterns))
-    return patterns, {} if only is None else {out / columns.FILE: text}
+    return patterns, {out / columns.FILE: text}
+
+
+def _known(boards: Sequence[Leaderboard], patterns: Sequence[str], where: str, warn: Callable[[str], None]) -> Sequence[str]:
+    """The same ``patterns``; warns of one that matches no column, and says ``where`` it was."""
+    if boards and (unknown := _unknown(boards, patterns)):
+        warn(f"{where}: {unknown}")
+    return patterns
+
+
+def _unknown(boards: Sequence[Leaderboard], patterns: Sequence[str]) -> str:
+    if patterns == columns.ALL:
+        return ""
+    return columns.unknown([(board, list(map(str, tables.table(board)))) for board in boards], patterns)
 
 
 def _whole(
@@ -96,18 +107,18 @@ def _whole(
 
 
 def _documents(
-    out: Path, boards: Sequence[Leaderboard], texts: Mapping[str, str], devices: set[str], warn: Callable[[str], None]
+    out: Path, boards: Sequence[Leaderboard], shown: Sequence[str], devices: set[str], warn: Callable[[str], None]
 ) -> Files:
     """The documents next to ``out`` with markers for tables, with the tables filled in."""
 
-    def made(kind: str, name: str) -> str | None:
+    def made(kind: str, name: str, named: str | None) -> str | None:
         ours = [board for board in boards if f"{board.track}/{board.backbone}/{board.budget}/".startswith(f"{name}/")]
         if kind != "throughput" and not ours:
             return f"*No records in {out.name}/{name} yet.*"
         if kind == "leaderboard":
-            return "\n\n".join(
-                [*(f"**{board.title}**\n\n{texts[board.title]}" for board in ours), markdown.legend(ours, devices)]
-            )
+            only = shown if named is None else _known(ours, columns.parse(named), f"the marker of {name}", warn)
+            texts = [f"**{board.title}**\n\n{markdown.text(board, only)}" for board in ours]
+            return "\n\n".join([*texts, markdown.legend(ours, devices, only)])
         if kind == "sweep":
             return "\n".join(line for board in ours for line in markdown.sweep(board, out.name)).rstrip()
         if kind == "tuning":
