@@ -29,7 +29,7 @@ def whole():
     return json.loads(records.dumps(made))
 
 
-def test_every_field_with_every_wrong_value(whole, tmp_path, monkeypatch):
+def test_every_field_with_wrong_values(whole, tmp_path, monkeypatch):  # `tests/stress` tries all of them, and shows them
     made_up.install(monkeypatch)
     path = tmp_path / "made_up_track/resnet18/10ep/alpha/seed0.json"
     others = [made_up.record(made_up.FEW[1], 0)]
@@ -37,17 +37,17 @@ def test_every_field_with_every_wrong_value(whole, tmp_path, monkeypatch):
     path.parent.mkdir(parents=True)
     rng, named = random.Random(0), 0
     for place in edited.places(whole):
-        for value in edited.WRONG:
+        for value in rng.sample(edited.WRONG, 5):
             path.write_text(json.dumps(changed(whole, place, value)))
             found, problems = records.read_all(tmp_path)
             assert len(found) + len(problems) == 2 and all(str(path) in line and "\n" not in line for line in problems)
             named += len(problems)
             try:
-                if not problems and rng.random() < 0.05:  # `tests/stress` shows all of them
+                if not problems and rng.random() < 0.05:
                     edited.shown(found)
             except Exception as error:
                 raise AssertionError(f"{place} = {value!r}") from error
-    assert named > 500
+    assert named > 200
 
 
 @pytest.mark.parametrize(
