@@ -106,6 +106,7 @@ def disturb(cluster: Cluster, one: Campaign, begun: float) -> None:
     say(begun, f"{one.job}: {TASKS} tasks on 2 hosts")
 
     one.training("left")
+    wait_for(lambda: len(one.on("left")) == TASKS // len(NODES), 60)  # the second may start after the first one's first step
     requeued, out_of_time = one.on("left")
     cluster.says("scontrol", "requeue", requeued)
     say(begun, f"{requeued} requeued")
