@@ -1,4 +1,4 @@
-"""Faults of every kind, and what became of them: `python tests/stress` (about ten minutes), `--short` (half a minute)."""
+"""Faults of every kind, and what became of them: `python tests/stress` (half an hour), `--short` (half a minute)."""
 
 from __future__ import annotations
 

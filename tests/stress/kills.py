@@ -26,6 +26,7 @@ from bench.running.signals import Stop
 from tests.small_cells import command, environment, options
 
 EAGER = "tests.stress.eager"
+TOKENS = "vit_tiny_patch4_32"  # the backbone of methods that need a vision transformer
 PLANS = [["checkpoint"], ["start", "checkpoint"], ["start"]]  # since when a cell's kills count their seconds
 
 
@@ -83,14 +84,14 @@ def cells(folder: Path, methods: Sequence[str], kills: int, rng: random.Random, 
     warm_up()
     tally, resumed = Tally("SIGKILL of a cell"), 0
     for method in methods:
-        place = folder / "whole" / method
-        whole = run_once(options(place, method, budget))
+        place, backbone = folder / "whole" / method, TOKENS if registry()[method].needs == "tokens" else None
+        whole = run_once(options(place, method, budget, backbone=backbone))
         expected = reference(place)
         hits = attempt = done = 0
         while hits < kills:
             attempt += 1
             place = folder / f"{method}-{attempt}"
-            chosen = options(place, method, budget, checkpoint_every="3steps", on_existing="failed")
+            chosen = options(place, method, budget, backbone=backbone, checkpoint_every="3steps", on_existing="failed")
             found = interrupted(chosen, [kill_at(since, whole, rng) for since in PLANS[done % len(PLANS)]])
             if found.hits:
                 same = essences(place) == expected and found.resumed >= found.saved and not left_behind(place)
