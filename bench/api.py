@@ -10,7 +10,7 @@ import pandas as pd
 
 from . import records
 from .errors import UserError
-from .folders import data_root, runs_root
+from .folders import data_root
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,11 +52,11 @@ def run(
 
 
 def _options(out: str | Path, runs: str | Path | None, data_dir: str | Path | None, **asked: Any) -> Options:
-    """The options that the texts ``asked`` write, with the folders as the command line takes them."""
+    """The options that the texts ``asked`` write."""
     from .running.options import read_options
 
-    place, kept, data = Path(out), None if runs is None else Path(runs), None if data_dir is None else Path(data_dir)
-    return read_options(out=place, runs=runs_root(kept, place), data_root=data_root(data), **asked)
+    kept, data = (None if path is None else Path(path) for path in (runs, data_dir))
+    return read_options(out=Path(out), runs=kept, data_dir=data, **asked)
 
 
 def _console(quiet: bool) -> Console:

@@ -34,7 +34,7 @@ def options(folder: Path, methods: str, budget: str = "40steps", **changes: Any)
     """The same run in this process."""
     sets = [f"batch_size={BATCH}", *changes.pop("sets", ())]
     cells = dict(methods=methods, datasets=DATA, budget=budget, seeds=1, sets=sets)
-    places = dict(device="cpu", out=folder / "results", runs=folder / "runs", data_root=folder)
+    places = dict(device="cpu", out=folder / "results", runs=folder / "runs", data_dir=folder)
     return read_options(**(cells | places | changes))
 
 

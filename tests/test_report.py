@@ -273,7 +273,7 @@ class TestStale:
 
 def test_run_renews_what_is_stale(tmp_path):
     options = read_options(
-        "simclr", "digits", "2ep", 2, out=tmp_path, runs=tmp_path, data_root=tmp_path, device="cpu", on_existing="stale"
+        "simclr", "digits", "2ep", 2, out=tmp_path, runs=tmp_path, data_dir=tmp_path, device="cpu", on_existing="stale"
     )
     for task, protocol in zip(plan(options)[0], ("v1", "v3"), strict=True):
         assert task.due("stale")  # there is no record yet

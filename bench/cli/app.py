@@ -10,12 +10,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ..folders import data_root, runs_root
+from ..folders import data_root
 
 __all__ = [
     "AUTO", "Backbone", "BatchSize", "CellTimeout", "CheckpointEvery", "DataDir", "DryRun", "Existing", "Gpus", "Methods",
-    "OnExisting", "Out", "Runs", "Sets", "Timed", "TrainOn", "Workers", "app", "console", "data_app", "data_root",
-    "runs_root", "warn",
+    "OnExisting", "Out", "Runs", "Sets", "Timed", "TrainOn", "Workers", "app", "console", "data_app", "data_root", "warn",
 ]  # fmt: skip
 
 app = typer.Typer(

@@ -28,7 +28,6 @@ from .app import (
     app,
     console,
     data_root,
-    runs_root,
 )
 from .cluster import Slurm, SlurmDryRun, array
 from .evaluators import Evaluators, Labels, TransferTo
@@ -75,10 +74,10 @@ def run(
         device=device,
         array=array(context, slurm, slurm_dry_run),
         out=out,
-        runs=runs_root(runs, out),
+        runs=runs,
         on_existing=on_existing.value,
         sets=[*(sets or ()), *([] if batch_size is None else [f"batch_size={batch_size}"])],
-        data_root=data_root(data_dir),
+        data_dir=data_dir,
         log=log,
         checkpoint_every=checkpoint_every,
         cell_timeout=cell_timeout,
@@ -127,10 +126,10 @@ def tune(
         backbone=backbone,
         device=device,
         out=out,
-        runs=runs_root(runs, out),
+        runs=runs,
         on_existing=on_existing.value,
         sets=sets or (),
-        data_root=data_root(data_dir),
+        data_dir=data_dir,
         checkpoint_every=checkpoint_every,
         cell_timeout=cell_timeout,
         workers=workers,
@@ -159,9 +158,9 @@ def experiment(
     place = experiment_module.Place(
         device=device,
         out=out,
-        runs=runs_root(runs, out),
+        runs=runs,
         on_existing=on_existing.value,
-        data_root=data_root(data_dir),
+        data_dir=data_dir,
     )
     raise typer.Exit(experiment_module.run(find(name), place, console, dry_run, timed))
 

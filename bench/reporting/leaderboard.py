@@ -17,7 +17,7 @@ from .published import Published, of_board
 from .row import Row, rows_of
 
 
-@dataclass
+@dataclass(eq=False)  # one is itself alone, so that what is made of it can be kept
 class Leaderboard:
     """The contenders of one track, backbone and budget, best first; anchors, oracles and stale records in lists of their own."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -22,14 +23,20 @@ NONE = "–"
 
 def table(board: Leaderboard, only: Sequence[str] = columns.ALL) -> pd.DataFrame:
     """The leaderboard as text, with the columns that match the patterns ``only``."""
+    frame = _whole(board)
+    return frame[columns.chosen(board, list(map(str, frame)), only)]
+
+
+@lru_cache(maxsize=100)
+def _whole(board: Leaderboard) -> pd.DataFrame:
+    """All of its columns but the optional ones that no row has; made once, as several files of a report show it."""
     lines = [_line(board, row) for row in board.ranked]
     for rule, rows in ((RULE, board.unranked), (EXTERNAL_RULE, board.external), (STALE_RULE, board.stale)):
         lines += [{"method": rule}] if rows else []
         lines += [_line(board, row) for row in rows]
     frame = pd.DataFrame(lines).fillna("")
     unused = [name for name in ("test split", "published") if name in frame and set(frame[name]) <= {"", NONE}]
-    frame = frame.drop(columns=unused)
-    return frame[columns.chosen(board, list(map(str, frame)), only)]
+    return frame.drop(columns=unused)
 
 
 def _line(board: Leaderboard, row: Row) -> dict[str, Any]:

@@ -21,9 +21,9 @@ class Place:
 
     device: str
     out: Path
-    runs: Path
+    runs: Path | None
     on_existing: OnExisting
-    data_root: Path
+    data_dir: Path | None
 
 
 def run(experiment: Experiment, place: Place, console: Console, dry_run: bool, timed: bool = False) -> int:
@@ -46,7 +46,7 @@ def options(experiment: Experiment, budget: str, place: Place) -> Options:
         out=place.out,
         runs=place.runs,
         on_existing=place.on_existing,
-        data_root=place.data_root,
+        data_dir=place.data_dir,
     )
 
 

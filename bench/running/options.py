@@ -14,6 +14,7 @@ from ..environment import choose_device
 from ..errors import UserError
 from ..evaluation.choice import choose
 from ..evaluation.evaluator import Evaluator
+from ..folders import data_root, runs_root
 from ..settings import parse_assignments
 from . import launch
 from .cell import Conditions
@@ -48,8 +49,8 @@ def read_options(
     budget: str,
     seeds: int,
     out: Path,
-    runs: Path,
-    data_root: Path,
+    runs: Path | None = None,
+    data_dir: Path | None = None,
     device: str = "auto",
     backbone: str | None = None,
     on_existing: OnExisting = "skip",
@@ -64,16 +65,20 @@ def read_options(
     gpus: str | None = None,
     array: Array | None = None,
 ) -> Options:
-    """The options that these texts write; `UserError` or `DataError` where one cannot be read."""
+    """The options that these texts write, in the default folders where none are given.
+
+    `UserError` or `DataError` where a text cannot be read.
+    """
     if array is not None and (workers is not None or gpus is not None):
         raise UserError("--slurm has its own gpus=N for each task; --workers and --gpus are for this machine")
-    specs, said = choose_datasets(datasets, data_root)
+    root = data_root(data_dir)
+    specs, said = choose_datasets(datasets, root)
     conditions = Conditions(
         device=_device(device, gpus, array),
-        data_root=data_root,
-        runs=runs,
+        data_root=root,
+        runs=runs_root(runs, out),
         checkpoint_every=parse_budget(checkpoint_every, "--checkpoint-every") if checkpoint_every is not None else None,
-        evaluators=_ready(choose(evaluators, {"--labels": labels, "--transfer-to": transfer_to}), data_root),
+        evaluators=_ready(choose(evaluators, {"--labels": labels, "--transfer-to": transfer_to}), root),
     )
     return Options(
         contenders=choose_contenders(methods, parse_assignments(sets)),
@@ -100,10 +105,10 @@ def _device(name: str, gpus: str | None, array: Array | None) -> str:
     return str(choose_device("cuda" if gpus is not None and name == "auto" else name))
 
 
-def _ready(evaluators: tuple[Evaluator, ...], data_root: Path) -> tuple[Evaluator, ...]:
+def _ready(evaluators: tuple[Evaluator, ...], root: Path) -> tuple[Evaluator, ...]:
     """The same; `DataError` where one lacks its data."""
     for evaluator in evaluators:
-        evaluator.check(data_root)
+        evaluator.check(root)
     return evaluators
 
 
