@@ -82,7 +82,7 @@ def known(beside: Path | None = None) -> dict[str, Path]:
 
 
 def find(name: str) -> Experiment:
-    """The experiment with this name, such as class-count, or in this file; `UserError` where it is unknown or invalid."""
+    """The experiment with this name, such as ifnd-on-cifar100, or in this file; `UserError` where it is unknown or invalid."""
     if name.endswith(".toml"):
         return load(Path(name))
     if name not in known():

@@ -198,9 +198,9 @@ def test_the_report_has_page_figure_and_verdicts_and_checks_them(tmp_path, monke
 
 
 def test_the_experiment_that_comes_with_the_harness_is_read():
-    found = files.find("class-count")
-    assert len(found.contenders) == 3 and len(found.tracks) == 4 and found.seeds == 3
-    assert "class-count" in files.known() and {one.claim for one in found.claims} == {"better", "grows_with"}
+    found = files.find("classes-of-cifar100")
+    assert len(found.contenders) == 3 and len(found.tracks) == 7 and found.seeds == 3
+    assert "classes-of-cifar100" in files.known() and {one.claim for one in found.claims} == {"better", "grows_with"}
 
 
 @pytest.mark.parametrize(
@@ -227,8 +227,8 @@ def test_a_wrong_file_is_told_in_one_line(tmp_path: Path, text, message):
 
 
 def test_an_unknown_experiment_offers_the_known_ones():
-    with pytest.raises(UserError, match="class-count"):
-        files.find("class-cuont")
+    with pytest.raises(UserError, match="classes-of-cifar100"):
+        files.find("classes-of-cifar10")
 
 
 def test_equal_difference_is_nothing_to_a_family():

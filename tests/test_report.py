@@ -315,7 +315,7 @@ def test_figures_of_a_leaderboard_without_records_go(out):
     old.write_text(f"<svg>shows {'0' * 64}</svg>")
     of_the_user = out / "figures" / "mine-cost.svg"
     of_the_user.write_text("<svg/>")
-    of_an_experiment = out / "figures" / "class-count.svg"
+    of_an_experiment = out / "figures" / "classes-of-cifar100.svg"
     of_an_experiment.write_text("<svg/>")
     assert report.outdated(report.render(out)[0]) == [old]
     report.write(report.render(out)[0])

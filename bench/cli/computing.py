@@ -142,7 +142,7 @@ def tune(
 
 @app.command()
 def experiment(
-    name: Annotated[str, typer.Argument(help="A file of the folder experiments, such as class-count, or a path to one.")],
+    name: Annotated[str, typer.Argument(help="A file of the folder experiments, such as ifnd-on-cifar100, or a path to one.")],
     device: TrainOn = AUTO,
     out: Out = Path("results"),
     runs: Runs = None,
