@@ -77,11 +77,17 @@ def _own(name: str, channels: int, size: int) -> Encoder:
 
 def as_timm(name: str, channels: int, size: int | None) -> tuple[str, dict[str, Any]]:
     """The name and arguments for ``timm.create_model``, without the stem; at timm's own input size where ``size`` is None."""
-    arguments: dict[str, Any] = {"num_classes": 0, "in_chans": channels}
-    if size is not None and ("vit" in name or "swin" in name):
-        arguments["img_size"] = size
     base = base_transformer(name)
-    return (name, arguments) if base is None else (base[0], arguments | {"patch_size": base[1]})
+    model, patch = (name, {}) if base is None else (base[0], {"patch_size": base[1]})
+    arguments: dict[str, Any] = {"num_classes": 0, "in_chans": channels}
+    if size is not None and _is_made_for_one_size(model):
+        arguments["img_size"] = size
+    return model, arguments | patch
+
+
+def _is_made_for_one_size(model: str) -> bool:
+    usual = timm.get_pretrained_cfg(model, allow_unregistered=True)
+    return bool(usual and usual.fixed_input_size)
 
 
 def has_small_stem(model: nn.Module, size: int) -> bool:

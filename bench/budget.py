@@ -62,8 +62,9 @@ def parse_budget(text: str, flag: str = "--budget") -> Budget:
     if multiple and unit not in COUNTED:
         raise UserError(f"cannot read {flag} {text!r}: {multiple} goes with steps, img and FLOP only; {WORKS}")
     budget = Budget(amount, unit, multiple)
-    if not 1e-6 <= budget.total < (1e27 if unit == "FLOP" else 1e15):
-        raise UserError(f"{flag} {text!r} must be above zero and finite; {WORKS}")
+    most = 1e27 if unit == "FLOP" else 1e15
+    if not 1e-6 <= budget.total < most:
+        raise UserError(f"{flag} {text!r} must be above zero, and below {most:g} {unit}; {WORKS}")
     if unit in COUNTED and budget.total != int(budget.total):
         raise UserError(f"{flag} {text!r} must be a whole number of {unit}; {WORKS}")
     return budget

@@ -117,7 +117,7 @@ def _experiment(name: str, content: dict[str, Any]) -> Experiment:
             "contenders": [str(one) for text in written for one in parse_contender(text).grid()],
             "tracks": [str(parse_spec(one)) for text in _texts("tracks", content["tracks"]) for one in _grid(text)],
             "budgets": [str(parse_budget(text, "budgets")) for text in _texts("budgets", content["budgets"])],
-            "claims": [_claim(one) for one in content.get("claims", [])],
+            "claims": [_claim(one) for one in _list("claims", content.get("claims", []))],
         }
     )
     if type(experiment.seeds) is not int or experiment.seeds < 1:
@@ -151,6 +151,12 @@ TEXTS = ("title", "about", "backbone", "claim", "a", "b", "says", "metric", "on"
 def _texts(key: str, value: Any) -> list[str]:
     if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
         raise UserError(f"{key} must be a list of texts")
+    return value
+
+
+def _list(key: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise UserError(f"{key} must be a list")
     return value
 
 

@@ -11,7 +11,7 @@ from .errors import UserError
 
 
 def merge(folders: Sequence[Path], out: Path) -> tuple[int, int]:
-    """Copy every record of ``folders`` to ``out``; returns the number of copies, and of equal records that were there already.
+    """Copy every record of ``folders`` to ``out``; returns how many ``out`` then has, and how many files were equal to another.
 
     `UserError`, before anything is written, where a folder has no records, a file is no record, or two records of one cell
     differ.
@@ -25,13 +25,12 @@ def merge(folders: Sequence[Path], out: Path) -> tuple[int, int]:
         for path in paths:
             place = path.relative_to(folder)
             other = chosen.setdefault(place, path)
-            if other != path and records.read(other) != records.read(path):
+            if records.read(other) != records.read(path):
                 raise UserError(f"{other} and {path} are different records of one cell: move one of them away")
             present += other != path
     for place, path in chosen.items():
         target = out / place
         if not target.exists():
-            records.read(path)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
     return len(chosen), present

@@ -1,4 +1,4 @@
-"""The metrics of the protocol and the costs, each declared once for all tables; evaluators declare further metrics."""
+"""The metrics of the protocol, declared once for all tables, and the costs; evaluators declare further metrics."""
 
 from __future__ import annotations
 
@@ -46,22 +46,19 @@ HEADLINE = LINEAR_TOP1.key
 COMPARED = (LINEAR_TOP1.key, KNN_TOP1.key)  # metrics for which the page and pairs.csv have every pair
 PROTOCOL = {m.key: m for m in (LINEAR_TOP1, LINEAR_TOP5, KNN_TOP1, KNN200_TOP1)}  # of every record
 METRICS = {key: m.title for key, m in PROTOCOL.items()}
-COSTS = {
-    m.key: m
-    for m in (
-        Metric("images_per_second", "images/s", "images/s"),
-        Metric("train_seconds", "train", "s", "lower"),
-        Metric("detect_seconds", "detection", "s", "lower"),
-        Metric("eval_seconds", "evaluation", "s", "lower"),
-        Metric("views_per_image", "views/image", "views", "lower"),
-        Metric("flops_per_image", "GFLOP/image", "FLOP", "lower"),
-        Metric("forward_passes", "forward passes/image", "passes", "lower"),
-        Metric("detect_flops", "operations of detection", "FLOP", "lower"),
-        Metric("flops", "operations", "FLOP", "lower"),
-        Metric("peak_memory_bytes", "peak memory", "bytes", "lower"),
-        Metric("energy_joules", "energy", "J", "lower"),
-    )
-}
+COSTS = (  # entries of a record's cost that tables and pages show
+    "images_per_second",
+    "train_seconds",
+    "detect_seconds",
+    "eval_seconds",
+    "views_per_image",
+    "flops_per_image",
+    "forward_passes",
+    "detect_flops",
+    "flops",
+    "peak_memory_bytes",
+    "energy_joules",
+)
 ON_A_SHARE = re.compile(r"\w+@(\d+(?:\.\d+)?)%")
 
 

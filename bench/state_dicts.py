@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from .errors import UserError
+from .errors import UserError, reason
 
 Tensors = Mapping[str, Tensor]
 WRAPPERS = ("state_dict", "model", "model_state_dict", "network", "teacher", "student")
@@ -41,7 +41,7 @@ def read(path: Path) -> dict[str, Tensor]:
             "save its state_dict alone"
         ) from None
     except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise UserError(f"{path} is no checkpoint that can be read: {str(error).splitlines()[0][:160]}") from None
+        raise UserError(f"{path} is no checkpoint that can be read: {reason(error)}") from None
     while isinstance(found, dict) and (key := next((k for k in WRAPPERS if isinstance(found.get(k), dict)), None)):
         found = found[key]
     tensors = {str(k): v for k, v in found.items() if isinstance(v, Tensor)} if isinstance(found, dict) else {}

@@ -84,6 +84,11 @@ class Track:
     weight_decay: float = 5e-4
     side: int | None = None  # of the stored images, on a track that was made from a folder of the user's
 
+    @property
+    def command(self) -> str:
+        """The command that prepares it."""
+        return self.how_to_get or f"python -m bench data get {self.name}"
+
     def at(self, px: int | None) -> Track:
         """This track with inputs of ``px`` pixels a side (None: its own), and a blur that covers the same share of them."""
         if px is None:

@@ -72,8 +72,10 @@ def from_devkit(devkit: Path) -> dict[str, str]:
     try:
         lines = truth.read_text().split()
         return {f"ILSVRC2012_val_{i + 1:08d}": wnids[int(line)] for i, line in enumerate(lines)}
-    except (OSError, ValueError, KeyError) as error:
+    except KeyError as error:
         raise DataError(f"{truth} is damaged: it has a class {error} that {META} does not have") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{truth} is damaged: {error}") from None
 
 
 def from_annotations(path: Path) -> dict[str, str]:

@@ -35,7 +35,7 @@ def get(
         raise DataError(f"{track.name} is embedded: there is nothing to get")
     if source is None:
         if not track.files:
-            raise DataError(f"{track.name} cannot be downloaded; get it with: {track.how_to_get}")
+            raise DataError(f"{track.name} cannot be downloaded; get it with: {track.command}")
         source = root / "raw" / track.name
         files.download(track.files, source)
     if not source.is_dir():

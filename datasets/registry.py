@@ -97,6 +97,5 @@ def _whole(spec: Spec, root: Path) -> Splits:
     if track.embedded and track.read is not None:
         return store.in_memory(track.read(root), spec.dev)
     if not is_ready(track, root):
-        how = track.how_to_get or f"python -m bench data get {track.name}"
-        raise DataError(f"{track.name} is not in {root}; get it with: {how}")
+        raise DataError(f"{track.name} is not in {root}; get it with: {track.command}")
     return store.load(root / track.name, spec.dev)

@@ -47,10 +47,10 @@ class Store:
         return replace(self, rows=rows if self.rows is None else self.rows[rows], labels=labels)
 
     def evenly(self, most: int) -> Store:
-        """At most ``most`` images of this store, evenly spaced; stores are sorted by label, so this is even over classes too."""
+        """At most ``most`` images of this store, evenly spaced: where it is sorted by label, this is even over classes too."""
         if len(self) <= most:
             return self
-        rows = torch.linspace(0, len(self) - 1, most, dtype=torch.float64, device=self.labels.device).round().long()
+        rows = evenly(len(self), most).to(self.labels.device)
         return self.select(rows, self.labels[rows])
 
     def resident(self, device: torch.device) -> Store:
@@ -78,6 +78,11 @@ class Store:
 
     def _rows(self, index: Tensor) -> Tensor:
         return index if self.rows is None else self.rows[index]
+
+
+def evenly(count: int, most: int) -> Tensor:
+    """Numbers of at most ``most`` of ``count`` rows, evenly spaced, with the first and the last: int64."""
+    return torch.linspace(0, count - 1, min(count, most), dtype=torch.float64).round().long()
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def check(name: str | None, root: Path) -> Iterator[tuple[str, list[str]]]:
     for track in chosen:
         there = track.embedded or (root / track.name).is_dir()
         if name is not None and not there:
-            raise DataError(f"{track.name} is not in {root}; get it with: {track.how_to_get or 'data get ' + track.name}")
+            raise DataError(f"{track.name} is not in {root}; get it with: {track.command}")
         if there:
             yield track.name, [] if track.embedded else problems(track, root / track.name)
 

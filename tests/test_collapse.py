@@ -57,3 +57,10 @@ def test_alignment_is_zero_where_augmentation_does_nothing_and_draws_no_global_n
     assert collapse.alignment(encoder, store, still, 8, device)["alignment"] == pytest.approx(0, abs=1e-10)
     assert collapse.alignment(encoder, store, check.POLICY, 8, device)["alignment"] > 1e-4
     assert torch.equal(before, torch.get_rng_state()) and encoder.training
+
+
+def test_the_spread_is_of_the_whole_split():
+    """A store is sorted by label: the last class counts too."""
+    x = torch.ones(1000, 6)
+    x[600:] = torch.randn(400, 6)
+    assert not collapse.collapsed(collapse.spread(x))

@@ -98,6 +98,13 @@ def test_folders_are_merged(two, tmp_path, bench_command):
     assert len(made_up.read(out)) == 5
 
 
+def test_what_is_no_record_is_refused_before_anything_is_written(two, tmp_path):
+    sorted(two[1].rglob("seed*.json"))[-1].write_text("{")
+    with pytest.raises(UserError, match="no readable record"):
+        merge(two, tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
 def test_records_that_differ_are_refused_before_anything_is_written(two, tmp_path):
     common = next(p for p in two[0].rglob("seed*.json") if (two[1] / p.relative_to(two[0])).exists())
     content = json.loads(common.read_text())

@@ -1,5 +1,6 @@
 """`compare A B`: tables, verdicts and exit codes."""
 
+import re
 import shutil
 
 import pytest
@@ -94,7 +95,7 @@ def test_filters_and_mistakes(out):
         compare.compare("alhpa", "beta", out, ALL)
 
 
-def test_settings_that_differ_are_named(out, capsys):
+def test_settings_that_differ_are_named(out):
     for record in made_up.read(out):
         if record.method == "beta":
             record.recipe["config"] = {"temperature": 0.2, "queue_size": 4096}
@@ -107,7 +108,17 @@ def test_settings_that_differ_are_named(out, capsys):
     assert "temperature" in confounds.sentence(chosen) and "queue_size" not in confounds.sentence(chosen)
 
 
-def test_specs_are_compared_however_they_are_spelled(tmp_path, monkeypatch):
+def test_what_differs_between_tracks_is_no_difference_of_methods(tmp_path, monkeypatch):
+    names = ("made_up_track", "another_track")
+    made_up.install(monkeypatch, names=names)
+    made = [made_up.record(one, seed, name) for name in names for one in made_up.FEW[:2] for seed in range(3)]
+    for record in made:
+        record.recipe["training"]["batch_size"] = 128 if record.track == names[1] else 512
+    made_up.write(tmp_path, made)
+    assert {one.confounds for one in compare.compare("alpha", "beta", tmp_path, ALL)} == {""}
+
+
+def test_specs_are_compared_however_they_are_spelled(tmp_path, monkeypatch, capsys):
     made_up.install(monkeypatch)
     made = made_up.few()
     for record in made:
@@ -117,5 +128,7 @@ def test_specs_are_compared_however_they_are_spelled(tmp_path, monkeypatch):
     made_up.write(tmp_path, made)
     found = compare.compare("alpha:batch_size=512", "alpha:lr=0.50", tmp_path, ALL)
     assert {one.subject for one in found} == {"alpha:lr=0.5 against alpha"}
+    assert run("compare", "alpha", "alpha:lr=0.5", "--out", tmp_path) == 0
+    assert re.search(r"they differ in these settings too: lr [\d.]+ \(alpha\) or 0.5 \(alpha:lr=0.5\)", capsys.readouterr().out)
     with pytest.raises(UserError, match="nor a contender"):
         compare.compare("alpha", "alpha:lr=0.6", tmp_path, ALL)

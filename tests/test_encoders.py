@@ -240,3 +240,9 @@ def test_a_backbone_of_one_s_own_trains_and_its_source_is_in_the_recipe(tmp_path
     assert task.cell.recipe.as_dict() != before
     with pytest.raises(UserError, match="source has changed"):
         bench.evaluate(export, small_cells.DATA, device="cpu")
+
+
+def test_an_empty_checkpoint_is_one_line(tmp_path):
+    (tmp_path / "empty.pth").write_bytes(b"")
+    with pytest.raises(UserError, match=r"empty\.pth is no checkpoint that can be read: EOFError"):
+        state_dicts.read(tmp_path / "empty.pth")

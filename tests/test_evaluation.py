@@ -14,11 +14,12 @@ from bench.datasets import held_out
 from bench.datasets.registry import open_splits
 from bench.datasets.spec import parse_spec
 from bench.errors import Diverged
-from bench.evaluation import knn, linear, protocol
+from bench.evaluation import knn, linear
 from bench.evaluation.features import extract
+from bench.evaluation.frozen import Features
 from bench.evaluation.knn import Setting, knn_predict
-from bench.evaluation.linear import Standardizer, eigenbasis, solve, top_k_accuracy
-from bench.evaluation.protocol import Features
+from bench.evaluation.linear import STRENGTHS, fit_linear
+from bench.evaluation.logistic import Heads, Standardizer, eigenbasis, solve, top_k_accuracy
 from bench.methods import TrainData, registry
 from bench.running import cell
 from bench.running.check import TinyEncoder
@@ -74,9 +75,9 @@ def test_linear_is_scikit_learns_at_every_strength(clusters):
     train, labels, test, test_labels = clusters
     scaler = Standardizer.fit(train)
     x, x_test = scaler(train), scaler(test)
-    heads = solve(x, labels, 6, protocol.STRENGTHS)
+    heads = solve(x, labels, 6, STRENGTHS)
     accuracy = top_k_accuracy(heads.logits(x_test), test_labels, 1)
-    for i, strength in enumerate(protocol.STRENGTHS):
+    for i, strength in enumerate(STRENGTHS):
         reference = LogisticRegression(C=1 / (strength * len(x)), max_iter=5000, tol=1e-8).fit(x.double().numpy(), labels.numpy())
         assert abs(accuracy[i].item() - reference.score(x_test.double().numpy(), test_labels.numpy())) < 0.001
         ours = objective(x, labels, heads.weight[i], heads.bias[i], strength)
@@ -118,7 +119,9 @@ def test_both_sides_of_a_matrix_give_one_basis():
 
 def test_very_wide_features_take_little_time_and_memory():
     x = torch.randn(40, 150_528)
-    assert protocol.evaluate(Features(x, torch.arange(40) % 4), Features(x, torch.arange(40) % 4), 4).metrics["linear_top1"] == 1
+    assert (
+        small_cells.evaluated(Features(x, torch.arange(40) % 4), Features(x, torch.arange(40) % 4), 4).metrics["linear_top1"] == 1
+    )
 
 
 # Features without meaning
@@ -135,7 +138,7 @@ def test_features_without_meaning_are_no_result(value, said, split):
     bad[3, 2] = value
     parts = {"train": clean, "test": clean} | {split: bad}
     with pytest.raises(Diverged, match=f"features of the {split} images: .*{said}"):
-        protocol.evaluate(Features(parts["train"], labels), Features(parts["test"], labels), 10)
+        small_cells.evaluated(Features(parts["train"], labels), Features(parts["test"], labels), 10)
 
 
 def test_a_cell_whose_features_are_not_finite_has_diverged(tmp_path):
@@ -151,9 +154,9 @@ def test_a_cell_whose_features_are_not_finite_has_diverged(tmp_path):
 def test_a_record_says_where_an_edge_of_the_grid_was_chosen(monkeypatch, clusters, right, edge):
     train, labels, *_ = clusters
     monkeypatch.setattr(linear, "STRENGTHS", (1e-2, 1e-1, 1.0))
-    heads = protocol.Heads(torch.zeros(3, 40, 6), torch.zeros(3, 6), 0)
+    heads = Heads(torch.zeros(3, 40, 6), torch.zeros(3, 6), 0)
     monkeypatch.setattr(linear, "_try", lambda *_: (heads, torch.tensor(right, dtype=torch.float64) / 100))
-    assert protocol.fit_linear(Features(train, labels), 6)[1]["linear_at_edge"] == edge
+    assert fit_linear(Features(train, labels), 6)[1]["linear_at_edge"] == edge
 
 
 @pytest.mark.parametrize(
@@ -178,8 +181,8 @@ def test_one_image_less_counts_as_alike_however_it_is_rounded():
 
 def test_methods_that_use_labels_do_not_see_those_held_out():
     labels = torch.arange(1000) % 10
-    seen = protocol.shown(labels)
-    assert (seen == -1).nonzero().squeeze(1).tolist() == protocol.held_out(labels).held.tolist()
+    seen = held_out.shown(labels)
+    assert (seen == -1).nonzero().squeeze(1).tolist() == held_out.held_out(labels).held.tolist()
     assert torch.equal(seen[seen >= 0], labels[seen >= 0])
 
 
@@ -188,7 +191,7 @@ def test_a_held_out_label_has_no_part_in_a_loss(method, monkeypatch):
     """Whatever the label of a held-out image, a cell that uses labels trains to the same weights."""
     spec = parse_spec("digits:fraction=0.2")
     splits = open_splits(spec, Path("data"))
-    tenth = protocol.held_out(splits.train.labels)
+    tenth = held_out.held_out(splits.train.labels)
     monkeypatch.setattr(held_out, "held_out", lambda labels: tenth)  # which it is follows from the labels
     held = tenth.held
     other = splits.train.labels.clone()
@@ -250,16 +253,16 @@ def test_a_constant_feature_does_no_harm(clusters):
 
 def test_held_out_part_is_stratified_seeded_and_a_tenth():
     labels = torch.arange(1000) % 10
-    part = protocol.held_out(labels)
+    part = held_out.held_out(labels)
     assert sorted(torch.cat(part).tolist()) == list(range(1000))
     assert labels[part.held].bincount().tolist() == [10] * 10
-    assert torch.equal(part.held, protocol.held_out(labels).held)
+    assert torch.equal(part.held, held_out.held_out(labels).held)
 
 
 def test_the_strength_is_chosen_without_the_test_split(clusters):
     train, labels, test, test_labels = clusters
-    one = protocol.evaluate(protocol.Features(train, labels), protocol.Features(test, test_labels), 6)
-    other = protocol.evaluate(protocol.Features(train, labels), protocol.Features(test.flip(0), test_labels), 6)
+    one = small_cells.evaluated(Features(train, labels), Features(test, test_labels), 6)
+    other = small_cells.evaluated(Features(train, labels), Features(test.flip(0), test_labels), 6)
     assert one[1] == other[1]
     assert one[0]["linear_top1"] > 0.5
     assert one[1]["knn200_k"] == 200

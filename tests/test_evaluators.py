@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 
+import pytest
 import torch
 
 from bench import records
@@ -113,3 +114,19 @@ def test_a_new_file_is_a_new_column_and_completes_old_records(tmp_path):
     table = (tmp_path / "results" / "leaderboard.md").read_text()
     assert "| spread" in table and "mean standard deviation of a feature." in table
     assert f"| {after['metrics']['spread']:.4g} " in table and f"| {100 * after['metrics']['alive']:.2f} " in table
+
+
+class WithoutNumber(Evaluator):
+    """Divides by zero, as an evaluator of the user's may."""
+
+    name = "without_number"
+    columns = (Metric("x", "x"),)
+
+    def evaluate(self, frozen: Frozen) -> dict[str, float]:
+        return {"x": float("nan")}
+
+
+def test_a_metric_that_is_no_number_is_refused_with_its_evaluator():
+    features = Features(torch.randn(8, 3), torch.arange(8) % 2)
+    with pytest.raises(ValueError, match="without_number gives nan as x; a metric must be finite"):
+        evaluate_all(Frozen(features, features, 2), [WithoutNumber()])

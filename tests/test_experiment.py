@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -216,6 +217,7 @@ def test_the_experiment_that_comes_with_the_harness_is_read():
         (WRITTEN + claim("better", a="orcale"), "did you mean oracle"),
         (WRITTEN + claim("grows_with", key="seeds"), "cannot grow with"),
         (WRITTEN + claim("equal_within", points=0), "points of a claim"),
+        ("claims = 3\n" + WRITTEN, "claims must be a list"),
     ],
 )
 def test_a_wrong_file_is_told_in_one_line(tmp_path: Path, text, message):
@@ -245,3 +247,33 @@ def test_report_fills_the_sections_of_pages_in_docs(tmp_path):
     assert not problems and page in files_
     report.write(files_)
     assert "bygone" not in page.read_text() and report.outdated(report.render(tmp_path / "results")[0]) == []
+
+
+def of_two_backbones(monkeypatch, budgets=("10ep",)):
+    """Records on three tracks, of the tracks' default backbone and of another one."""
+    made_up.install(monkeypatch, [Contestant("alpha"), Contestant("beta")])
+    made = []
+    for backbone, track, budget, name, seed in product(("resnet18", "other"), TRACKS, budgets, ("alpha", "beta"), range(3)):
+        record = made_up.record(Contestant(name), seed)
+        record.track = record.recipe["track"] = track
+        record.backbone, record.budget = backbone, budget
+        record.recipe |= {"backbone": backbone, "budget": budget}
+        made.append(record)
+    return leaderboard.build(made)
+
+
+def test_an_experiment_without_a_backbone_is_about_the_tracks_own(tmp_path, monkeypatch):
+    (tmp_path / "e.toml").write_text(WRITTEN + claim("grows_with"))
+    found = verdicts.boards_of(files.load(tmp_path / "e.toml"), of_two_backbones(monkeypatch))
+    assert [(board.track, board.backbone) for board in found] == [(track, "resnet18") for track in TRACKS]
+
+
+def test_a_figure_shows_one_key_and_one_budget_on_the_tracks_of_its_claims(tmp_path, monkeypatch):
+    text = WRITTEN.replace('["10ep"]', '["10ep", "20ep"]') + claim("grows_with", on="*[24]", metric="knn_top1")
+    (tmp_path / "e.toml").write_text(text)
+    one, boards = files.load(tmp_path / "e.toml"), of_two_backbones(monkeypatch, ("10ep", "20ep"))
+    judged = experiments.Assessed(one, verdicts.findings(one, boards), verdicts.boards_of(one, boards))
+    drawn = experiments.figures(judged)
+    assert list(drawn) == ["e", "e-2"] and [figure.shows["title"] for figure in drawn.values()] == ["T, 10ep", "T, 20ep"]
+    assert {figure.shows["difference"] for figure in drawn.values()} == {"kNN (k = 20), difference in points"}
+    assert [figure.shows["lines"][0]["value"] for figure in drawn.values()] == [[2, 4], [2, 4]]

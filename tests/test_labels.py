@@ -13,10 +13,10 @@ from sklearn.metrics import top_k_accuracy_score
 from sklearn.preprocessing import StandardScaler
 
 from bench.errors import UserError
-from bench.evaluation import default, protocol
+from bench.evaluation import default
 from bench.evaluation import few_labels as labels
-from bench.evaluation.frozen import Frozen
-from bench.evaluation.protocol import Features
+from bench.evaluation.frozen import Features, Frozen
+from bench.evaluation.linear import STRENGTHS
 from bench.metrics import METRICS, on_a_share
 from bench.reporting import leaderboard, report
 from bench.running import cell, reevaluate
@@ -113,21 +113,21 @@ def test_folds_choose_what_scikit_learn_scores_best(clusters):
     rows = labels.subset(train.labels, 0.045)  # nine images a class
     few = Features(train.values[rows], train.labels[rows])
     _, parts = labels.splits(few.labels)
-    scores = np.zeros(len(protocol.STRENGTHS))
+    scores = np.zeros(len(STRENGTHS))
     for fit, held in parts:
         scaler = StandardScaler().fit(few.values[fit].double().numpy())
         x, x_held = (scaler.transform(few.values[part].double().numpy()) for part in (fit, held))
-        for i, strength in enumerate(protocol.STRENGTHS):
+        for i, strength in enumerate(STRENGTHS):
             reference = LogisticRegression(C=1 / (strength * len(fit)), max_iter=5000).fit(x, few.labels[fit].numpy())
             scores[i] += reference.score(x_held, few.labels[held].numpy()) / len(parts)
     _, chosen, _ = labels.FewLabels([0.045]).evaluate(Frozen(train, test, 6))
     assert chosen["linear_chosen_by@4.5%"] == "5 folds"
     assert chosen["linear_held_out_top1@4.5%"] == pytest.approx(scores.max(), abs=0.03)  # while choosing, the tolerance is wide
-    assert scores[protocol.STRENGTHS.index(chosen["linear_strength@4.5%"])] > scores.max() - 0.03
+    assert scores[STRENGTHS.index(chosen["linear_strength@4.5%"])] > scores.max() - 0.03
 
 
 def test_all_labels_are_the_usual_evaluation(clusters):
-    usual = protocol.evaluate(*clusters, 6).metrics
+    usual = small_cells.evaluated(*clusters, 6).metrics
     assert labels.FewLabels([1.0]).evaluate(Frozen(*clusters, 6)).metrics == {
         f"{key}@100%": usual[key] for key in ("linear_top1", "linear_top5")
     }

@@ -8,8 +8,8 @@ from bench.cli import main
 from bench.evaluation.evaluator import Evaluator, description
 from bench.experiment import Claim, Experiment
 from bench.metrics import Metric
-from bench.reporting import leaderboard, page, tables
-from bench.reporting.verdicts import REFUTED, SUPPORTED, findings
+from bench.reporting import agreement, leaderboard, page, tables
+from bench.reporting.verdicts import NOT_TESTED, REFUTED, SUPPORTED, findings
 from tests import made_up
 
 DISTANCE = {"alpha": 40.0, "beta": 50.0, "gamma": 60.0, "supervised_made_up": 30.0}
@@ -93,3 +93,32 @@ def test_claims_count_in_the_metric_s_unit(board, kind, a, b, points, verdict):
     experiment = Experiment("made-up", "made up", ["alpha", "beta"], [made_up.TRACK], ["10ep"], 5, [claim])
     (found,) = findings(experiment, [board])
     assert found.verdict == verdict
+
+
+class Neither(Evaluator):
+    """A number of which neither more nor less is better."""
+
+    name = "neither"
+    columns = (Metric("sizes", "sizes", unit="", better=""),)
+
+
+def test_less_error_agrees_with_more_accuracy(board):
+    assert agreement.correlations(board)["linear_top1", "error"] == 1
+    assert agreement.ranks(board)["error"] == agreement.ranks(board)["linear_top1"]
+
+
+def test_nothing_is_ranked_or_judged_by_a_metric_without_a_better_side(made, tmp_path, capsys):
+    for record in made:
+        record.metrics["sizes"] = DISTANCE[record.method] + 0.1 * record.seed
+        record.evaluators = description([Distances(), Neither()])
+    board = leaderboard.build(made)[0]
+    assert "sizes" not in agreement.ranks(board) and board.standings["sizes"] == {}
+    assert board.judged("sizes", "alpha", "gamma").verdict == "differs"
+    claim = Claim("better", "gamma", "alpha", metric="sizes")
+    experiment = Experiment("e", "E", ["alpha", "gamma"], [made_up.TRACK], ["10ep"], 5, claims=[claim])
+    (finding,) = findings(experiment, [board])
+    assert finding.verdict == NOT_TESTED and "neither more nor less of sizes" in finding.why
+    made_up.write(tmp_path, made)
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", "alpha", "gamma", "--out", str(tmp_path), "--metric", "sizes"])
+    assert ended.value.code == 0 and "differs" in capsys.readouterr().out

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -263,6 +264,12 @@ def test_a_damaged_devkit_is_named(small, tmp_path):
     as_devkit(small, flatten(small))
     (small / "ILSVRC2012_devkit_t12" / "data" / "meta.mat").write_bytes(b"x" * 300)
     with pytest.raises(DataError, match=r"meta\.mat is damaged"):
+        get(find("imagenet100"), tmp_path / "root", small)
+    shutil.rmtree(small / "ILSVRC2012_devkit_t12")
+    as_devkit(small, {})
+    truth = small / "ILSVRC2012_devkit_t12" / "data" / "ILSVRC2012_validation_ground_truth.txt"
+    truth.write_text("7\nx\n")
+    with pytest.raises(DataError, match=r"ground_truth\.txt is damaged: invalid literal for int"):
         get(find("imagenet100"), tmp_path / "root", small)
 
 

@@ -12,7 +12,9 @@ import pytest
 from bench import records
 from bench.cli import main
 from bench.events import Progress, Started
+from bench.metrics import Metric
 from bench.reporting import curves, leaderboard, plots, published, report, row, spent, stale, tables, watch
+from bench.reporting.files import MADE_BY
 from bench.reporting.row import row_of
 from bench.running import cell
 from bench.running.options import read_options
@@ -206,6 +208,27 @@ def test_latex_is_booktabs_and_escaped(out):
     assert not re.search(r"(?<!\\)[_%&](?![^\n]*\\\\)", text.split(r"\midrule")[1].split(r"\bottomrule")[0].replace(" & ", ""))
 
 
+def test_latex_has_no_sign_that_needs_a_package(out):
+    for record in made_up.read(out):
+        record.metrics["x"] = 0.5
+        record.evaluators = {"transfer": {"version": 1, "columns": {"x": vars(Metric("x", "linear → digits"))}}}
+        made_up.write(out, [record])
+    text = report.render(out)[0][out / "leaderboard.tex"].content
+    assert r"linear $\to$ digits" in text and text.isascii()
+
+
+def test_the_page_of_searches_goes_with_the_last_of_them(out):
+    ours, files = out / "tuning.md", report.render(out)[0]
+    assert ours not in files
+    ours.write_text(f"# Tuning\n\n{MADE_BY}\n")
+    assert report.outdated(report.render(out)[0])[-1:] == [ours]
+    report.write(report.render(out)[0])
+    assert not ours.exists()
+    ours.write_text("# My own notes on tuning")
+    report.write(report.render(out)[0])
+    assert ours.exists()
+
+
 def test_figures_know_what_they_show(out, tmp_path):
     figure = plots.of_board(board(out))["curves"]
     figure.save(tmp_path / "a.svg")
@@ -313,13 +336,14 @@ def test_figures_of_a_leaderboard_without_records_go(out):
     report.write(report.render(out)[0])
     old = out / "figures" / "gone-cost.svg"
     old.write_text(f"<svg>shows {'0' * 64}</svg>")
+    old.with_suffix(".png").write_bytes(b"")
     of_the_user = out / "figures" / "mine-cost.svg"
     of_the_user.write_text("<svg/>")
     of_an_experiment = out / "figures" / "classes-of-cifar100.svg"
     of_an_experiment.write_text("<svg/>")
-    assert report.outdated(report.render(out)[0]) == [old]
+    assert report.outdated(report.render(out)[0]) == [old, old.with_suffix(".png")]
     report.write(report.render(out)[0])
-    assert not old.exists()
+    assert not old.exists() and not old.with_suffix(".png").exists()
     assert of_an_experiment.exists() and of_the_user.exists()
 
 

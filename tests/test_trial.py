@@ -1,6 +1,7 @@
 """What is refused at planning, before any cell is run."""
 
 import pytest
+import torch
 
 from bench.backbone import build_backbone
 from bench.errors import UserError
@@ -38,3 +39,8 @@ def test_a_vision_transformer_of_another_patch_size_is_timms_with_that_patch():
     assert vit.patch_embed.patch_size == (4, 4) and vit.patch_embed.num_patches == 16 and vit.num_features == 192
     with pytest.raises(UserError, match="unknown backbone"):
         build_backbone("vit_tinny_patch4_32", 3, 16)
+
+
+@pytest.mark.parametrize(("name", "size"), [("fastvit_t8", 64), ("deit_tiny_patch16_224", 32), ("vit_tiny_patch4_32", 32)])
+def test_an_input_size_is_given_to_the_models_that_are_made_for_one(name, size):
+    assert build_backbone(name, 3, size)(torch.zeros(1, 3, size, size)).shape[0] == 1

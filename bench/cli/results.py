@@ -111,8 +111,8 @@ def merge(
     """Put the records of several folders together; refused where two records of one cell differ."""
     from ..merge import merge as merge_records
 
-    copied, same = merge_records(folders, out)
-    console.print(f"{out} has {copied} records, {same} of them found twice and alike", markup=False, soft_wrap=True)
+    records, again = merge_records(folders, out)
+    console.print(f"{out} has {records} records; {again} were found again, and alike", markup=False, soft_wrap=True)
 
 
 def _renew(out: Path, png: bool, only: list[str] | None, live: bool = False) -> None:
@@ -147,6 +147,6 @@ def compare(
     found = compare_module.compare(a, b, out, (track, backbone, budget), chosen)
     text = to_markdown(compare_module.table(found))
     console.print(f"A: {a}\nB: {b}\n\n{text}", markup=False, soft_wrap=True)
-    if differ := compare_module.settings(a, b, out):
+    for differ in dict.fromkeys(one.confounds for one in found if one.confounds):
         console.print(f"\nthey differ in these settings too: {differ}", markup=False, soft_wrap=True)
     raise typer.Exit(1 if compare_module.is_worse(found) else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -47,10 +48,16 @@ def evaluate_all(frozen: Frozen, evaluators: Iterable[Evaluator], begin: Callabl
         begin(evaluator.name)
         found = evaluator.evaluate(frozen)
         scores = found if isinstance(found, Scores) else Scores(found)
-        metrics |= {key: float(value) for key, value in scores.metrics.items()}
+        metrics |= {key: _finite(evaluator.name, key, float(value)) for key, value in scores.metrics.items()}
         chosen |= scores.chosen
         right |= scores.right
     return Scores(merged({}, metrics), merged({}, chosen), right)
+
+
+def _finite(evaluator: str, key: str, value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"the evaluator {evaluator} gives {value} as {key}; a metric must be finite")
+    return value
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

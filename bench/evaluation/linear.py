@@ -13,9 +13,7 @@ from ..datasets.held_out import Held, held_out
 from ..metrics import LINEAR_TOP1, LINEAR_TOP5
 from .evaluator import Evaluator
 from .frozen import Features, Frozen, Scores
-from .logistic import Heads, Standardizer, eigenbasis, in_top_k, solve, top_k_accuracy
-
-__all__ = ["Heads", "Linear", "Standardizer", "eigenbasis", "fit_linear", "in_top_k", "solve", "top_k_accuracy"]
+from .logistic import Heads, Standardizer, in_top_k, solve, top_k_accuracy
 
 STRENGTHS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0)
 ROUNDING = 1e-9  # of accuracies: one image less is one image less

@@ -6,45 +6,12 @@ old version become stale.
 
 from __future__ import annotations
 
-from ..datasets.held_out import HELD_OUT, SPLIT_SEED, Held, by_class, halves, held_out, shown
-from .evaluator import evaluate_all
-from .frozen import Features, Frozen, Scores, check_finite
-from .knn import HEADLINE, SECONDARY, Knn, knn_metrics, knn_predict
-from .linear import STRENGTHS, Linear, fit_linear, head_of, linear_metrics
-from .logistic import Heads
-
-__all__ = [
-    "HEADLINE",
-    "HELD_OUT",
-    "SECONDARY",
-    "SPLIT_SEED",
-    "STRENGTHS",
-    "TOP1",
-    "Features",
-    "Frozen",
-    "Heads",
-    "Held",
-    "Scores",
-    "both_top1",
-    "by_class",
-    "check_finite",
-    "curve_knn",
-    "evaluate",
-    "fit_linear",
-    "halves",
-    "held_out",
-    "knn_metrics",
-    "linear_metrics",
-    "shown",
-]
-
+from ..datasets.held_out import Held
+from .frozen import Features, Frozen, Scores
+from .knn import HEADLINE, knn_metrics, knn_predict
+from .linear import head_of
 
 TOP1 = {"linear_top1": "linear", "knn_top1": "kNN"}  # the metrics of `both_top1`, and their names in titles
-
-
-def evaluate(train: Features, test: Features, classes: int) -> Scores:
-    """The scores of the protocol alone. Raises `Diverged` on non-finite features."""
-    return evaluate_all(Frozen(train, test, classes), (Linear(), Knn()))
 
 
 def both_top1(frozen: Frozen, test: Features) -> Scores:

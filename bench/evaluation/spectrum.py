@@ -1,6 +1,6 @@
 """Spectrum: RankMe, alignment and uniformity of the test features, without labels.
 
-Features are float [N, D]; all is computed in double precision.
+Features are float [N, D]; rank and uniformity are computed in double precision, alignment in that of the views.
 """
 
 from __future__ import annotations

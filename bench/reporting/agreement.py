@@ -15,13 +15,21 @@ FEWEST = 3  # contestants; with fewer, a correlation of ranks says nothing
 
 
 def means(board: Leaderboard) -> dict[str, dict[str, float]]:
-    """By metric and contestant the mean over seeds, for metrics that all ranked contestants have.
+    """By metric and contestant the mean over seeds, negated where less is better; for metrics that all contestants have.
 
     Empty below FEWEST contestants, or where there are only the protocol's metrics.
     """
     rows = [row for row in board.ranked if row.good] if board.columns else []
-    keys = [key for key in board.metrics if all(row.values[key] for row in rows)]
-    return {key: {row.contender: fmean(row.values[key].values()) for row in rows} for key in keys if len(rows) >= FEWEST}
+    signs = {key: -1 if _better(board, key) == "lower" else 1 for key in board.metrics if all(row.values[key] for row in rows)}
+    return {
+        key: {row.contender: sign * fmean(row.values[key].values()) for row in rows}
+        for key, sign in signs.items()
+        if len(rows) >= FEWEST
+    }
+
+
+def _better(board: Leaderboard, key: str) -> str:
+    return board.columns[key].better if key in board.columns else "higher"
 
 
 def tau(a: np.ndarray, b: np.ndarray) -> float | None:
@@ -38,10 +46,12 @@ def correlations(board: Leaderboard) -> dict[tuple[str, str], float | None]:
 
 
 def ranks(board: Leaderboard) -> dict[str, dict[str, int]]:
-    """By metric and contestant its rank by the mean; ties share the better rank. Rank 1 is the side that is better."""
-    signs = {key: -1 if column.better == "lower" else 1 for key, column in board.columns.items()}
-    signed = {key: {name: signs.get(key, 1) * value for name, value in of.items()} for key, of in means(board).items()}
-    return {key: {name: 1 + sum(v > value for v in of.values()) for name, value in of.items()} for key, of in signed.items()}
+    """By metric and contestant its rank by the mean; ties share the better rank. Rank 1 is the side that is better.
+
+    Without metrics of which neither more nor less is better.
+    """
+    found = {key: of for key, of in means(board).items() if _better(board, key)}
+    return {key: {name: 1 + sum(v > value for v in of.values()) for name, value in of.items()} for key, of in found.items()}
 
 
 def rank_table(board: Leaderboard) -> pd.DataFrame | None:

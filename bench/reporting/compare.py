@@ -33,10 +33,11 @@ class Comparison:
     b: Sample
     judged: Judged | None  # b against a; None where no seed is shared
     gone: bool = False  # A had values, and B's cells have none
+    confounds: str = ""  # settings other than the method in which two contenders differ
 
     @property
     def verdict(self) -> str:
-        """Better, worse, equal within 1 point, not distinguishable, too few seeds, or gone."""
+        """Better, worse, differs, equal within 1 point, not distinguishable, too few seeds, or gone."""
         return GONE if self.gone else self.judged.verdict if self.judged else "too few seeds"
 
 
@@ -55,14 +56,6 @@ def compare(a: str, b: str, out: Path, filters: Board, metrics: Sequence[str] = 
             f"nothing to compare: {a} and {b} share no leaderboard with values of {', '.join(metrics)} that fits the filters"
         )
     return found
-
-
-def settings(a: str, b: str, out: Path) -> str:
-    """The settings in which two contenders of ``out`` differ, as text; empty for folders, or where none differs."""
-    if Path(a).is_dir() and Path(b).is_dir():
-        return ""
-    found = [one for board in leaderboard.build(_read(out)) for one in (find_row(board, a), find_row(board, b)) if one]
-    return confounds.sentence(found)
 
 
 def is_worse(found: Iterable[Comparison]) -> bool:
@@ -138,7 +131,8 @@ def _key(board: Leaderboard) -> Board:
 
 def _of_rows(board: Leaderboard, subject: str, metric: str, a: Row, b: Row) -> Comparison:
     judged = board.judged(metric, b.contender, a.contender)
-    return Comparison(_key(board), subject, metric, a.sample(metric), b.sample(metric), judged, gone=not b.good)
+    differ = confounds.sentence((a, b))
+    return Comparison(_key(board), subject, metric, a.sample(metric), b.sample(metric), judged, not b.good, differ)
 
 
 def _folders(before: Path, after: Path, filters: Board, metrics: Sequence[str]) -> list[Comparison]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,11 @@ import pandas as pd
 from .. import experiment as files
 from ..errors import UserError
 from ..experiment import Claim, Experiment
-from ..metrics import METRICS
+from ..metrics import Metric
 from . import paired, tables, verdicts
+from .files import MADE_BY
 from .leaderboard import Leaderboard, find_row
+from .paired import Pair
 from .plots import COLOURS, MARKERS, Figure, label, legend, rounded
 from .steadiness import Steadiness
 from .sweeps import is_wide, number
@@ -52,15 +56,15 @@ def _has_any(one: Experiment, board: Leaderboard) -> bool:
 def markdown(judged: Assessed) -> str:
     """The Markdown page of an experiment."""
     one = judged.experiment
-    lines = [f"# {one.title}", "", "Made by `python -m bench report` from the records beside this file; do not edit."]
+    lines = [f"# {one.title}", "", MADE_BY]
     lines += [f"`python -m bench experiment {one.name}` runs what is missing.", ""]
     lines += [one.about.strip(), ""] if one.about else []
     if one.claims:
         lines += ["## Claims", "", tables.to_markdown(claims_table(judged)), "", LEGEND, ""]
     if (frame := accuracies(judged)) is not None:
         lines += ["## Accuracy", "", tables.to_markdown(frame), ""]
-    if figure(judged):
-        lines += [f"![{one.title}](figures/{one.name}.svg)", ""]
+    for name, drawn in figures(judged).items():
+        lines += [f"![{drawn.shows['title']}](figures/{name}.svg)", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -114,24 +118,44 @@ def accuracies(judged: Assessed) -> pd.DataFrame | None:
     return pd.DataFrame(lines) if lines else None
 
 
-def figure(judged: Assessed) -> Figure | None:
-    """The differences of all ``grows_with`` claims against their keys; None without such a claim."""
-    growing = [claim for claim in judged.experiment.claims if claim.claim == "grows_with"]
-    lines = [line for claim in growing if (line := _against(judged, claim))["value"]]
-    if not lines:
-        return None
-    key, metric = growing[0].key, METRICS.get(growing[0].metric, growing[0].metric)
-    return Figure({"title": judged.experiment.title, "key": key, "metric": metric, "lines": lines}, differences)
+def figures(judged: Assessed) -> dict[str, Figure]:
+    """The differences of the ``grows_with`` claims against their keys: a figure for each key, metric and budget, by name."""
+    one, found = judged.experiment, dict[tuple[str, str, str], list[dict[str, Any]]]()
+    for claim, budget in product(one.claims, one.budgets):
+        if claim.claim == "grows_with" and (points := _points(judged, claim, budget)):
+            axes = claim.key, _difference_in(points[0][1].metric), budget
+            found.setdefault(axes, []).append(_line_of(claim, points))
+    names = [one.name, *(f"{one.name}-{number}" for number in range(2, len(found) + 1))]
+    return {
+        name: Figure(
+            {
+                "title": one.title + (f", {budget}" if len(one.budgets) > 1 else ""),
+                "key": key,
+                "difference": difference,
+                "lines": lines,
+            },
+            differences,
+        )
+        for name, ((key, difference, budget), lines) in zip(names, found.items(), strict=False)
+    }
 
 
-def _against(judged: Assessed, claim: Claim) -> dict[str, Any]:
-    points = []
-    for board in judged.boards:
-        samples = verdicts.samples(judged.experiment, claim, board)
-        pair = paired.all_pairs(samples).get((claim.a, claim.b))
-        if pair:
-            points.append((verdicts.value_of(board, claim.key), pair))
-    points.sort(key=lambda point: point[0])
+def _difference_in(metric: Metric) -> str:
+    return f"{metric.title}, difference{' in points' if metric.is_fraction else ''}"
+
+
+def _points(judged: Assessed, claim: Claim, budget: str) -> list[tuple[float, Pair]]:
+    """The difference on each of the claim's leaderboards, by the value of its key."""
+    boards = [board for board in judged.boards if board.budget == budget and fnmatchcase(board.track, claim.on)]
+    found = [
+        (verdicts.value_of(board, claim.key), pair)
+        for board in boards
+        if (pair := paired.all_pairs(verdicts.samples(judged.experiment, claim, board)).get((claim.a, claim.b)))
+    ]
+    return sorted(found, key=lambda point: point[0])
+
+
+def _line_of(claim: Claim, points: Sequence[tuple[float, Pair]]) -> dict[str, Any]:
     return {
         "label": f"{claim.a} − {claim.b}",
         "value": [rounded(at) for at, _ in points],
@@ -154,7 +178,7 @@ def differences(axes: Any, shows: dict[str, Any]) -> None:
     axes.set_xscale("log" if wide else "linear")
     axes.set_xticks(values, [number(value) for value in values])
     axes.minorticks_off()
-    label(axes, shows["title"], shows["key"], f"{shows['metric']} top-1, difference in points")
+    label(axes, shows["title"], shows["key"], shows["difference"])
     legend(axes, len(shows["lines"]))
 
 

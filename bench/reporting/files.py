@@ -9,6 +9,8 @@ from pathlib import Path
 from .. import records
 from . import plots
 
+MADE_BY = "Made by `python -m bench report` from the records beside this file; do not edit."
+
 
 @dataclass(frozen=True)
 class Text:

@@ -17,6 +17,8 @@ SPELLING: dict[str, Any] = {sign: "\\" + sign for sign in "&%#_${}"} | {
     "\\": r"\textbackslash{}",
     "±": r"$\pm$",
     "–": "--",
+    "→": r"$\to$",
+    "τ": r"$\tau$",
 }
 CAPTION = (
     r"accuracy in percent, mean $\pm$ half of the 95\% interval over seeds. "

@@ -75,8 +75,8 @@ def datasets(root: Path) -> list[Line]:
             rows.append((name, "damaged", "", str(error)))
             continue
         if not ready:
-            way = track.how_to_get or f"python -m bench data get {name} (or with --from DIR, in any form of docs/data.md)"
-            rows.append((name, "missing", "", f"get it with: {way}"))
+            also = "" if track.how_to_get else " (or with --from DIR, in any form of docs/data.md)"
+            rows.append((name, "missing", "", f"get it with: {track.command}{also}"))
             continue
         size = sum(f.stat().st_size for f in folder.iterdir())
         rows.append((name, "ready", f"{size / 2**20:,.0f} MiB", str(folder)))
@@ -103,7 +103,7 @@ def results(out: Path, warn: Callable[[str], None]) -> list[Line]:
     found, problems = records.read_all(out)
     for problem in problems:
         warn(problem)
-    return [(_name(r), r.status, LINEAR_TOP1.shown(r.metrics[HEADLINE]) if HEADLINE in r.metrics else "") for r in found]
+    return [(name_of(r), r.status, LINEAR_TOP1.shown(r.metrics[HEADLINE]) if HEADLINE in r.metrics else "") for r in found]
 
 
 def stale_results(out: Path, warn: Callable[[str], None]) -> list[Line]:
@@ -113,10 +113,10 @@ def stale_results(out: Path, warn: Callable[[str], None]) -> list[Line]:
     found, problems = records.read_all(out)
     for problem in problems:
         warn(problem)
-    return [(_name(record), "; ".join(why)) for record, why in zip(found, stale.reasons(found), strict=True) if why]
+    return [(name_of(record), "; ".join(why)) for record, why in zip(found, stale.reasons(found), strict=True) if why]
 
 
-def _name(record: records.Record) -> str:
+def name_of(record: records.Record) -> str:
     return "/".join([record.track, record.backbone, record.budget, record.contender, f"seed{record.seed}"])
 
 

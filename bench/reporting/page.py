@@ -115,7 +115,8 @@ def _agreement(board: Leaderboard) -> dict[str, Any]:
     ranks = agreement.ranks(board)
     pairs = [[a, b, rounded(value)] for (a, b), value in agreement.correlations(board).items()]
     names = next(iter(ranks.values()), {})
-    return {"metrics": list(ranks), "ranks": {name: [of[name] for of in ranks.values()] for name in names}, "tau": pairs}
+    by_name = {name: [of[name] for of in ranks.values()] for name in names}
+    return {"metrics": list(agreement.means(board)), "ranked": list(ranks), "ranks": by_name, "tau": pairs}
 
 
 def _sweep(sweep: sweeps.Sweep) -> dict[str, Any]:

@@ -187,10 +187,15 @@ class Judged:
 
     @property
     def verdict(self) -> str:
-        """The verdict on a against b: better, worse, equal within 1 point, not distinguishable, or too few seeds."""
+        """The verdict on a against b: better, worse, equal within 1 point, not distinguishable, or too few seeds.
+
+        They differ where neither more nor less of the metric is better.
+        """
         if self.p is None or self.margin is None:
             return "too few seeds"
         if is_significant(self.p):
+            if not self.pair.metric.better:
+                return "differs"
             return "better" if self.pair.gain > 0 else "worse"
         equal = self.pair.metric.is_fraction and abs(self.pair.difference) + self.margin <= EQUIVALENT
         return "equal within 1 point" if equal else "not distinguishable"

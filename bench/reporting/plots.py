@@ -17,6 +17,7 @@ from ..storage import write_atomically
 from . import curves
 from .leaderboard import Leaderboard
 from .row import Row
+from .times import unit_of_time
 
 STYLE = 4  # raise it with any change of the look of figures
 OURS = re.compile(rb"shows [0-9a-f]{64}")
@@ -100,11 +101,6 @@ def _cost_points(board: Leaderboard) -> list[dict[str, Any]]:
         }
         for row, found in known
     ]
-
-
-def unit_of_time(seconds: float) -> tuple[str, float]:
-    """The unit in which tables write a time of so many seconds, and its length."""
-    return ("s", 1.0) if seconds < 120 else ("min", 60.0) if seconds < 7200 else ("h", 3600.0)
 
 
 def _curve_lines(rows: Sequence[Row]) -> list[dict[str, Any]]:

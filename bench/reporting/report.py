@@ -24,7 +24,7 @@ from . import (
     tuning,
     watch,
 )
-from .files import Files, Gone, Text, drawings, outdated, path_of, plain, write
+from .files import MADE_BY, Files, Gone, Text, drawings, outdated, path_of, plain, write
 from .leaderboard import Leaderboard
 
 __all__ = ["PAGE", "Files", "outdated", "render", "write"]
@@ -60,8 +60,8 @@ def render(out: Path, following: bool = False, png: bool = False, only: Sequence
     for one in judged:
         files |= _experiment(out, one, png)
     files |= _searches(out, tuning.of_leaderboards(boards), png)
-    old = [path for name in OURS for path in sorted((out / "figures").glob(f"{name}.svg"))]
-    files |= {path: Gone() for path in old if path not in files and plots.is_ours(path)}
+    old = [path for name in OURS for path in sorted((out / "figures").glob(f"{name}.svg")) if plots.is_ours(path)]
+    files |= {path.with_suffix(suffix): Gone() for path in old if path not in files for suffix in (".svg", ".png")}
     files[out / PAGE] = Text(page.html(boards, judged, watch.running(out) or {} if following else None))
     return files, problems + unread
 
@@ -70,7 +70,7 @@ def _whole(
     boards: Sequence[Leaderboard], texts: Mapping[str, str], figures: Mapping[str, Mapping[str, plots.Figure]], legend: str
 ) -> str:
     """All leaderboards in one document."""
-    lines = ["# Leaderboards", "", "Made by `python -m bench report` from the records beside this file; do not edit."]
+    lines = ["# Leaderboards", "", MADE_BY]
     lines += [f"`{PAGE}`, made by the same command, shows them with curves and the record behind every number.", "", legend, ""]
     own = [record for board in boards for row in board.rows if row.role != "external" for record in row.records]
     lines += [total, ""] if (total := str(spent.total(own))) else []
@@ -81,25 +81,26 @@ def _whole(
 
 
 def _experiment(out: Path, judged: experiments.Assessed, png: bool) -> Files:
-    name, figure = judged.experiment.name, experiments.figure(judged)
+    name, found = judged.experiment.name, experiments.figures(judged)
     files: Files = {out / f"{name}.md": Text(experiments.markdown(judged))}
-    if figure:
-        return files | drawings(out, name, figure, png)
-    return files | {path_of(out, name, suffix): Gone() for suffix in ("svg", "png")}
+    files |= {path_of(out, name, suffix): Gone() for suffix in ("svg", "png") if not found}
+    for drawn, figure in found.items():
+        files |= drawings(out, drawn, figure, png)
+    return files
 
 
 def _searches(out: Path, tuned: Sequence[tuning.Tuned], png: bool) -> Files:
     """The file tuning.md of all searches, which is removed with the last of them, and a figure for each."""
+    path = out / "tuning.md"
     if not tuned:
-        return {}
-    made_by = "Made by `python -m bench report` from the records beside this file; do not edit."
-    lines = ["# Tuning", "", made_by, "", tuning.LEGEND, ""]
+        return {path: Gone()} if path.is_file() and MADE_BY.encode() in path.read_bytes() else {}
+    lines = ["# Tuning", "", MADE_BY, "", tuning.LEGEND, ""]
     files: Files = {}
     for one in tuned:
         name = f"{plain(one.title)}-tuning"
         lines += [f"## {one.title}", "", tuning.markdown(one), "", f"![{one.title}](figures/{name}.svg)", "", tuning.CURVE, ""]
         files |= drawings(out, name, tuning.figure(one), png)
-    return files | {out / "tuning.md": Text("\n".join(lines).rstrip() + "\n")}
+    return files | {path: Text("\n".join(lines).rstrip() + "\n")}
 
 
 def _csv(frame: pd.DataFrame) -> str:

@@ -32,7 +32,7 @@ class Trial:
 
     @property
     def failed(self) -> bool:
-        return any(record.status != "ok" or record.collapsed for record in self.records)
+        return any(record.status != "ok" or record.collapsed or HEADLINE not in record.metrics for record in self.records)
 
     @property
     def accuracy(self) -> float:

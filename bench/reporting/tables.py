@@ -14,11 +14,11 @@ from .leaderboard import Leaderboard
 from .paired import Pair
 from .row import Row
 from .stats import Interval
+from .times import NONE, duration
 
 RULE = "*not ranked: anchors and oracles*"
 EXTERNAL_RULE = "*encoders from elsewhere: judged alike, trained otherwise*"
 STALE_RULE = "*stale: made with other settings, protocol or data than today's*"
-NONE = "–"
 
 
 def table(board: Leaderboard, only: Sequence[str] = columns.ALL) -> pd.DataFrame:
@@ -232,11 +232,3 @@ def operations(flops: float | None) -> str:
 def significant(value: float | None, unit: float = 1) -> str:
     """Three significant digits, without an exponent below a million."""
     return NONE if value is None else f"{float(f'{value / unit:.3g}'):,g}"
-
-
-def duration(seconds: float | None) -> str:
-    if seconds is None:
-        return NONE
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -13,12 +13,12 @@ import pandas as pd
 from ..contenders import parse_contender
 from ..errors import counted
 from ..metrics import HEADLINE, LINEAR_TOP1, METRICS
-from . import searches, tables
+from . import searches, spent, tables
 from .leaderboard import Leaderboard, find_row
 from .plots import COLOURS, DASHES, MARKERS, Figure, label, legend, rounded
 from .row import Row
 from .searches import Search
-from .spent import PARTS
+from .stats import is_significant
 from .tables import to_markdown
 
 LEGEND = (
@@ -125,7 +125,7 @@ def _proven(tuned: Tuned, board: Leaderboard) -> str:
     """A sentence on how many differences between the winners are significant."""
     winners = {row.contender for search in tuned.searches if (row := _rows(search, board)[1])}
     pairs = [one for pair, one in board.pairs[HEADLINE].items() if set(pair) <= winners]
-    sure = sum(one.p is not None and one.p < 0.05 for one in pairs)
+    sure = sum(one.p is not None and is_significant(one.p) for one in pairs)
     number = f"{sure or 'none'} {'are' if sure > 1 else 'is'} significant"
     return f" Of the {counted(len(pairs), 'difference')} between tuned methods {number} (5%, Holm)."
 
@@ -161,7 +161,7 @@ def _spread(search: Search) -> dict[str, Any]:
         "trials_failed": sum(trial.failed for trial in search.trials),
         "images": sum(cost.get("images") or 0 for cost in costs),
         "flops": sum(f for f in flops if f is not None) if None not in flops else None,
-        "seconds": sum(cost.get(part) or 0.0 for cost in costs for part in PARTS),
+        "seconds": sum(spent.seconds(record) for trial in search.trials for record in trial.records),
     }
 
 
@@ -188,7 +188,7 @@ def _final_numbers(search: Search, board: Leaderboard) -> dict[str, Any]:
         "default_half": default.half,
         "tuned": won.mean,
         "tuned_half": won.half,
-        "gain": judged.pair.difference if judged else won.mean - default.mean,
+        "gain": judged.pair.difference if judged else 0.0 if search.winner == search.base else None,
         "gain_half": judged.pair.half if judged else None,
         "p_holm": judged.p if judged else None,
         "n": won.n,

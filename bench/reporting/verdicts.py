@@ -24,8 +24,11 @@ from fnmatch import fnmatchcase
 import numpy as np
 from scipy import special
 
+from ..datasets.base import DataError
+from ..datasets.registry import track_of
 from ..datasets.spec import parse_spec
 from ..experiment import Claim, Experiment
+from ..folders import data_root
 from . import paired, steadiness
 from .leaderboard import Leaderboard, find_row
 from .paired import POWER, Pair, Part, Sample
@@ -91,11 +94,19 @@ def boards_of(experiment: Experiment, boards: Sequence[Leaderboard]) -> list[Lea
     fits = [
         board
         for board in boards
-        if board.track in experiment.tracks
-        and board.budget in experiment.budgets
-        and fnmatchcase(board.backbone, experiment.backbone or "*")
+        if board.track in experiment.tracks and board.budget in experiment.budgets and _is_backbone_of(experiment, board)
     ]
     return sorted(fits, key=lambda board: (experiment.budgets.index(board.budget), experiment.tracks.index(board.track)))
+
+
+def _is_backbone_of(experiment: Experiment, board: Leaderboard) -> bool:
+    """Whether it is the one that the experiment names, else the track's default; any where the track is not known here."""
+    if experiment.backbone:
+        return board.backbone == experiment.backbone
+    try:
+        return board.backbone == track_of(parse_spec(board.track), data_root(None)).backbone
+    except DataError:
+        return True
 
 
 def _findings(experiment: Experiment, claim: Claim, boards: Sequence[Leaderboard]) -> list[Finding]:
@@ -122,6 +133,8 @@ def _difference(experiment: Experiment, claim: Claim, board: Leaderboard) -> Fin
         pair = steadiness.compare(known[claim.a], known[claim.b]) if {claim.a, claim.b} <= known.keys() else None
     else:
         pair = paired.all_pairs(known).get((claim.a, claim.b))
+    if claim.claim == "better" and isinstance(pair, Pair) and not pair.metric.better:
+        return Finding(claim, where, why=f"neither more nor less of {pair.metric.title} is better")
     return Finding(claim, where, pair, "" if pair else _lack(experiment, claim, board))
 
 

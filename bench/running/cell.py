@@ -13,10 +13,11 @@ from .. import environment, outcomes, standstill, versions
 from ..backbone import build_backbone, save_encoder
 from ..budget import Budget
 from ..cells import Cell
+from ..datasets.held_out import shown
 from ..datasets.loader import Loader, stored_on
 from ..datasets.registry import open_splits, tracks
 from ..datasets.store import Splits
-from ..evaluation import default, protocol
+from ..evaluation import default
 from ..evaluation import registry as evaluators
 from ..evaluation.detection import Rater
 from ..evaluation.evaluator import Evaluator, description, evaluate_all
@@ -125,7 +126,7 @@ def build_method(cell: Cell, splits: Splits) -> Method:
     recipe = cell.recipe
     torch.manual_seed(cell.seed)
     encoder = build_backbone(recipe.backbone, splits.train.channels, recipe.track.size)
-    known = protocol.shown(splits.train.labels) if recipe.method.uses_labels else None
+    known = shown(splits.train.labels) if recipe.method.uses_labels else None
     return recipe.method(encoder, recipe.config, TrainData(len(splits.train), splits.classes, known))
 
 
@@ -154,16 +155,15 @@ def _train(method: Method, splits: Splits, device: torch.device, job: Job, tell:
     if resumed:
         tell(Resumed(trainer.progress))
     tell(Phase("train", trainer.progress))
-    before = resources.energy_joules(device)
-    trainer.fit()
-    after = resources.energy_joules(device)
+    with resources.EnergyMeter(device) as energy:
+        trainer.fit()
     chosen = {
         "compiled": trainer.call.compiled,
         "activation_checkpointing": trainer.call.recomputed,
         "precision": precision(training, device),
     }
-    energy = None if resumed or trainer.clock.stopped or before is None or after is None else after - before
-    return Spent(_cost(trainer, training.batch_size) | {"energy_joules": energy}, trainer.curve, chosen)
+    joules = None if resumed or trainer.clock.stopped else energy.joules
+    return Spent(_cost(trainer, training.batch_size) | {"energy_joules": joules}, trainer.curve, chosen)
 
 
 def _cost(trainer: Trainer, batch_size: int) -> dict[str, Any]:

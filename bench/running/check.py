@@ -19,11 +19,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from ..budget import parse_budget
 from ..datasets.augment import Policy
+from ..datasets.held_out import shown
 from ..datasets.loader import Loader
 from ..datasets.store import Store
 from ..environment import one_thread
 from ..errors import UserError
-from ..evaluation.protocol import shown
 from ..methods import Method, TrainData
 from ..methods.base import C, Encoder, Units
 from ..recipe import Training, config_keys, training_keys

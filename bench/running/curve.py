@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ..datasets.base import Track
+from ..datasets.held_out import held_out
 from ..datasets.store import Splits
 from ..evaluation import protocol
 from ..evaluation.features import encode
@@ -38,6 +39,6 @@ def of_embeddings(encoder: nn.Module, splits: Splits, track: Track, device: torc
     train = encode(encoder, splits.train, track, device)
     if not bool(train.values.isfinite().all()):
         return {}
-    accuracy = protocol.curve_knn(train, protocol.held_out(train.labels), splits.classes)
+    accuracy = protocol.curve_knn(train, held_out(train.labels), splits.classes)
     alike = collapse.alignment(encoder, splits.train, track.policy, track.size, device)
     return {ACCURACY: accuracy} | collapse.spread(train.values) | alike

@@ -92,5 +92,5 @@ def choose_datasets(text: str, root: Path) -> tuple[list[Spec], list[str]]:
     taken = [Spec(track.name) for track in ready] or quick
     why = "ready here" if ready else "embedded; no leaderboard dataset is ready here"
     said = [f"datasets: {', '.join(map(str, taken))} ({why})"]
-    said += [f"  to add {track.name}: {track.how_to_get or f'python -m bench data get {track.name}'}" for track in missing]
+    said += [f"  to add {track.name}: {track.command}" for track in missing]
     return taken, said

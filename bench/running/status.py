@@ -13,7 +13,9 @@ from .. import records
 from ..errors import counted
 from ..records import Record
 from ..reporting import spent, stale
+from ..reporting.listing import name_of
 from ..reporting.spent import Spent
+from ..reporting.times import duration
 from . import campaign, claimed
 from .claimed import Claimed
 
@@ -70,7 +72,7 @@ def of_folder(out: Path) -> Status:
         running=running,
         waiting=len(waiting),
         left=_left(waiting, [one for one in running if one.alive], found),
-        failed=[Failed(_name(r), r.status, (r.error or {}).get("exception", "")) for r in found if r.status != "ok"],
+        failed=[Failed(name_of(r), r.status, (r.error or {}).get("exception", "")) for r in found if r.status != "ok"],
         problems=problems,
         spent=spent.total(own),
     )
@@ -87,7 +89,7 @@ def _waiting(out: Path, running: Sequence[Claimed]) -> list[str]:
 
 def _left(waiting: Sequence[str], running: Sequence[Claimed], found: Sequence[Record]) -> Left:
     """By the mean of the good records of the same contender and board, else of the board."""
-    good = [(_name(record).rsplit("/", 1)[0], spent.seconds(record)) for record in found if record.status == "ok"]
+    good = [(name_of(record).rsplit("/", 1)[0], spent.seconds(record)) for record in found if record.status == "ok"]
     parts = [(cell, 1.0) for cell in waiting] + [(one.cell, 1 - (one.progress or 0.0)) for one in running]
     known = [share * seconds for cell, share in parts if (seconds := _typical(cell.rsplit("/", 1)[0], good)) is not None]
     workers = max(1, len(running))
@@ -113,7 +115,7 @@ def lines(status: Status) -> list[str]:
 
 
 def _how(one: Claimed) -> str:
-    told = f"since {_duration(one.since)}, sign of life {_duration(one.sign)} ago"
+    told = f"since {duration(one.since)}, sign of life {duration(one.sign)} ago"
     told += f", {one.phase}" if one.phase and one.phase != "train" else ""
     told += f", {one.progress:.0%}" if one.progress is not None else ""
     told += f", {one.images_per_second:,.0f} images/s" if one.images_per_second else ""
@@ -122,13 +124,5 @@ def _how(one: Claimed) -> str:
 
 def _told(left: Left) -> list[str]:
     unknown = f"{counted(left.unknown, 'cell')} of unknown length: no records of their kind yet" if left.unknown else ""
-    known = f"about {_duration(left.seconds)} for {counted(left.workers, 'worker')}" if left.seconds else ""
+    known = f"about {duration(left.seconds)} for {counted(left.workers, 'worker')}" if left.seconds else ""
     return [f"time left: {'; '.join(filter(None, (known, unknown)))}"] if known or unknown else []
-
-
-def _name(record: Record) -> str:
-    return "/".join([record.track, record.backbone, record.budget, record.contender, f"seed{record.seed}"])
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -16,8 +16,9 @@ from ..backbone import build_backbone
 from ..datasets.augment import augment
 from ..datasets.base import Track
 from ..environment import one_thread
+from ..evaluation.frozen import Features
 from ..evaluation.knn import Setting, knn_predict
-from ..evaluation.protocol import Features, fit_linear
+from ..evaluation.linear import fit_linear
 from ..methods import Method, registry
 from ..methods.parts.kmeans import kmeans, plus_plus
 from ..training.trainer import Trainer

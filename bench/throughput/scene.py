@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from ..budget import Budget
 from ..datasets.augment import Policy
+from ..datasets.held_out import shown
 from ..datasets.loader import Loader
 from ..datasets.store import Store
-from ..evaluation.protocol import shown
 from ..methods import Method, TrainData
 from ..methods.base import Encoder
 from ..recipe import Training

@@ -10,6 +10,8 @@ import pandas as pd
 
 from ..errors import UserError
 
+LEGEND = "ratio: median of the pairs measured in turn, with its quartiles (extremes where there are fewer than four pairs)."
+
 
 def markdown(path: Path) -> str:
     """The table and its machine; `UserError` where the file is not from the command."""
@@ -17,7 +19,7 @@ def markdown(path: Path) -> str:
         content = json.loads(path.read_text(encoding="utf-8"))
         frame = pd.DataFrame([_line(row) for row in content["rows"]]).fillna("")
         table = frame.to_markdown(index=False, disable_numparse=True)
-        return f"{table}\n\nMeasured on {content['machine']}; ratio: median of the pairs measured in turn, and its quartiles."
+        return f"{table}\n\nMeasured on {content['machine']}; {LEGEND}"
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is no file of the throughput command: {error}") from None
 

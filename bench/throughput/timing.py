@@ -13,7 +13,7 @@ Work = Callable[[], float]  # does the work once and returns its amount in the f
 
 @dataclass(frozen=True)
 class Measured:
-    """A row of a figure. ``ratio`` says how many times better ours is; ``low`` and ``high`` are its quartiles."""
+    """A row of a figure. ``ratio``, how many times better ours is, is a median; ``low`` and ``high`` as in `spread`."""
 
     figure: str
     unit: str
@@ -44,9 +44,9 @@ def in_turn(figure: str, unit: str, ours: Work, peer: Work | None, repeats: int)
 
 def from_pairs(figure: str, unit: str, pairs: list[tuple[float, float]]) -> Measured:
     """The row of paired measurements (ours, peer) where larger is better."""
-    ours, theirs = median(a for a, _ in pairs), median(b for _, b in pairs)
-    low, high = spread([a / b for a, b in pairs])
-    return Measured(figure, unit, ours, theirs, ours / theirs, low, high)
+    ours, theirs, ratios = median(a for a, _ in pairs), median(b for _, b in pairs), [a / b for a, b in pairs]
+    low, high = spread(ratios)
+    return Measured(figure, unit, ours, theirs, median(ratios), low, high)
 
 
 def spread(ratios: list[float]) -> tuple[float, float]:

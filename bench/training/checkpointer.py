@@ -23,10 +23,10 @@ Say = Callable[[str], None]
 
 
 class Checkpointer:
-    """Saves a trainer to ``path`` at an interval, at the end of training, and when ``stop()`` returns a signal's number.
+    """Saves a trainer to ``path`` at an interval, near the end of training, and when ``stop()`` returns a signal's number.
 
     The interval is ``every``, else the shorter of 5% of the budget and 10 minutes; it is extended where writing took more
-    than 2% of it. After a save because of a signal, `Stopped` is raised.
+    than 2% of it, also at the end of training. After a save because of a signal, `Stopped` is raised.
     """
 
     def __init__(self, path: Path, identity: str, every: Budget | None, stop: Callable[[], int]):

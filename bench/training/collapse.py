@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from ..datasets.augment import Policy
-from ..datasets.store import Store
+from ..datasets.store import Store, evenly
 from ..evaluation import spectrum
 from ..evaluation.features import two_views
 
@@ -21,7 +21,7 @@ def spread(features: Tensor) -> dict[str, float]:
     The standard deviation is of normalised features, times sqrt(D): 0 where all have the same direction, 1 where directions
     are uniform (SimSiam, section 4). The rank is RankMe; it and uniformity are defined in `spectrum`.
     """
-    x = features[:: max(1, len(features) // ROWS)][:ROWS].double()
+    x = features[evenly(len(features), ROWS).to(features.device)].double()
     if not bool(x.isfinite().all()) or len(x) < 2:
         return {}
     return {

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import UserError
+from ..errors import UserError, reason
 from ..methods import Method
 from ..recipe import Training
 from .activation_checkpointing import recompute
@@ -75,8 +75,7 @@ def _failure(loss: Loss, method: Method, training: Training, batch: Batch, devic
                 loss(*batch()).backward()
         return None
     except Exception as error:  # the compiler may raise anything; the plain loss may still work
-        first = str(error).splitlines()[0] if str(error) else ""
-        return f"{type(error).__name__}: {first}"[:200]
+        return reason(error)
     finally:
         method.zero_grad(set_to_none=True)
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ..datasets.loader import Loader
-from ..errors import BudgetSpent, UserError
+from ..errors import BudgetSpent, UserError, reason
 from ..methods import Method
 from ..methods.parts.effort import reported_to
 from . import compute
@@ -102,8 +102,8 @@ class Spending:
         except Exception as error:
             if self.limit is None:
                 return None
-            why = f"{type(error).__name__}: {error}"
-            raise UserError(f"the operations of {self.method.name} cannot be counted, give another budget: {why}") from None
+            counted = f"the operations of {self.method.name} cannot be counted"
+            raise UserError(f"{counted}, give another budget: {reason(error)}") from None
 
     def cost(self) -> dict[str, float | None]:
         """The entries of a record's cost."""

@@ -8,7 +8,7 @@ from bench.backbone import build_backbone
 from bench.datasets.augment import augment
 from bench.datasets.loader import Loader
 from bench.evaluation.knn import Setting, knn_predict
-from bench.evaluation.linear import Standardizer, solve
+from bench.evaluation.logistic import Standardizer, solve
 from bench.methods import registry
 from bench.methods.parts.kmeans import kmeans
 from bench.throughput import scene

@@ -48,7 +48,10 @@ function resolved(name) {
 }
 
 function drawCost() {
-  const key = at("cost-key").value, metric = at("cost-metric").value, [title, unit] = COSTS[key];
+  const key = at("cost-key").value, metric = at("cost-metric").value;
+  at("cost-section").hidden = !key;  // a board of encoders from elsewhere, or of failed cells, has no cost
+  if (!key) return;
+  const [title, unit] = COSTS[key];
   const rows = shownRows().filter((row) => row.kind !== "stale" && row.metrics[metric] && row.cost[key]);
   const contestants = rows.filter((row) => row.kind === "contestant");
   const place = (row) => [row.cost[key] / unit, inUnit(metric, row.metrics[metric].mean)];

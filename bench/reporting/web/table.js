@@ -1,4 +1,4 @@
-// The leaderboard: sorted within its three groups by the button in a column's head.
+// The leaderboard: sorted within its four groups by the button in a column's head.
 
 const GROUPS = [
   ["contestant", null],
