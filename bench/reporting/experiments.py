@@ -165,13 +165,15 @@ def _line_of(claim: Claim, points: Sequence[tuple[float, Pair]]) -> dict[str, An
 
 
 def differences(axes: Any, shows: dict[str, Any]) -> None:
-    """Each difference against the key, with its interval."""
+    """Each difference against the key, with its interval; tracks with the same key are set apart, and points not joined then."""
     axes.axhline(0, color="#999999", linewidth=0.8)
     values = sorted({value for line in shows["lines"] for value in line["value"]})
     wide = is_wide(values)
     for i, line in enumerate(shows["lines"]):
-        places = [value * 1.03**i if wide else value for value in line["value"]]  # apart, so that the intervals stay legible
-        style = MARKERS[i % len(MARKERS)] + "-"
+        before = [line["value"][:k].count(value) for k, value in enumerate(line["value"])]
+        shifts = [1.03 ** (i + len(shows["lines"]) * k) for k in before]  # so that the intervals stay legible
+        places = [value * shift if wide else value for value, shift in zip(line["value"], shifts, strict=True)]
+        style = MARKERS[i % len(MARKERS)] + ("" if any(before) else "-")
         axes.errorbar(
             places, line["mean"], yerr=line["half"], fmt=style, color=COLOURS[i % len(COLOURS)], capsize=3, label=line["label"]
         )
