@@ -23,3 +23,21 @@ def bench_command(capsys):
         return int(exit_.value.code or 0), out, err
 
     return run
+
+
+@pytest.fixture
+def clocks(monkeypatch):
+    """The clocks of time and of computing in the test's hands: ``clocks(seconds)`` of work, or ``clocks(seconds, computed)``."""
+    from bench import standstill
+
+    state = [100.0, 10.0]
+    monkeypatch.setattr(standstill.time, "perf_counter", lambda: state[0])
+    monkeypatch.setattr(standstill, "_computed", lambda: state[1])
+    for name, value in {"_watching": True, "_last": (100.0, 10.0), "_stood": 0.0}.items():
+        monkeypatch.setattr(standstill, name, value)
+
+    def pass_(seconds: float, computed: float | None = None) -> None:
+        state[0] += seconds
+        state[1] += seconds if computed is None else computed
+
+    return pass_

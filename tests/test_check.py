@@ -42,7 +42,12 @@ class GivesVectors(SimCLR):
 
 @pytest.mark.parametrize(
     ("method", "fault"),
-    [(WaitsForTheDevice, "wait for the device"), (MixesDevices, "device"), (Forgets, "state_dict"), (GivesVectors, "scalar")],
+    [
+        (WaitsForTheDevice, "DataDependentOutput"),
+        (MixesDevices, "but found at least two devices, cuda:0 and cpu"),
+        (Forgets, "state_dict"),
+        (GivesVectors, "scalar"),
+    ],
 )
 def test_each_fault_is_found(method, fault):
     with pytest.raises(UserError, match=fault):

@@ -11,8 +11,9 @@ from torch import nn
 from bench.datasets.store import Store
 from bench.errors import UserError
 from bench.methods.byol import Byol
-from bench.running import check
+from bench.running import cell, check
 from bench.training import collapse
+from tests import small_cells
 
 
 class WithoutPredictor(Byol):
@@ -64,3 +65,10 @@ def test_the_spread_is_of_the_whole_split():
     x = torch.ones(1000, 6)
     x[600:] = torch.randn(400, 6)
     assert not collapse.collapsed(collapse.spread(x))
+
+
+@pytest.mark.parametrize(("least", "marked"), [(0.0, False), (10.0, True)])
+def test_a_record_says_whether_its_embeddings_collapsed(tmp_path, monkeypatch, least, marked):
+    monkeypatch.setattr(collapse, "LEAST", least)
+    record = cell.run(small_cells.job("simclr:batch_size=32", tmp_path, "2steps"))
+    assert record.collapsed is marked and record.curve[-1]["embedding_std"] > 0

@@ -89,3 +89,23 @@ def test_another_error_is_no_lack_of_memory():
 
     method.loss = broken
     assert try_out(method, training(compile="off"), batch, torch.device("cpu")).recomputed == "off"
+
+
+def test_where_the_compiler_fails_the_plain_loss_is_used(monkeypatch):
+    method = method_on_resnet()
+    before = {key: value.clone() for key, value in method.state_dict().items()}
+
+    def compiled(loss, **how):
+        def fails(*batch):
+            loss(*batch)
+            raise RuntimeError("no such kernel\nand a long trace")
+
+        return fails
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    call = try_out(method, training(), batch, torch.device("cpu"))
+    assert call.compiled == "off: RuntimeError: no such kernel" and call.loss == method.loss
+    assert all(torch.equal(before[key], value) for key, value in method.state_dict().items())
+    assert all(parameter.grad is None for parameter in method.parameters())
+    monkeypatch.setattr(torch, "compile", lambda loss, **how: loss)
+    assert try_out(method, training(), batch, torch.device("cpu")).compiled == "reduce-overhead"

@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.backbone import build_backbone
 from bench.budget import parse_budget
 from bench.datasets.augment import Policy
+from bench.errors import UserError
 from bench.methods import Method, TrainData, registry
 from bench.methods.base import Config, Encoder
 from bench.methods.parts.effort import reported_to
@@ -226,12 +227,14 @@ def test_a_resume_under_a_budget_of_operations_is_exact(name):
         assert torch.equal(a, b) if torch.is_tensor(a) else a == b
 
 
-def test_a_loss_that_cannot_be_counted_is_unknown_and_still_trains():
+def test_a_loss_that_cannot_be_counted_is_unknown_and_still_trains(monkeypatch):
+    monkeypatch.setattr(compute, "of_step", lambda *_, **__: 1 / 0)
     run = check.trainer(registry()["simclr"], "2ep")
-    run.spending._known = lambda count: None
     run.fit()
     assert run.step == 8 and run.spending.total is None
     assert run.spending.cost()["flops"] is None and run.spending.cost()["views_per_image"] is None
+    with pytest.raises(UserError, match="the operations of simclr cannot be counted, give another budget: ZeroDivisionError"):
+        check.trainer(registry()["simclr"], "60MFLOP").fit()
 
 
 def test_budgets_are_exact_numbers():
@@ -240,3 +243,12 @@ def test_budgets_are_exact_numbers():
     assert str(parse_budget("500TFLOP")) == "500TFLOP" and parse_budget("2EFLOP").flops == 2 * 10**18
     assert parse_budget("3PFLOP").seconds is None and parse_budget("3PFLOP").steps(10, 32) == -1
     assert parse_budget("3PFLOP").steps(10, 32, 7 * 10**14) == 4
+
+
+def test_attention_counts_by_hand():
+    """17 tokens of 16 features: patches; three projections, scores, their use, the output; and a layer of four times 16."""
+    n, width = 17, 16
+    patches = 16 * (3 * 2 * 2) * width
+    attention = n * width * 3 * width + 2 * n * n * width + n * width * width
+    layers = 2 * n * width * 4 * width
+    assert compute.of_forward(check.tiny_transformer(), (3, 8, 8), CPU) == 2 * (patches + attention + layers)

@@ -69,7 +69,7 @@ def test_batches_from_disk_are_those_from_memory(splits, stays_on_disk):
     assert not resident.store.mapped
     for (views, index), (expected, expected_index) in zip(fed, held, strict=True):
         assert torch.equal(index, expected_index)
-        assert all(map(torch.equal, views, expected))
+        assert all(torch.equal(a, b) for a, b in zip(views, expected, strict=True))
 
 
 def test_evaluation_from_disk_is_that_from_memory(splits):

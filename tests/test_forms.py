@@ -7,8 +7,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
+from pyarrow import parquet
 
 from bench.datasets import cifar_names, files, forms, store
 from bench.datasets.base import DataError, Grouping
@@ -17,9 +19,6 @@ from bench.datasets.prepare import get
 from bench.datasets.registry import find, open_splits, tracks
 from bench.datasets.spec import Spec
 from tests.made_data import encoded, fingerprint, write_table
-
-pa = pytest.importorskip("pyarrow")
-from pyarrow import parquet  # noqa: E402
 
 NAMES = ("ant", "bee_fly", "cow", "dog")
 COUNTS = {"train": 3, "test": 2}

@@ -34,7 +34,7 @@ def test_by_default_it_is_plain_sgd_to_the_bit():
         sgd.zero_grad()
         plain.method.loss(*plain.loader.batch(step)).backward()
         sgd.step()
-    assert all(map(torch.equal, ours.method.parameters(), parameters))
+    assert all(torch.equal(a, b) for a, b in zip(ours.method.parameters(), parameters, strict=True))
 
 
 def test_later_fields_of_the_recipe_show_where_they_were_chosen():
@@ -64,7 +64,7 @@ def test_groups_have_rates_and_decays_of_their_own():
     frozen = [p.clone() for p in run.method.source.head.parameters()]
     for step in range(8):
         if step == 2:
-            assert all(map(torch.equal, frozen, run.method.source.head.parameters()))
+            assert all(torch.equal(a, b) for a, b in zip(frozen, run.method.source.head.parameters(), strict=True))
             assert all(p not in run.optimizer.state for p in run.method.source.head.parameters())
         run.train_step()
         rates = [group["lr"] for group in run.optimizer.param_groups]

@@ -11,11 +11,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench import budget as budgets
 from bench import records
 from bench.budget import Budget, parse_budget
 from bench.cells import escaped
 from bench.datasets.base import DataError
-from bench.datasets.spec import Spec, parse_spec, split_specs
+from bench.datasets.spec import OPTIONS, Spec, parse_spec, split_specs
 from bench.errors import UserError
 from bench.methods import registry
 from bench.recipe import Training
@@ -25,8 +26,10 @@ from bench.training import checkpoint
 
 CPU = torch.device("cpu")
 quick = settings(max_examples=60, deadline=None)
-near_budgets = st.from_regex(r"[0-9]{0,20}(\.[0-9]{0,12})?[kMG ]?(ep|steps|img|s|min|h|x)?", fullmatch=True)
-near_specs = st.from_regex(r"(digits|cifar100)?:?((classes|fraction|x)=[0-9.e-]{0,8},?){0,3}", fullmatch=True)
+near_budgets = st.from_regex(r"[0-9]{0,20}(\.[0-9]{0,12})?[kMGTPE ]?(ep|steps|img|s|min|h|FLOP|x)?", fullmatch=True)
+near_specs = st.from_regex(
+    r"(digits|cifar100)?:?((dev|(labels|classes|draw|fraction|images|test|px|x)=[0-9a-z.-]{0,8}),?){0,4}", fullmatch=True
+)
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -43,14 +46,25 @@ def test_a_budget_is_read_or_refused(text):
         assert "what works" in str(error)
         return
     assert parse_budget(str(budget)) == budget
-    assert budget.steps(10, 32) >= 1 or budget.seconds > 0
+    assert budget.steps(10, 32) >= 1 or budget.seconds or budget.flops
 
 
 @quick
-@given(st.floats(1e-6, 1e9), st.sampled_from(["ep", "s", "min", "h"]))
+@given(st.floats(1e-6, 1e9), st.sampled_from(["ep", *budgets.SECONDS]))
 def test_every_budget_can_be_written_and_read(amount, unit):
     budget = Budget(amount, unit)
     assert parse_budget(str(budget)) == budget
+
+
+@quick
+@given(st.integers(1, 10**6), st.sampled_from(list(budgets.MULTIPLES)), st.sampled_from(budgets.COUNTED))
+def test_so_can_every_whole_number(amount, multiple, unit):
+    try:
+        budget = parse_budget(f"{amount}{multiple}{unit}")
+    except UserError as error:
+        assert "below" in str(error)
+        return
+    assert parse_budget(str(budget)) == budget and budget.total == amount * budgets.MULTIPLES[multiple]
 
 
 @quick
@@ -65,10 +79,15 @@ def test_a_spec_is_read_or_refused(text):
 
 
 @quick
-@given(st.integers(2, 1000) | st.none(), st.floats(1e-6, 1) | st.none())
-def test_every_spec_can_be_written_and_read(classes, fraction):
-    spec = parse_spec(str(Spec("digits", classes, fraction)))
-    assert str(spec) == str(Spec("digits", classes, fraction)) and parse_spec(str(spec)) == spec
+@given(st.data(), st.booleans())
+def test_every_spec_can_be_written_and_read(data, dev):
+    values = {"labels": st.just("coarse"), "fraction": st.floats(1e-6, 1), "px": st.integers(8, 1024)}
+    counts = {key: st.integers(2, 1000) for key in OPTIONS if key not in values}
+    chosen = data.draw(st.fixed_dictionaries({}, optional=values | counts))
+    chosen |= {"classes": 2} if "draw" in chosen else {}
+    chosen.pop("fraction" if "images" in chosen else "", None)
+    spec = parse_spec(str(Spec("digits", dev=dev, **chosen)))
+    assert str(spec) == str(Spec("digits", dev=dev, **chosen)) and parse_spec(str(spec)) == spec
 
 
 @quick

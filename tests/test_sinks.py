@@ -38,7 +38,6 @@ def tell(sink, task):
 
 
 def test_tensorboard(task, tmp_path):
-    pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     (sink,) = trackers.open_sinks("tensorboard", tmp_path).values()
@@ -112,7 +111,6 @@ def test_a_sink_that_hangs_holds_nothing_up(task, monkeypatch):
 
 
 def test_a_folder_of_tensorboard_that_is_a_file(task, tmp_path):
-    pytest.importorskip("tensorboard")
     (tmp_path / "tensorboard").write_text("not a folder")
     (sink,) = trackers.open_sinks("tensorboard", tmp_path).values()
     said = []

@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
+import submitit
 
 from bench.errors import UserError
 from bench.running import slurm
 from tests.small_cells import ROOT, environment, wait_for
 
-submitit = pytest.importorskip("submitit")
 RUN = ("run", "--methods", "random_init", "--datasets", "digits", "--seeds", "2", "--set", "batch_size=32", "--log=")
 GIVEN = ["--methods=random_init", "--datasets=digits", "--seeds=2", "--set=batch_size=32", "--log="]
 

@@ -42,22 +42,6 @@ def test_a_stopped_process_takes_no_time():
         assert wall > 4.5 and stood == pytest.approx(3.5, abs=0.8)
 
 
-@pytest.fixture
-def clocks(monkeypatch):
-    """Both clocks in the test's hands: ``pass_(seconds, computed)``."""
-    state = [100.0, 10.0]
-    monkeypatch.setattr(standstill.time, "perf_counter", lambda: state[0])
-    monkeypatch.setattr(standstill, "_computed", lambda: state[1])
-    for name, value in {"_watching": True, "_last": (100.0, 10.0), "_stood": 0.0}.items():
-        monkeypatch.setattr(standstill, name, value)
-
-    def pass_(seconds: float, computed: float) -> None:
-        state[0] += seconds
-        state[1] += computed
-
-    return pass_
-
-
 @pytest.mark.parametrize(
     ("seconds", "computed", "stood"),
     [

@@ -48,7 +48,15 @@ def test_measurements_are_interleaved():
     order = []
     row = timing.in_turn("x", "1/s", lambda: order.append("a") or 1.0, lambda: order.append("b") or 1.0, repeats=3)
     assert "".join(order) == "ab" + "ab" * 3
-    assert row.low <= row.ratio <= row.high or row.low == row.high
+    assert row.low <= row.ratio <= row.high
+
+
+def test_a_ratio_is_the_median_of_the_pairs_ratios():
+    pairs = [(10.0, 5.0), (30.0, 10.0), (8.0, 8.0)]  # ratios 2, 3 and 1; the ratio of the medians is 10 / 8
+    few = timing.from_pairs("x", "1/s", pairs)
+    assert (few.ours, few.peer, few.ratio, few.low, few.high) == (10, 8, 2, 1, 3)
+    more = timing.from_pairs("x", "1/s", [*pairs, (8.0, 2.0), (5.0, 1.0)])  # 1, 2, 3, 4, 5
+    assert (more.ratio, more.low, more.high) == (3, 1.5, 4.5)
 
 
 def noisy(level, seed):
@@ -63,9 +71,16 @@ def test_slower_counts_beyond_a_fifth(speed, worse):
 
 
 def test_noise_is_no_regression():
-    here = [100, 20, 90, 110, 15, 95, 105]
+    here = [15, 20, 70, 75, 100, 105, 110]  # the median is slower by a quarter, and p is about 0.2
     (verdict,) = against.verdicts({"x": here}, {"x": noisy(100, 2)})
-    assert not verdict.worse
+    assert verdict.ratio < 1 - against.SLOWER and not verdict.worse
+
+
+def test_a_slower_revision_is_exit_code_1(monkeypatch, bench_command):
+    slower = against.Verdict("augment", 50.0, 100.0, 0.5, 0.001, True)
+    monkeypatch.setattr(against, "measure", lambda *_: [slower])
+    code, out, _ = bench_command("throughput", "--against", "HEAD")
+    assert code == 1 and "augment" in out and "0.5" in out
 
 
 def test_an_unknown_revision_is_one_line(bench_command):

@@ -81,7 +81,6 @@ def as_parquet(tree: Path, place: Path) -> Path:
 
 
 def test_every_form_leads_to_one_fingerprint(tree, tmp_path):
-    pytest.importorskip("pyarrow")
     packed = pack(tree, tmp_path / "packed")
     archive = packed / "tiny-imagenet-200.zip"
     genuine = replace(made(KIND), files=(replace_digest(archive),))

@@ -1,7 +1,5 @@
 """The training loop: budgets are kept, time is accounted for, nothing diverges unseen."""
 
-import time
-
 import pytest
 import torch
 
@@ -27,39 +25,39 @@ def test_a_budget_is_spent_exactly(budget, steps):
     assert run.curve[-1]["progress"] == 1
 
 
-def slow(method, seconds):
-    """Make each step of ``method`` take at least ``seconds``."""
-    loss = method.loss
-
-    def slowly(views, index):
-        time.sleep(seconds)
-        return loss(views, index)
-
-    return slowly
+def timed(clocks, budget, seconds, **callbacks):
+    """A trainer each of whose steps takes so many seconds of the made-up clock."""
+    run = check.trainer(registry()["simclr"], budget, callbacks=Callbacks(**callbacks))
+    loss = run.method.loss
+    run.method.loss = lambda views, index: clocks(seconds) or loss(views, index)
+    return run
 
 
-def test_a_budget_of_time_is_kept_to_within_one_step():
-    evaluation = Callbacks(measure=lambda trainer, progress: time.sleep(0.3) or {})  # is not on the clock
-    run = check.trainer(registry()["simclr"], "1s", callbacks=evaluation)
-    run.method.loss = slow(run.method, 0.15)
+def test_a_budget_of_time_is_kept_to_within_one_step(clocks):
+    run = timed(clocks, "1s", 0.15, measure=lambda trainer, progress: clocks(0.3) or {})  # is not on the clock
     run.fit()
-    assert 1.0 <= run.clock.train < 1.4
-    assert 3 <= run.step <= 7
+    assert run.step == 7 and run.clock.train == pytest.approx(7 * 0.15)
 
 
-def test_detection_is_paid_from_a_budget_of_time():
-    run = check.trainer(registry()["simclr"], "1s")
-    run.method.before_epoch = lambda progress, embed: time.sleep(0.3)
-    run.method.loss = slow(run.method, 0.02)
+def test_checkpoints_cost_no_budget(clocks):
+    run = timed(clocks, "1s", 0.15, save_due=lambda trainer: True, save=lambda trainer: clocks(5.0))
     run.fit()
-    assert 1.0 <= run.clock.train < 1.2
-    assert 0.3 <= run.clock.apart["detect"] < run.clock.train
+    assert run.step == 7 and run.clock.train == pytest.approx(7 * 0.15)
+    assert run.clock.apart["checkpoint"] == pytest.approx(7 * 5.0)
 
 
-def test_a_detection_that_no_longer_fits_is_left_out():
-    run = check.trainer(registry()["simclr"], "1s")
+def test_detection_is_paid_from_a_budget_of_time(clocks):
+    run = timed(clocks, "1s", 0.02)
+    run.method.before_epoch = lambda progress, embed: clocks(0.3)
+    run.fit()
+    assert 1.0 <= run.clock.train < 1.0 + 0.02 + 1e-9
+    assert run.clock.apart["detect"] == pytest.approx(run.clock.train - 0.02 * run.step) and run.clock.apart["detect"] >= 0.3
+
+
+def test_a_detection_that_no_longer_fits_is_left_out(clocks):
+    run = timed(clocks, "1s", 0.02)
     calls = []
-    run.method.before_epoch = lambda progress, embed: calls.append(progress) or time.sleep(0.7)
+    run.method.before_epoch = lambda progress, embed: calls.append(progress) or clocks(0.7)
     run.fit()
     assert len(calls) == 1
     assert run.clock.train < 1.2
@@ -116,18 +114,17 @@ def test_embed_sees_the_train_images_in_order_and_in_eval_mode():
     assert torch.equal(features, again)
 
 
-def test_the_clock_stands_still_while_paused():
+def test_the_clock_stands_still_while_paused(clocks):
     clock = Clock(CPU)
     clock.start()
-    time.sleep(0.05)
+    clocks(0.05)
     with clock.paused("eval"):
-        time.sleep(0.2)
+        clocks(0.2)
     with clock.part("detect"):
-        time.sleep(0.05)
+        clocks(0.05)
     clock.stop()
-    assert 0.1 <= clock.train < 0.19
-    assert clock.apart["eval"] >= 0.2
-    assert 0.05 <= clock.apart["detect"] < 0.1
+    assert clock.train == pytest.approx(0.1)
+    assert clock.apart["eval"] == pytest.approx(0.2) and clock.apart["detect"] == pytest.approx(0.05)
 
 
 def test_the_meter_means_what_it_was_given():

@@ -40,7 +40,7 @@ def test_views_come_in_the_order_asked_for():
     flat = [view.flatten() for view in views[2:5]]
     assert not torch.equal(flat[0], flat[1]) and not torch.equal(flat[1], flat[2])
     again = batch(View(POLICY, 12), View(SOLARIZED, 12), View(LOCAL, 6, 3), View(POLICY, 12))
-    assert all(map(torch.equal, views, again))
+    assert all(torch.equal(a, b) for a, b in zip(views, again, strict=True))
 
 
 def test_a_recipe_shows_views_only_where_they_differ_from_the_tracks():

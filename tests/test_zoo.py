@@ -9,10 +9,9 @@ import pytest
 import torch
 from lightly.loss import DINOLoss, LeJEPALoss, NegativeCosineSimilarity, VICRegLoss
 from lightly.models.modules.heads import DINOProjectionHead
-from torch.nn.functional import cosine_similarity, cross_entropy, normalize
+from torch.nn.functional import cross_entropy, normalize
 
 from bench.methods import registry
-from bench.methods.barlow_twins import BarlowTwins
 from bench.methods.byol import byol
 from bench.methods.dino import DinoHead
 from bench.methods.mae import reconstruction
@@ -82,7 +81,7 @@ def test_a_criterion_is_computed_in_single_precision_under_autocast():
         assert single(criterion, torch.ones(2, 2, dtype=torch.bfloat16), torch.ones(2, 2)).dtype == torch.float32
         views, index = check.random_views(make("barlow_twins")), torch.arange(check.BATCH)
         assert make("barlow_twins").loss(views, index).dtype == torch.float32
-    assert seen == [torch.float32, torch.float32] and isinstance(make("barlow_twins"), BarlowTwins)
+    assert seen == [torch.float32, torch.float32]
 
 
 def test_vicreg_is_lightlys_and_the_authors_times_its_scale():
@@ -254,7 +253,6 @@ def test_negatives_and_targets_agree_with_their_own_views():
     z1, z2 = (normalize(x, dim=1) for x in four()[:2])
     assert float(byol(z1, z2, z2, z1)) == pytest.approx(0, abs=1e-12)
     assert float(simsiam(z1, z2, z2, z1)) == pytest.approx(-1)
-    assert float(cosine_similarity(z1, z1).mean()) == pytest.approx(1)
 
 
 def test_second_views_differ_only_where_asked():
