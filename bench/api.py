@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,7 +162,8 @@ def evaluate(
     """The metrics of an encoder on ``dataset``, as the command `evaluate` computes them; accuracies are fractions.
 
     ``encoder`` is a module float [B, C, H, W] -> [B, D], or text as for the command. Images have the dataset's normalisation,
-    and the input size of an exported encoder, else the dataset's. Nothing is written. `DataError` where the dataset is not ready.
+    and the input size of an exported encoder, else the dataset's. Nothing is written, and a module is not changed.
+    `DataError` where the dataset is not ready.
     """
     from torch import nn
 
@@ -177,7 +179,7 @@ def evaluate(
     for evaluator in chosen:
         evaluator.check(root)
     if isinstance(encoder, nn.Module):
-        opened = Opened(encoder, type(encoder).__name__, type(encoder).__name__, "", None)
+        opened = Opened(copy.deepcopy(encoder), type(encoder).__name__, type(encoder).__name__, "", None)
     else:
         opened = open_encoder(str(encoder), backbone, weights)
     return dict(evaluate_all(freeze_on(opened, spec, place, root), chosen).metrics)

@@ -113,13 +113,14 @@ def _small_stem(model: Any, size: int) -> None:
     model.maxpool = nn.Identity()
 
 
-def save_encoder(encoder: nn.Module, path: Path, name: str, channels: int, size: int) -> None:
+def save_encoder(encoder: nn.Module, path: Path, name: str, channels: int, size: int, source: str = "") -> None:
     """Export an encoder's parameters and buffers, with the metadata that `exported.load` needs to rebuild it.
 
-    The keys of a stem for small images have a prefix: its shapes may equal those of timm's stem, which is another function.
+    ``source`` is the digest of a user's own file when the encoder was made, by default as it is now. The keys of a stem for small
+    images have a prefix: its shapes may equal those of timm's stem, which is another function.
     """
     if own_code.parts(name):
-        about = {"backbone": name, "channels": channels, "size": size, "source": own_code.digest(name)}
+        about = {"backbone": name, "channels": channels, "size": size, "source": source or own_code.digest(name)}
         own = {key: value.detach().cpu().contiguous() for key, value in encoder.state_dict().items()}
         write_atomically(path, save(own, metadata={"encoder": json.dumps(about)}))
         return

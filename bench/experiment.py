@@ -16,6 +16,7 @@ on = "shapes:classes=5"                     # only on these tracks; * is a wildc
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
@@ -81,13 +82,22 @@ def known(beside: Path | None = None) -> dict[str, Path]:
     return {path.stem.replace("_", "-"): path for folder in folders for path in sorted(folder.glob("*.toml"))}
 
 
-def find(name: str) -> Experiment:
+def find(name: str, beside: Path | None = None) -> Experiment:
     """The experiment with this name, such as ifnd-on-cifar100, or in this file; `UserError` where it is unknown or invalid."""
     if name.endswith(".toml"):
         return load(Path(name))
-    if name not in known():
-        raise UserError(f"unknown experiment {name!r}: {nearest(name, known()) if known() else 'no folder experiments here'}")
-    return load(known()[name])
+    there = known(beside)
+    if name not in there:
+        raise UserError(f"unknown experiment {name!r}: {nearest(name, there) if there else 'no folder experiments here'}")
+    return load(there[name])
+
+
+def is_reported(experiment: Experiment, beside: Path) -> bool:
+    """Whether the reports on a folder whose parent is ``beside`` have a page of it: its file is in a folder of experiments."""
+    path = known(beside).get(experiment.name)
+    with contextlib.suppress(UserError):
+        return path is not None and load(path) == experiment
+    return False
 
 
 def load(path: Path) -> Experiment:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from . import records
 from .errors import UserError
+from .storage import write_atomically
 
 
 def merge(folders: Sequence[Path], out: Path) -> tuple[int, int]:
@@ -31,6 +31,5 @@ def merge(folders: Sequence[Path], out: Path) -> tuple[int, int]:
     for place, path in chosen.items():
         target = out / place
         if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+            write_atomically(target, path.read_bytes())
     return len(chosen), present

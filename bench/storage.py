@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import uuid
 from pathlib import Path
 
 from .errors import StorageError, UserError
@@ -15,7 +16,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
     Raises `StorageError` where it cannot be written: no space, no permission, a quota.
     """
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial = path.with_name(f".{path.name}.partial-{uuid.uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as stream:

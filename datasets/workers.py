@@ -31,7 +31,7 @@ def decoded(jobs: Iterable[tuple], count: int) -> Iterator[Iterable[Decoded]]:
     context.set_forkserver_preload([__name__])
     pool = ProcessPoolExecutor(count, context, _set_up)
     try:
-        with _interrupts_deferred():
+        with interrupts_deferred():
             results = pool.map(_decode, jobs)
         yield results
     except BrokenProcessPool:
@@ -69,7 +69,7 @@ def _set_up() -> None:
 
 
 @contextlib.contextmanager
-def _interrupts_deferred() -> Iterator[None]:
+def interrupts_deferred() -> Iterator[None]:
     """Ctrl-C takes effect after the block; processes started in the block inherit the mask and ignore it."""
     resource_tracker.ensure_running()  # starting it inside the block would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -30,6 +30,15 @@ def test_what_does_not_fit_is_said(tmp_path):
         _ = bench.nothing
 
 
+@pytest.mark.parametrize(("wrong", "said"), [({"seeds": 0}, "--seeds must be"), ({"on_existing": "stalee"}, "none of skip")])
+def test_wrong_arguments_are_refused_and_write_nothing(tmp_path, wrong, said):
+    with pytest.raises(UserError, match=said):
+        bench.run("simclr", "digits", "1ep", out=tmp_path / "results", device="cpu", **wrong)
+    with pytest.raises(UserError, match="--trials must be from 2"):
+        bench.tune("simclr", "digits", trials=1, out=tmp_path / "results", device="cpu")
+    assert not list(tmp_path.iterdir())
+
+
 def test_importing_the_harness_imports_nothing_large():
     code = "import sys, bench; assert not {'torch', 'pandas', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

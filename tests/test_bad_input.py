@@ -38,6 +38,10 @@ BAD = [
     [*RUN, "--methods", "ifnd_elim", "--set", "clusters=2,,3"],
     [*RUN, "--methods", "ifnd_elim", "--set", "clusters=1"],
     [*RUN, "--methods", "ifnd_elim", "--set", "clusters=5000"],
+    # --gpus, --log
+    [*RUN, "--gpus", "0", "--device", "cuda:1"],
+    [*RUN, "--gpus", "all", "--device", "cpu"],
+    *([*RUN, "--log", text] for text in ("tensorbord", "tensorboard,x")),
     # --checkpoint-every, --cell-timeout, --on-existing
     *([*RUN, "--checkpoint-every", text] for text in ("", "0ep", "often", "5", "-5min", "1.5steps")),
     *([*RUN, "--cell-timeout", text] for text in ("", "0s", "1ep", "ten minutes", "-1h", "100steps", "5")),

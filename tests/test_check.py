@@ -54,6 +54,11 @@ def test_each_fault_is_found(method, fault):
         list(check.check(method))
 
 
+def test_a_loss_that_does_not_stay_finite_is_one_line(bench_command):
+    code, _, said = bench_command("check", "simclr", "--set", "lr=1e30")
+    assert code == 2 and "check: the loss does not stay finite" in said and said.count("\n") == 1
+
+
 def test_settings_are_those_of_the_method_and_of_its_training():
     run = check.trainer(SimCLR, "1ep", settings={"temperature": "0.3", "batch_size": "32", "lr": "0.01"})
     assert run.method.config.temperature == 0.3

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench import records
+from bench.errors import UserError
 from bench.running import claims, scheduler
 from bench.running.plan import plan
 from bench.running.signals import Stop
@@ -84,3 +85,41 @@ def test_what_another_run_finished_meanwhile_is_not_computed_again(tmp_path):
 def test_many_workers_neither_lose_nor_double_a_cell(tmp_path):
     found = claims_at_scale.measure(tmp_path, claims_at_scale.tasks(60), 6)
     assert (found.lost, found.doubled, found.left) == (0, 0, 0)
+
+
+def test_what_another_run_computed_again_with_the_same_result_is_not_computed_once_more(tmp_path):
+    """A cell that fails alike leaves a record that is alike: its file tells that it was written again."""
+    out = tmp_path / "results"
+    planned = lambda: plan(options(tmp_path, "raw_pixels", on_existing="failed"))[0][0]  # noqa: E731
+    failed = records.Record(*planned().cell.board, "raw_pixels", 0, "failed")
+    records.write(failed, out / planned().cell.record_path)
+    task = planned()
+    assert task.due("failed") and task.open(out)
+    records.write(failed, out / task.cell.record_path)
+    assert not task.open(out) and planned().open(out)
+
+
+def test_where_a_record_is_done_an_old_claim_of_another_machine_is_dead(tmp_path):
+    path = tmp_path / ".seed0.json.claim-0"
+    path.write_text('{"place": "elsewhere", "pid": 1}')
+    assert claims.Claims(by_age=True).take(tmp_path / "seed0.json") is None
+    os.utime(path, (time.time() - 1000,) * 2)
+    assert claims.Claims().take(tmp_path / "seed0.json") is None
+    assert claims.Claims(by_age=True).take(tmp_path / "seed0.json") is not None
+
+
+def test_the_age_of_a_claim_is_by_the_clock_of_its_folder(tmp_path, monkeypatch):
+    path = tmp_path / ".seed0.json.claim-0"
+    path.write_text("")
+    monkeypatch.setattr(claims.time, "time", lambda: 1e12)  # this machine's clock is wrong
+    assert claims.age(path) < 5
+
+
+def test_a_damaged_record_of_the_default_settings_is_no_record_of_others(tmp_path):
+    (task,), _ = plan(options(tmp_path, "simclr"))
+    path = tmp_path / "results" / task.cell.record_path
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+    assert plan(options(tmp_path, "simclr:temperature=0.3"))[0][0].existing is None
+    with pytest.raises(UserError, match="no readable record"):
+        plan(options(tmp_path, "simclr"))

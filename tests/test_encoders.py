@@ -13,10 +13,14 @@ from lightly.models import ResNetGenerator
 from torch import nn
 
 import bench
-from bench import state_dicts
+from bench import records, state_dicts
 from bench.encoders import open_encoder
 from bench.errors import UserError
+from bench.evaluation.evaluator import description
+from bench.evaluation.spectrum import Spectrum
+from bench.records import Record
 from bench.reporting import report
+from bench.running import external
 from bench.running.cell import run
 from bench.running.plan import plan
 from tests import small_cells
@@ -167,7 +171,9 @@ def test_one_s_own_class(tmp_path, bench_command):
     torch.save(stirred(theirs).state_dict(), tmp_path / "w.pth")
     opened = open_encoder(f"{path}:Small", weights=tmp_path / "w.pth")
     assert all(torch.equal(a, b) for a, b in zip(opened.network.state_dict().values(), theirs.state_dict().values(), strict=True))
+    theirs.train()
     metrics = bench.evaluate(theirs, "digits:fraction=0.2,classes=5", evaluators="clustering", device="cpu")
+    assert theirs.training, "the caller's module stays as it was"
     assert {"linear_top1", "cluster_nmi"} <= set(metrics)
     flags = ("--datasets", "digits:fraction=0.2,classes=5", "--device", "cpu", "--out", str(tmp_path / "results"))
     assert bench_command("evaluate", f"{path}:Small", *flags)[0] == 0
@@ -236,6 +242,8 @@ def test_a_backbone_of_one_s_own_trains_and_its_source_is_in_the_recipe(tmp_path
     export = tmp_path / "runs" / task.cell.encoder_path
     assert bench.evaluate(export, small_cells.DATA, device="cpu") == record.metrics
     path.write_text(OWN + "\n# changed\n")
+    with pytest.raises(UserError, match=r"net\.py:Small was changed since the run began"):
+        run(task.job)
     (task,), _ = plan(options)
     assert task.cell.recipe.as_dict() != before
     with pytest.raises(UserError, match="source has changed"):
@@ -246,3 +254,17 @@ def test_an_empty_checkpoint_is_one_line(tmp_path):
     (tmp_path / "empty.pth").write_bytes(b"")
     with pytest.raises(UserError, match=r"empty\.pth is no checkpoint that can be read: EOFError"):
         state_dicts.read(tmp_path / "empty.pth")
+
+
+def test_a_second_evaluation_keeps_what_it_does_not_repeat(tmp_path):
+    path = tmp_path / "seed0.json"
+    about = {"recipe": {"sha256": "x"}, "protocol": "v3", "data": {"fingerprint": "d"}, "role": "external"}
+    first = Record("t", "b", "external", "external", 0, "ok", "e", metrics={"linear_top1": 0.5, "rankme": 9.0}, **about)
+    first.evaluators = description([Spectrum()])
+    again = Record("t", "b", "external", "external", 0, "ok", "e", metrics={"linear_top1": 0.6}, **about)
+    assert external.with_earlier(again, path) == again
+    path.write_text(records.dumps(first))
+    both = external.with_earlier(again, path)
+    assert both.metrics == {"linear_top1": 0.6, "rankme": 9.0} and both.evaluators == first.evaluators
+    again.data = {"fingerprint": "of other images"}
+    assert external.with_earlier(again, path).metrics == {"linear_top1": 0.6}

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from scipy import stats
 
 from bench import experiment as files
 from bench.errors import UserError
 from bench.reporting import experiments, leaderboard, paired, report, steadiness, verdicts
 from bench.reporting.paired import Pair, Part, Sample
+from bench.running import experiment as run_experiment
 from tests import made_up
 from tests.made_up import Contestant
 
@@ -301,3 +303,22 @@ def test_a_verdict_does_not_depend_on_what_else_ran_on_its_tracks(tmp_path, monk
         verdicts.findings(files.load(tmp_path / "e.toml"), leaderboard.build(found))[0] for found in (made, made + wild)
     )
     assert (alone.pair.half == beside.pair.half) is same and (alone.p == beside.p) is same
+
+
+def test_a_file_from_anywhere_gets_its_verdicts(tmp_path, monkeypatch, capsys):
+    """Also where a shipped experiment has its name."""
+    made_up.install(monkeypatch, [Contestant("alpha"), Contestant("beta")])
+    path, out = tmp_path / "ifnd_on_cifar100.toml", tmp_path / "there" / "results"
+    path.write_text(WRITTEN + claim("better", on="*classes=2"))
+    for seed in range(4):
+        for name, accuracy in (("alpha", 0.6), ("beta", 0.5)):
+            record = made_up.record(Contestant(name, accuracy), seed)
+            record.track = record.recipe["track"] = TRACKS[0]
+            made_up.write(out, [record])
+    run_experiment.show(files.find(str(path)), out, Console(width=200))
+    said = capsys.readouterr().out
+    assert "supported" in said and "has the table" not in said
+    (out.parent / "experiments").mkdir()
+    path.rename(out.parent / "experiments" / "mine.toml")
+    run_experiment.show(files.find("mine", out.parent), out, Console(width=200))
+    assert "mine.md has the table" in capsys.readouterr().out.replace("\n", " ")

@@ -11,9 +11,10 @@ import torch
 from rich.console import Console
 
 from bench import environment
-from bench.errors import Stopped, UserError
+from bench.errors import Stopped, StorageError, UserError
 from bench.running import launch
 from bench.running.signals import Stop
+from tests.small_cells import wait_for
 
 
 def gpus(monkeypatch, count):
@@ -22,7 +23,7 @@ def gpus(monkeypatch, count):
 
 
 def test_cores_are_divided(monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(launch, "available", lambda: 8)
     assert [worker["OMP_NUM_THREADS"] for worker in launch.on_cores(3)] == ["2", "2", "2"]
     assert launch.on_cores(20)[0]["OMP_NUM_THREADS"] == "1"
 
@@ -51,6 +52,8 @@ def test_devices_are_numbered(monkeypatch):
 
 def take_turns(folder: Path, console: Console) -> None:
     """A worker that takes files which no other has taken, and says how many threads it was given."""
+    (folder / f"ready{os.getpid()}").touch()
+    wait_for(lambda: len(list(folder.glob("ready*"))) == 2)
     for number in range(20):
         try:
             (folder / f"cell{number}").open("x").close()
@@ -69,6 +72,11 @@ def wait_for_a_signal(folder: Path, console: Console) -> None:
         stop.check()
 
 
+def find_a_full_disk(folder: Path, console: Console) -> None:
+    console.print("before")
+    raise StorageError("cannot write x: no space left on device")
+
+
 def be_killed_or_wait(folder: Path, console: Console) -> None:
     try:
         (folder / "first").open("x").close()
@@ -81,6 +89,8 @@ def test_workers_share_what_there_is_and_their_lines_are_shown(tmp_path, capsys)
     launch.run(take_turns, tmp_path, [{"OMP_NUM_THREADS": "3"}] * 2, tmp_path / "logs", Console(width=200), Stop())
     said = [line for line in capsys.readouterr().out.splitlines() if "cell" in line]
     assert len(said) == 20 == len({line.split()[2] for line in said}) and all(line.endswith("3 threads") for line in said)
+    assert {line.split()[0] for line in said} == {"[0]", "[1]"}, "each has had a part"
+    assert all((tmp_path / "logs" / f"worker{number}.log").read_text() for number in (0, 1))
     assert "OMP_NUM_THREADS" not in os.environ or os.environ["OMP_NUM_THREADS"] != "3"
 
 
@@ -94,6 +104,11 @@ def test_one_signal_ends_all_and_each_has_saved(tmp_path):
     with pytest.raises(Stopped):
         launch.run(wait_for_a_signal, tmp_path, [{}, {}], tmp_path / "logs", Console(quiet=True), Stop())
     assert len(list(tmp_path.glob("saved*"))) == 2
+
+
+def test_a_full_disk_of_a_worker_ends_the_run(tmp_path):
+    with pytest.raises(StorageError, match=r"^cannot write x: no space left on device$"):
+        launch.run(find_a_full_disk, tmp_path, [{}, {}], tmp_path / "logs", Console(quiet=True), Stop())
 
 
 def test_a_killed_worker_is_named(tmp_path, capsys):

@@ -1,5 +1,7 @@
 """The training loop: budgets are kept, time is accounted for, nothing diverges unseen."""
 
+import copy
+
 import pytest
 import torch
 
@@ -139,3 +141,15 @@ def test_the_meter_means_what_it_was_given():
 
 def test_budgets_of_time_have_no_step_limit():
     assert parse_budget("2h").steps(10, 32) == -1
+
+
+def test_a_checkpoint_after_the_last_step_has_the_last_point():
+    saved: list[dict] = []
+    last = Callbacks(
+        save_due=lambda trainer: trainer.progress >= 1, save=lambda trainer: saved.append(copy.deepcopy(trainer.state()))
+    )
+    whole, again = (check.trainer(registry()["oracle_elim"], "2ep", callbacks=callbacks) for callbacks in (last, None))
+    whole.fit()
+    again.restore(saved[0])
+    again.fit()
+    assert whole.curve[-1]["dropped"] > 0 and [p["dropped"] for p in again.curve] == [p["dropped"] for p in whole.curve]

@@ -148,6 +148,8 @@ def test_a_search_is_the_same_after_a_kill_and_from_python(tmp_path, bench_comma
         (("--methods", "random_init"), "random_init does not train"),
         (("--methods", "byol:lr=0.1,weight_decay=0.1"), "only 4 different ones"),
         (("--methods", "simclr", "--datasets", "digits:dev"), "the tracks themselves"),
+        (("--methods", "simclr,mae"), "mae needs a vision transformer"),
+        (("--methods", "simclr", "--datasets", "digits:px=32,digits", "--backbone", "vit_tiny_patch16_224"), "try px=32"),
         (("--methods", "simclr", "--datasets", "digits:fraction=0.001"), "two train images of every class"),
     ],
 )
@@ -155,6 +157,12 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path, bench_command, argum
     given = ("--datasets", "digits") if "--datasets" not in arguments else ()
     code, _, error = bench_command("tune", *given, *arguments, "--out", str(tmp_path / "results"))
     assert code == 2 and said in error and error.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+def test_all_methods_are_those_that_suit_the_backbone(tmp_path, bench_command):
+    flags = ("--datasets", "digits", "--trials", "2", "--budget", "1ep", "--dry-run", "--out", str(tmp_path))
+    code, said, _ = bench_command("tune", "--methods", "all", *flags)
+    assert code == 0 and "mae is left out: it needs a vision transformer" in said and "\nmae:" not in said
 
 
 def test_no_winner_is_taken_from_fewer_trials_than_were_asked_for(tmp_path):

@@ -162,7 +162,7 @@ def experiment(
         on_existing=on_existing.value,
         data_dir=data_dir,
     )
-    raise typer.Exit(experiment_module.run(find(name), place, console, dry_run, timed))
+    raise typer.Exit(experiment_module.run(find(name, out.absolute().parent), place, console, dry_run, timed))
 
 
 @app.command()

@@ -62,7 +62,7 @@ def evaluate(
                 record = external.evaluate(opened, spec, chosen, place, root, shown.update)
         except Diverged as error:
             raise UserError(f"{opened.name} on {spec}: {error}") from None
-        records.write(record, path)
+        records.write(external.with_earlier(record, path), path)
         console.print("\n".join(_lines(record, path)), markup=False, soft_wrap=True)
     console.print(f"`python -m bench report --out {out}` renews the tables", markup=False, soft_wrap=True)
 

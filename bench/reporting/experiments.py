@@ -27,7 +27,7 @@ from .verdicts import NOT_TESTED, Finding
 
 @dataclass(frozen=True)
 class Assessed:
-    """An experiment that has records, the verdicts on its claims, and its leaderboards."""
+    """An experiment, the verdicts on its claims, and its leaderboards with records of it."""
 
     experiment: Experiment
     findings: list[Finding]
@@ -43,10 +43,15 @@ def of_folder(out: Path, boards: Sequence[Leaderboard]) -> tuple[list[Assessed],
         except UserError as error:
             problems.append(str(error))
             continue
-        ours = [board for board in verdicts.boards_of(one, boards) if _has_any(one, board)]
-        if ours:
-            found.append(Assessed(one, verdicts.findings(one, ours), ours))
+        if (assessed := assess(one, boards)).boards:
+            found.append(assessed)
     return found, problems
+
+
+def assess(one: Experiment, boards: Sequence[Leaderboard]) -> Assessed:
+    """The verdicts on an experiment's claims, from those of ``boards`` that have records of it."""
+    ours = [board for board in verdicts.boards_of(one, boards) if _has_any(one, board)]
+    return Assessed(one, verdicts.findings(one, ours), ours)
 
 
 def _has_any(one: Experiment, board: Leaderboard) -> bool:

@@ -1,7 +1,8 @@
 """Campaigns: which cells a run is to compute, in a small file beside the records, so that others see what waits.
 
 Runs of the same cells share one file, as its name is a digest of its content. Claims name it. A run removes it when all
-of its cells have records, and with it those that no live claim names.
+of its cells have records, and with it those of others that are done, or that nobody has worked on for long: an array may
+wait for days.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import time
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from ..storage import write_atomically
 from . import claimed
 from .claimed import Claimed
 
+FORGOTTEN = 7 * 24 * 3600.0  # seconds after which a campaign without a live claim is given up
 Cells = Mapping[str, str]  # the path of each record below the folder, and the identity of its cell
 
 
@@ -47,13 +50,15 @@ def _refused(out: Path, record: Path, one: Claimed) -> str:
 
 
 def end(out: Path, cells: Cells) -> None:
-    """Where all of ``cells`` have records, remove their file, and those that no live claim names."""
+    """Where all of ``cells`` have records, remove their file, and those of others that are done or given up."""
     if waiting(out, cells):
         return
-    live = {one.campaign for one in claimed.below(out) if one.alive} - {digest(cells)}
-    for name in of_folder(out).keys() - live:
-        with contextlib.suppress(OSError):
-            _file(out, name).unlink(missing_ok=True)
+    live = {one.campaign for one in claimed.below(out) if one.alive}
+    for name, theirs in of_folder(out).items():
+        given_up = name not in live and time.time() - _written(_file(out, name)) > FORGOTTEN
+        if given_up or not waiting(out, theirs):
+            with contextlib.suppress(OSError):
+                _file(out, name).unlink(missing_ok=True)
 
 
 def waiting(out: Path, cells: Iterable[str]) -> list[str]:
@@ -64,7 +69,7 @@ def waiting(out: Path, cells: Iterable[str]) -> list[str]:
 def of_folder(out: Path) -> dict[str, Cells]:
     """Every campaign below ``out``, by its digest, the newest last."""
     found: dict[str, Cells] = {}
-    for path in sorted(out.glob(".campaign-*.json"), key=_age):
+    for path in sorted(out.glob(".campaign-*.json"), key=_written):
         with contextlib.suppress(OSError, ValueError):
             content = json.loads(path.read_text(encoding="utf-8"))
             if isinstance(content, dict):
@@ -72,7 +77,7 @@ def of_folder(out: Path) -> dict[str, Cells]:
     return found
 
 
-def _age(path: Path) -> float:
+def _written(path: Path) -> float:
     try:
         return path.stat().st_mtime
     except OSError:

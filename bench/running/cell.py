@@ -9,14 +9,16 @@ from typing import Any
 
 import torch
 
-from .. import environment, outcomes, standstill, versions
+from .. import environment, outcomes, own_code, standstill, versions
 from ..backbone import build_backbone, save_encoder
 from ..budget import Budget
 from ..cells import Cell
 from ..datasets.held_out import shown
 from ..datasets.loader import Loader, stored_on
 from ..datasets.registry import open_splits, tracks
+from ..datasets.spec import Spec
 from ..datasets.store import Splits
+from ..errors import UserError
 from ..evaluation import default
 from ..evaluation import registry as evaluators
 from ..evaluation.detection import Rater
@@ -90,7 +92,8 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
     spent.cost["eval_seconds"] += standstill.now() - begun
     spent.cost["peak_memory_bytes"] = resources.peak_memory_bytes(device)
     if next(method.encoder.parameters(), None) is not None:
-        save_encoder(method.encoder, job.runs / cell.encoder_path, recipe.backbone, splits.train.channels, recipe.track.size)
+        path, channels, size = job.runs / cell.encoder_path, splits.train.channels, recipe.track.size
+        save_encoder(method.encoder, path, recipe.backbone, channels, size, recipe.backbone_source)
     return replace(
         blank(cell),
         status="ok",
@@ -98,7 +101,7 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
         cost=spent.cost,
         evaluation=dict(found.chosen),
         evaluators=description(job.evaluators),
-        data=data_of(splits) | ({"judged_on": DEV_TEST} if recipe.spec.dev else {}),
+        data=data_of(splits, recipe.spec),
         collapsed=bool(spent.curve) and collapse.collapsed(spent.curve[-1]),
         outcomes={metric: outcomes.pack(right.cpu().numpy()) for metric, right in found.right.items()},
         curve=spent.curve,
@@ -115,15 +118,21 @@ def _packages(job: Job) -> dict[str, Any]:
     return {"packages": added} if added else {}
 
 
-def data_of(splits: Splits) -> dict[str, Any]:
+def data_of(splits: Splits, spec: Spec) -> dict[str, Any]:
     """What a record says of its data."""
-    known = {"fingerprint": splits.fingerprint, "train": len(splits.train), "test": len(splits.test), "classes": splits.classes}
-    return known if splits.class_list is None else known | {"class_list": splits.class_list}
+    known: dict[str, Any] = {"fingerprint": splits.fingerprint, "train": len(splits.train), "test": len(splits.test)}
+    known |= {"classes": splits.classes} | ({} if splits.class_list is None else {"class_list": splits.class_list})
+    return known | ({"judged_on": DEV_TEST} if spec.dev else {})
 
 
 def build_method(cell: Cell, splits: Splits) -> Method:
-    """The method on a fresh backbone; both depend on the cell's seed only, which seeds the global generator."""
+    """The method on a fresh backbone; both depend on the cell's seed only, which seeds the global generator.
+
+    `UserError` where the user's own file of the backbone is another one than the recipe's.
+    """
     recipe = cell.recipe
+    if recipe.backbone_source and own_code.digest(recipe.backbone) != recipe.backbone_source:
+        raise UserError(f"the file of {recipe.backbone} was changed since the run began: begin another one")
     torch.manual_seed(cell.seed)
     encoder = build_backbone(recipe.backbone, splits.train.channels, recipe.track.size)
     known = shown(splits.train.labels) if recipe.method.uses_labels else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -23,7 +22,7 @@ from ..datasets.held_out import shown
 from ..datasets.loader import Loader
 from ..datasets.store import Store
 from ..environment import one_thread
-from ..errors import UserError
+from ..errors import Diverged, UserError
 from ..methods import Method, TrainData
 from ..methods.base import C, Encoder, Units
 from ..recipe import Training, config_keys, training_keys
@@ -63,13 +62,16 @@ def tiny_transformer() -> Encoder:
 
 def check(kind: type[Method], settings: Mapping[str, str] = NO_SETTINGS) -> Iterator[str]:
     """Yield a line for each thing that holds of ``kind`` with these settings; `UserError` names the first that does not."""
-    with one_thread():
-        yield _shapes(kind, settings)
-        if kind.trains:
-            yield _learns(kind, settings)
-            yield resumes(kind, settings=settings)
-            yield _tells_images_apart(kind, settings)
-            yield _suits_a_gpu(kind, settings)
+    try:
+        with one_thread():
+            yield _shapes(kind, settings)
+            if kind.trains:
+                yield _learns(kind, settings)
+                yield resumes(kind, settings=settings)
+                yield _tells_images_apart(kind, settings)
+                yield _suits_a_gpu(kind, settings)
+    except Diverged as error:
+        raise UserError(f"check: the loss does not stay finite: {error}") from None
 
 
 def make(kind: type[Method], settings: Mapping[str, str] = NO_SETTINGS) -> Method:
@@ -151,7 +153,6 @@ def _learns(kind: type[Method], settings: Mapping[str, str]) -> str:
     run = trainer(kind, "40ep", settings=settings)
     run.fit()
     losses = [point["loss"] for point in run.curve]
-    _require(all(map(math.isfinite, losses)), "the loss does not stay finite")
     quarter = max(1, len(losses) // 4)
     # methods with a growing queue or growing label sets change what the loss means: compare the best early and late
     first, last = max(losses[:quarter]), min(losses[-quarter:])

@@ -41,12 +41,11 @@ def below(out: Path) -> list[Claimed]:
 
 def _claimed(path: Path, out: Path) -> Claimed | None:
     """None where the claim has just been given up."""
-    owner, now = claims.owner(path), time.time()
+    owner = claims.owner(path)
     try:
-        state = path.stat()
+        sign = claims.age(path)
     except OSError:
         return None
-    sign = max(0.0, now - state.st_mtime)
     here = owner.get("place") == claims.machine()
     record = path.with_name(_record(path)).relative_to(out)
     return Claimed(
@@ -54,7 +53,7 @@ def _claimed(path: Path, out: Path) -> Claimed | None:
         record=str(record),
         host=str(owner.get("place", "")).partition(" ")[0] or "an unknown machine",
         process=owner.get("pid", 0),
-        since=max(0.0, now - owner.get("since", state.st_mtime)),
+        since=max(sign, time.time() - owner.get("since", time.time())),
         sign=sign,
         alive=claims.lives(owner) if here else sign < claims.SILENT,
         campaign=str(owner.get("campaign", "")),

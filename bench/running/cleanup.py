@@ -23,7 +23,7 @@ def remove(tasks: Iterable[Task], out: Path) -> None:
         record, kept = out / task.cell.record_path, task.job.runs / task.cell.checkpoint_path
         if not (kept.exists() or checkpoint.previous(kept).exists() or generations(record)):
             continue
-        claim = Claims().take(record)
+        claim = Claims(by_age=True).take(record)
         if claim is None:
             continue
         with claim:  # which removes dead claims when it ends

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from .. import experiment as files
 from .. import records
 from ..cells import OnExisting
 from ..experiment import Experiment
@@ -53,11 +54,9 @@ def options(experiment: Experiment, budget: str, place: Place) -> Options:
 def show(experiment: Experiment, out: Path, console: Console) -> None:
     """Print the verdicts, a line each."""
     boards = leaderboard.build(records.read_all(out)[0], published.read(out))
-    for one in experiments.of_folder(out, boards)[0]:
-        if one.experiment.name == experiment.name:
-            console.print(
-                f"\n{experiment.title}: {out / experiment.name}.md has the table and the figure", markup=False, soft_wrap=True
-            )
-            for line in experiments.claims_table(one).to_dict("records"):
-                said = f"{line['there']}  {line['claim']} on {line['on']}: {line['estimate']}, n = {line['n']}"
-                console.print(said.replace("`", ""), markup=False, soft_wrap=True)
+    page = out / f"{experiment.name}.md"
+    where = f": {page} has the table and the figure" if files.is_reported(experiment, out.absolute().parent) else ""
+    console.print(f"\n{experiment.title}{where}", markup=False, soft_wrap=True)
+    for line in experiments.claims_table(experiments.assess(experiment, boards)).to_dict("records"):
+        said = f"{line['there']}  {line['claim']} on {line['on']}: {line['estimate']}, n = {line['n']}"
+        console.print(said.replace("`", ""), markup=False, soft_wrap=True)

@@ -23,6 +23,7 @@ from ..evaluation.features import Channels, FrozenEncoder, freeze
 from ..evaluation.frozen import Scores
 from ..records import Record
 from .cell import data_of
+from .reevaluate import joined
 
 METHOD, BUDGET = "external", "external"
 
@@ -100,9 +101,26 @@ def evaluate(
         protocol=versions.PROTOCOL,
         evaluation=dict(found.chosen),
         evaluators=description(evaluators),
-        data=data_of(frozen.splits),
+        data=data_of(frozen.splits, spec),
         outcomes={metric: outcomes.pack(right.cpu().numpy()) for metric, right in found.right.items()},
         environment=environment.describe(device),
+    )
+
+
+def with_earlier(found: Record, path: Path) -> Record:
+    """``found`` with the metrics of the record in ``path`` that it lacks, if that is of the same encoder, protocol and data."""
+    if not path.exists():
+        return found
+    before = records.read(path)
+    if (before.recipe, before.protocol, before.data) != (found.recipe, found.protocol, found.data):
+        return found
+    both = joined(before, found.metrics, found.evaluation, found.evaluators)
+    return replace(
+        found,
+        metrics=both.metrics,
+        evaluation=both.evaluation,
+        evaluators=both.evaluators,
+        outcomes={**before.outcomes, **found.outcomes},
     )
 
 

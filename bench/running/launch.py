@@ -16,10 +16,12 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from ..datasets.workers import end_with_parent
+from ..datasets.base import DataError
+from ..datasets.workers import available, end_with_parent, interrupts_deferred
 from ..errors import Stopped, StorageError, UserError
 from .signals import Stop
 
+BAD = 2  # a worker's exit code where it cannot go on for want of space, or of what it needs
 LOOK = 0.2  # seconds between two looks at the workers' logs
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 Worker = Mapping[str, str]  # what its environment says beyond this process's
@@ -36,7 +38,7 @@ def workers(cpus: int | None, gpus: str | None) -> Sequence[Worker]:
 
 def on_cores(count: int) -> list[Worker]:
     """``count`` workers, among which the cores are divided; each has one at least."""
-    share = str(max(1, (os.cpu_count() or 1) // count))
+    share = str(max(1, available() // count))
     return [dict.fromkeys(THREADS, share) for _ in range(count)]
 
 
@@ -61,7 +63,7 @@ def run(
     """Have each of ``workers`` do ``share(options, its console)`` until all have ended; their lines are shown as they come.
 
     A signal, or what ``stop`` counts as one, is passed on once: each worker writes a checkpoint and ends. Raises `Stopped`
-    then. What one of them leaves, when it is killed, the others take over.
+    then, and `StorageError` where one cannot write its files. What one of them leaves, when it is killed, the others take over.
     """
     logs.mkdir(parents=True, exist_ok=True)
     paths = [logs / f"worker{number}.log" for number in range(len(workers))]
@@ -82,6 +84,8 @@ def run(
         if process.exitcode:
             told = signal.Signals(-process.exitcode).name if process.exitcode < 0 else f"exit code {process.exitcode}"
             console.print(f"[{number}] ended by {told}; see {paths[number]}", markup=False, soft_wrap=True)
+        if process.exitcode == BAD:
+            raise StorageError(paths[number].read_text(errors="replace").rstrip().rpartition("\n")[2])
 
 
 def _start(share: Callable[[Any, Console], None], options: Any, worker: Worker, log: Path) -> BaseProcess:
@@ -90,7 +94,8 @@ def _start(share: Callable[[Any, Console], None], options: Any, worker: Worker, 
     os.environ.update(worker)
     try:
         process = multiprocessing.get_context("spawn").Process(target=_work, args=(share, options, log))
-        process.start()
+        with interrupts_deferred():
+            process.start()
     finally:
         for key, value in before.items():
             os.environ.pop(key, None)
@@ -130,6 +135,7 @@ def _lines(stream: Any) -> Iterator[str]:
 def _work(share: Callable[[Any, Console], None], options: Any, log: Path) -> None:
     """A worker's process. The terminal's signals reach the parent alone, which passes them on."""
     os.setsid()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     end_with_parent()
     stream = log.open("a", buffering=1, encoding="utf-8")
     for descriptor in (1, 2):
@@ -138,6 +144,8 @@ def _work(share: Callable[[Any, Console], None], options: Any, log: Path) -> Non
         share(options, Console(file=stream, width=200, highlight=False))
     except Stopped as stopped:
         sys.exit(128 + stopped.number)
-    except StorageError as error:
+    except KeyboardInterrupt:  # before anything was begun
+        sys.exit(128 + signal.SIGINT)
+    except (UserError, DataError) as error:
         print(error, file=stream)
-        sys.exit(2)
+        sys.exit(BAD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from ..budget import Budget, parse_budget
 from ..cells import OnExisting
@@ -20,6 +21,9 @@ from . import launch
 from .cell import Conditions
 from .selection import choose_contenders, choose_datasets, named
 from .slurm import Array
+from .trackers import check_log
+
+MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,11 @@ def read_options(
 
     `UserError` or `DataError` where a text cannot be read.
     """
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise UserError(f"--seeds must be from 1 to {MOST_SEEDS}")
+    if on_existing not in get_args(OnExisting):
+        raise UserError(f"--on-existing {on_existing!r} is none of {', '.join(get_args(OnExisting))}")
+    check_log(log)
     if array is not None and (workers is not None or gpus is not None):
         raise UserError("--slurm has its own gpus=N for each task; --workers and --gpus are for this machine")
     root = data_root(data_dir)
@@ -102,6 +111,8 @@ def _device(name: str, gpus: str | None, array: Array | None) -> str:
     """Where this process computes: with an array nowhere, as its tasks choose on their machines."""
     if array is not None:
         return "cpu"
+    if gpus is not None and name not in ("auto", "cuda"):
+        raise UserError(f"--gpus {gpus} and --device {name}: --gpus says by itself where to compute")
     return str(choose_device("cuda" if gpus is not None and name == "auto" else name))
 
 

@@ -8,16 +8,39 @@ from pathlib import Path
 
 from .. import recorded, records
 from ..cells import Cell, escaped
+from ..errors import UserError
 from ..records import Record
+
+Stamp = tuple[int, int]  # the number of a file, and when it was written
 
 
 def find(cell: Cell, out: Path) -> Record | None:
     """The record of ``cell`` below ``out``, if there is one; `UserError` where a file in its place is none."""
-    for path in dict.fromkeys((cell.record_path, cell.before(cell.record_path))):
-        record = records.read(out / path) if (out / path).exists() else None
-        if record is not None and recorded.contender(record) == str(cell.recipe.contender):
-            return record
+    found = _found(cell, out)
+    return found[1] if found else None
+
+
+def stamp(cell: Cell, out: Path) -> Stamp | None:
+    """Changes whenever the record of ``cell`` is written, also where its content is the same; None where there is none."""
+    found = _found(cell, out)
+    if found is None:
+        return None
+    state = found[0].stat()
+    return state.st_ino, state.st_mtime_ns
+
+
+def _found(cell: Cell, out: Path) -> tuple[Path, Record] | None:
+    own, before = out / cell.record_path, out / cell.before(cell.record_path)
+    if own.exists() and _is_of(cell, record := records.read(own)):
+        return own, record
+    with contextlib.suppress(UserError):  # a damaged file there is another contender's
+        if before != own and before.exists() and _is_of(cell, record := records.read(before)):
+            return before, record
     return None
+
+
+def _is_of(cell: Cell, record: Record) -> bool:
+    return recorded.contender(record) == str(cell.recipe.contender)
 
 
 def settle(cell: Cell, out: Path, runs: Path) -> None:
@@ -25,8 +48,9 @@ def settle(cell: Cell, out: Path, runs: Path) -> None:
 
     There it makes room for the method with its default settings. A record that is there already stays.
     """
-    path = out / cell.before(cell.record_path)
-    record = records.read(path) if path.exists() else None
+    path, record = out / cell.before(cell.record_path), None
+    with contextlib.suppress(UserError):  # a damaged file stays where it is
+        record = records.read(path) if path.exists() else None
     name = recorded.contender(record) if record else ""
     if record is None or name == record.method:
         return

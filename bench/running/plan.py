@@ -27,14 +27,14 @@ def plan(options: Options) -> tuple[list[Task], list[str]]:
     for spec in options.specs:
         splits = open_splits(spec, options.conditions.data_root)
         fingerprints[str(spec)] = splits.fingerprint
-        suited, left_out = _tried(_recipes(options, spec, splits), splits, options.asked_for)
+        suited, left_out = tried(_recipes(options, spec, splits), splits, options.asked_for)
         recipes |= {(str(spec), str(recipe.contender)): recipe for recipe in suited}
         said += left_out
     cells = order(list(recipes.values()), range(options.first_seed, options.first_seed + options.seeds))
     return [_task(options, cell, fingerprints[str(cell.recipe.spec)]) for cell in cells], said
 
 
-def _tried(recipes: list[Recipe], splits: Splits, asked_for: Container[str]) -> tuple[list[Recipe], list[str]]:
+def tried(recipes: list[Recipe], splits: Splits, asked_for: Container[str]) -> tuple[list[Recipe], list[str]]:
     """The recipes whose methods suit the backbone, tried on it, and a line for each of the others.
 
     `UserError` where one that was ``asked_for`` by name is among the others, or where a trial fails.
@@ -64,5 +64,5 @@ def _task(options: Options, cell: Cell, fingerprint: str) -> Task:
     why = stale.against(existing, cell.recipe, fingerprint) if existing else []
     good = existing is not None and existing.status == "ok" and not why
     lacks = lacking(existing.metrics, existing.evaluators, job.evaluators) if existing and good else ()
-    task = Task(job, existing, tuple(why), lacks, cell.identity(fingerprint))
+    task = Task(job, existing, tuple(why), lacks, cell.identity(fingerprint), places.stamp(cell, options.out))
     return task.completing() if lacks and not task.due(options.on_existing) else task

@@ -38,11 +38,16 @@ def run(job: Job, tell: Tell = lambda event: None) -> Record:
     frozen = freeze(encoder, replace(splits, train=stored_on(splits.train, device)), cell.recipe.track, device, job.data_root)
     _check_same(record, evaluate_all(frozen, [Knn()]).metrics)
     found = evaluate_all(frozen, job.evaluators, lambda name: tell(Phase(f"evaluate, {name}", 0.5)))
+    return joined(record, found.metrics, found.chosen, description(job.evaluators))
+
+
+def joined(record: Record, metrics: Mapping[str, float], chosen: Mapping[str, Any], described: Mapping[str, Any]) -> Record:
+    """``record`` with what was found by further evaluators as well."""
     return replace(
         record,
-        metrics=merged(record.metrics, found.metrics),
-        evaluation=merged(record.evaluation, found.chosen),
-        evaluators=_described(record.evaluators, description(job.evaluators)),
+        metrics=merged(record.metrics, metrics),
+        evaluation=merged(record.evaluation, chosen),
+        evaluators=_described(record.evaluators, described),
     )
 
 

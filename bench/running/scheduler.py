@@ -40,6 +40,7 @@ from .claims import Claim, Claims, is_stopped
 from .signals import Stop
 
 LOOK = 0.2  # seconds between two looks at signals, time limits and claims
+LOST = 30.0  # seconds without a look after which the claim may be another run's
 WAIT = 1.0  # seconds between two looks at cells that another run computes
 GRACE = 5.0  # seconds that a cell has to end when it is asked to
 PATIENCE = 20.0  # seconds that a step of training and a checkpoint have after SIGTERM: SLURM kills after 30
@@ -55,6 +56,7 @@ class Task:
     stale: tuple[str, ...] = ()  # why the existing record is not what this cell would give today
     lacks: tuple[Evaluator, ...] = ()  # of those asked for, what a good record of today has not been judged by
     identity: str = ""  # of the cell on the data of today
+    stamp: places.Stamp | None = None  # of the existing record's file
 
     @property
     def cell(self) -> Cell:
@@ -77,7 +79,7 @@ class Task:
         """Whether no other run has written the record since this run was planned."""
         if self.existing is None and (out / self.cell.record_path).exists():  # quick, as every run asks it of every cell
             return False
-        return places.find(self.cell, out) == self.existing
+        return places.find(self.cell, out) == self.existing and places.stamp(self.cell, out) == self.stamp
 
 
 def run_all(
@@ -137,7 +139,7 @@ class _Process:
         self.training = self.late = self.given_up = False
         standstill.watch()
         self.begun, self.asked = standstill.now(), 0.0  # when the process was asked to end, if it was
-        self.looked = self.begun
+        self.looked, self.awake = self.begun, time.time()
 
     def result(self) -> Record:
         """Its record, when it has ended."""
@@ -180,7 +182,10 @@ class _Process:
         self.on_event(self.task, event)
 
     def _look(self) -> None:
-        now = standstill.now()
+        now, clock = standstill.now(), time.time()
+        if clock - self.awake > LOST and not self.claim.held():  # after a sleep another run may have this cell, and its encoder
+            self.process.kill()
+        self.awake = clock
         self.claim.beat()
         if is_stopped(self.process.pid):
             self.begun += now - self.looked  # what it cannot use does not count against its time

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -53,7 +55,8 @@ def run(options: Options, console: Console, dry_run: bool, timed: bool = False) 
     if due:
         campaign.begin(options.out, cells)
     if options.workers and due:
-        launch.run(share, options, options.workers, options.conditions.runs / "logs", console, Stop(request))
+        logs = options.conditions.runs / "logs" / f"{platform.node()}-{os.getpid()}"  # other machines may write to the same runs
+        launch.run(share, options, options.workers, logs, console, Stop(request))
     else:
         _compute(due, options, console, campaign.digest(cells), Stop(request))
     campaign.end(options.out, cells)

@@ -34,7 +34,16 @@ class Sink(Protocol):
 
 
 def open_sinks(names: str, folder: Path) -> dict[str, Sink]:
-    """The sinks named with commas, by name; `UserError` for an unknown name or a package that is not installed."""
+    """The sinks named with commas, by name; `UserError` as `check_log`."""
+    return {name: kind(package, folder) for name, (package, kind) in _known(names).items()}
+
+
+def check_log(names: str) -> None:
+    """`UserError` for an unknown name, or a package that is not installed."""
+    _known(names)
+
+
+def _known(names: str) -> dict[str, tuple[Any, Callable[[Any, Path], Sink]]]:
     kinds: dict[str, tuple[str, Callable[[Any, Path], Sink]]] = {
         "tensorboard": ("torch.utils.tensorboard", TensorBoard),
         "wandb": ("wandb", WeightsAndBiases),
@@ -43,7 +52,7 @@ def open_sinks(names: str, folder: Path) -> dict[str, Sink]:
     for name in chosen:
         if name not in kinds:
             raise UserError(f"--log {name!r} is unknown: {nearest(name, kinds)}")
-    return {name: kinds[name][1](_package(name, kinds[name][0]), folder) for name in chosen}
+    return {name: (_package(name, kinds[name][0]), kinds[name][1]) for name in chosen}
 
 
 def _package(name: str, module: str) -> Any:

@@ -20,7 +20,8 @@ from ..errors import UserError
 from ..recipe import Recipe, resolve
 from ..reporting import leaderboard, searches
 from . import session
-from .options import Options
+from .options import MOST_SEEDS, Options
+from .plan import tried
 from .selection import find_method
 
 
@@ -39,8 +40,10 @@ def run(tuning: Tuning, console: Console, dry_run: bool, timed: bool = False) ->
 
     A trial that fails counts as the worst. `UserError` before anything is written.
     """
-    if tuning.trials < 2:
-        raise UserError("--trials must be at least 2: the first is the method as it is")
+    if not 2 <= tuning.trials <= search.MOST:
+        raise UserError(f"--trials must be from 2, as the first is the method as it is, to {search.MOST}")
+    if not 1 <= tuning.final_seeds <= MOST_SEEDS:
+        raise UserError(f"--final-seeds must be from 1 to {MOST_SEEDS}")
     if any(spec.dev for spec in tuning.options.specs):
         raise UserError("--datasets takes the tracks themselves: the trials run on their dev form")
     bases = {spec: _bases(tuning, spec, console) for spec in tuning.options.specs}
@@ -65,26 +68,27 @@ def _tune(tuning: Tuning, spec: Spec, bases: Sequence[Recipe], console: Console,
 
 
 def _bases(tuning: Tuning, spec: Spec, console: Console) -> list[Recipe]:
-    """The chosen contenders on the dev form of ``spec``; says what is searched of each."""
+    """The chosen contenders on the dev form of ``spec`` that suit the backbone; says what is searched of each."""
     options, dev = tuning.options, replace(spec, dev=True)
-    images, track = len(open_splits(dev, options.conditions.data_root).train), track_of(dev, options.conditions.data_root)
+    splits, track = open_splits(dev, options.conditions.data_root), track_of(dev, options.conditions.data_root)
     found: dict[str, Recipe] = {}
     for one in options.contenders:
         method = find_method(one.method)
         if not method.trains and one.method not in options.asked_for:
             continue  # of `all`, or of a wildcard
-        resolved = partial(resolve, dev, track, images, method, options.budget, options.backbone)
+        resolved = partial(resolve, dev, track, len(splits.train), method, options.budget, options.backbone)
         recipe = resolved(one.settings)
-        tried = {str(resolved(trial.settings).contender) for trial in search.trials(recipe, tuning.trials)}
-        if len(tried) < tuning.trials:
-            what = f"the first {tuning.trials} trials of {recipe.contender} are only {len(tried)} different ones"
+        different = {str(resolved(trial.settings).contender) for trial in search.trials(recipe, tuning.trials)}
+        if len(different) < tuning.trials:
+            what = f"the first {tuning.trials} trials of {recipe.contender} are only {len(different)} different ones"
             raise UserError(f"{what}: leave more settings to the search, or lower --trials")
         found[str(recipe.contender)] = recipe
     if not found:
         raise UserError("none of the chosen methods trains: there is nothing to tune")
-    for name, recipe in found.items():
-        console.print(f"{name}: {describe(recipe)}", markup=False, soft_wrap=True)
-    return list(found.values())
+    suited, left_out = tried(list(found.values()), splits, options.asked_for)
+    for line in [*left_out, *(f"{recipe.contender}: {describe(recipe)}" for recipe in suited)]:
+        console.print(line, markup=False, soft_wrap=True)
+    return suited
 
 
 def describe(recipe: Recipe) -> str:

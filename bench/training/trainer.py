@@ -177,10 +177,12 @@ class Trainer:
         return extract(network, batches, self.device, check, partial(autocast, self.training))
 
     def _point_due(self) -> bool:
+        if self.progress >= 1:  # before the last checkpoint, as methods tell of the last step without keeping it
+            return True
         if self.step % self.loader.steps_per_epoch and self.budget.seconds is None:
             return False
         last = self.curve[-1]["progress"] if self.curve else 0.0
-        return (self.progress - last >= 1 / POINTS or bool(self._rating)) and self.progress < 1
+        return self.progress - last >= 1 / POINTS or bool(self._rating)
 
     def _point(self) -> None:
         """Add a point to the curve."""

@@ -54,6 +54,16 @@ def essences(folder: Path) -> dict[str, Any]:
     return found
 
 
+def differences(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
+    """What differs between two results of `essences`, a field a line."""
+    if found.keys() != expected.keys():
+        return [f"records of {sorted(found)}, not of {sorted(expected)}"]
+    fields = [(cell, key) for cell, whole in expected.items() for key in whole]
+    return [
+        f"{cell}, {key}: {found[cell].get(key)!r:.200}" for cell, key in fields if found[cell].get(key) != expected[cell][key]
+    ]
+
+
 def reference(folder: Path) -> dict[str, Any]:
     """The essences that others are compared with: all of them good, as equal failures would prove nothing."""
     found = essences(folder)

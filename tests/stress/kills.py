@@ -15,7 +15,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
-from common import Tally, changed_since, essences, left_behind, reference, start, wait_for_checkpoint
+from common import Tally, changed_since, differences, essences, left_behind, reference, start, wait_for_checkpoint
 
 from bench.events import Event, Phase, Recorded, Resumed, Started
 from bench.methods import registry
@@ -94,8 +94,9 @@ def cells(folder: Path, methods: Sequence[str], kills: int, rng: random.Random, 
             chosen = options(place, method, budget, backbone=backbone, checkpoint_every="3steps", on_existing="failed")
             found = interrupted(chosen, [kill_at(since, whole, rng) for since in PLANS[done % len(PLANS)]])
             if found.hits:
-                same = essences(place) == expected and found.resumed >= found.saved and not left_behind(place)
-                tally.hold(same, f"{method}: another result, a lost checkpoint or leftovers in {place}: {found}", found.hits)
+                lost = differences(essences(place), expected) + [f"left behind: {path}" for path in left_behind(place)]
+                lost += ["a checkpoint was not used"] if found.resumed < found.saved else []
+                tally.hold(not lost, f"{method}, {found}: {'; '.join(lost)}", found.hits)
             hits, done, resumed = hits + found.hits, done + bool(found.hits), resumed + found.resumed
     tally.note = f"{len(methods)} methods; {resumed} times a cell went on from a checkpoint"
     return tally
@@ -148,8 +149,9 @@ def interrupted(chosen: Options, kills: Sequence[Kill]) -> Interrupted:
 def groups(folder: Path, kills: int, rng: random.Random, methods: str = "", budget: str = "300steps") -> Tally:
     """Kill a whole run with all its processes, start the same command again, until it was killed often enough; compare."""
     tally = Tally("SIGKILL of a whole run")
-    flags = (methods or ",".join(registry()), "--checkpoint-every", "5steps")
+    flags = (methods or "all", "--checkpoint-every", "5steps")
     start(command(folder / "whole", *flags, budget=budget), folder / "whole.log").wait()
+    expected = reference(folder / "whole")
     again, log = command(folder / "killed", *flags, budget=budget), folder / "killed.log"
     hits = 0
     while hits < kills:
@@ -161,8 +163,9 @@ def groups(folder: Path, kills: int, rng: random.Random, methods: str = "", budg
         run.wait()
         hits += 1
     code = start(again, log).wait()
-    same = code == 0 and essences(folder / "killed") == reference(folder / "whole")
+    same = code == 0 and essences(folder / "killed") == expected
     left = left_behind(folder / "killed")
     tally.hold(same and not left, f"exit code {code}, another result, or left behind in {folder / 'killed'}: {left}", hits)
+    tally.hold(hits == kills, f"the run ended after {hits} of {kills} kills", kills - hits)
     tally.note = f"of {kills} kills; {log.read_text().count('going on at')} cells went on from a checkpoint"
     return tally
