@@ -8,8 +8,6 @@ import torch
 from bench.errors import UserError
 from bench.methods import registry
 from bench.methods.base import Every
-from bench.methods.parts import kmeans as kmeans_module
-from bench.methods.parts.kmeans import kmeans
 from bench.methods.parts.pseudo_labels import PseudoLabels
 from bench.methods.parts.timer import Timer
 from bench.running import check
@@ -91,22 +89,6 @@ def test_the_space_that_is_clustered(base, features, width):
 
     method.before_epoch(0.1, embed)
     assert seen == [width]
-
-
-def test_k_means_gives_the_same_in_small_chunks(monkeypatch):
-    points = torch.randn(300, 4, generator=torch.Generator().manual_seed(0))
-    whole = kmeans(points, 7, 5, torch.Generator().manual_seed(1))
-    monkeypatch.setitem(kmeans_module.CHUNK_BYTES, "cpu", 1000)
-    parts = kmeans(points, 7, 5, torch.Generator().manual_seed(1))
-    assert torch.equal(whole.assignment, parts.assignment)
-
-
-def test_k_means_finds_what_is_there():
-    centres = 5 * torch.eye(4)
-    truth = torch.arange(400) % 4
-    points = centres[truth] + 0.1 * torch.randn(400, 4, generator=torch.Generator().manual_seed(0))
-    found = kmeans(points, 4, 10, torch.Generator().manual_seed(0)).assignment
-    assert len(torch.stack([truth, found]).unique(dim=1).T) == 4
 
 
 @pytest.mark.parametrize(("side", "expected"), [(32, (0.1, 4096, 0.99)), (64, (0.2, 65_536, 0.999))])

@@ -4,6 +4,7 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 
+from bench.methods.parts import kmeans as module
 from bench.methods.parts.kmeans import assign, kmeans, plus_plus
 
 
@@ -44,3 +45,11 @@ def test_k_means_plus_plus_starts_apart_and_follows_its_seed():
 def test_more_clusters_than_points():
     with pytest.raises(ValueError, match="5 clusters of 4 points"):
         kmeans(torch.randn(4, 2), 5, 1, torch.Generator())
+
+
+def test_small_chunks_give_the_same(monkeypatch):
+    points = torch.randn(300, 4, generator=torch.Generator().manual_seed(0))
+    whole = kmeans(points, 7, 5, torch.Generator().manual_seed(1))
+    monkeypatch.setitem(module.CHUNK_BYTES, "cpu", 1000)
+    parts = kmeans(points, 7, 5, torch.Generator().manual_seed(1))
+    assert torch.equal(whole.assignment, parts.assignment)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.datasets import cifar, store, writer
+from bench.datasets import store, writer
 from bench.datasets.base import DataError, File, Raw
 from bench.datasets.cut import cut
 from bench.datasets.prepare import get
@@ -60,32 +60,12 @@ def test_cifar_through_the_real_loader(cifar100, tmp_path, keep):
         assert list(zip(part.labels.tolist(), (image.numpy().tobytes() for image in images), strict=True)) == expected
 
 
-def test_a_damaged_archive_is_named_and_leaves_nothing(cifar100, tmp_path):
-    track, made, _ = cifar100
-    archive = made / "cifar-100-python.tar.gz"
-    archive.write_bytes(archive.read_bytes()[:-20])
-    with pytest.raises(DataError, match=r"cifar-100-python\.tar\.gz is damaged"):
-        get(track, tmp_path / "root", made)
-    assert not (tmp_path / "root").exists()
-
-
 def test_without_a_network_it_says_what_to_fetch_and_where_to_put_it(cifar100, tmp_path):
     track, _, _ = cifar100
     with pytest.raises(DataError) as error:
         get(track, tmp_path / "root")
     assert "http://127.0.0.1:9/none" in str(error.value)
     assert str(tmp_path / "root" / "raw" / "cifar100") in str(error.value)
-
-
-def test_a_cifar_batch_runs_no_code(tmp_path):
-    class Evil:
-        def __reduce__(self):
-            return (open, (str(tmp_path / "owned"), "w"))
-
-    (tmp_path / "train").write_bytes(pickle.dumps({b"data": Evil()}, protocol=2))
-    with pytest.raises(DataError, match="damaged"):
-        cifar.read_batch(tmp_path / "train", b"fine_labels")
-    assert not (tmp_path / "owned").exists()
 
 
 def idx(array):
@@ -112,13 +92,6 @@ def test_fashion_mnist_from_idx_files(tmp_path, packed):
     splits = store.load(tmp_path / "root" / "fashion_mnist")
     assert np.array_equal(splits.train.images[:, 0].numpy(), truth["train", "images-idx3"])
     assert np.array_equal(splits.test.labels.numpy(), truth["t10k", "labels-idx1"])
-
-
-def test_a_label_out_of_range_is_named(tmp_path):
-    raw = Raw((1, 2, 2), np.array([0, 1, 7]), [np.zeros((3, 1, 2, 2), np.uint8)])
-    with pytest.raises(DataError, match="image 2 has label 7"):
-        writer.write(tmp_path / "x", {"train": raw, "test": raw}, classes=5)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_shortened_store_is_noticed(tmp_path):
@@ -266,7 +239,3 @@ def test_imagenet_tree(tmp_path, monkeypatch):
     splits = store.load(tmp_path / "root" / "imagenet100")
     assert splits.train.images.shape == (100, 3, 256, 256)
     assert splits.train.sizes.tolist() == [[20, 30]] * 100
-    (tmp_path / "train" / imagenet100.CLASSES[3] / "a.JPEG").write_bytes(b"no image")
-    with pytest.raises(DataError, match=rf"{imagenet100.CLASSES[3]}.*cannot be read"):
-        get(find("imagenet100"), tmp_path / "other", tmp_path)
-    assert not (tmp_path / "other" / "imagenet100").exists()
