@@ -112,7 +112,7 @@ def test_the_age_of_a_claim_is_by_the_clock_of_its_folder(tmp_path, monkeypatch)
     path = tmp_path / ".seed0.json.claim-0"
     path.write_text("")
     monkeypatch.setattr(claims.time, "time", lambda: 1e12)  # this machine's clock is wrong
-    assert claims.age(path) < 5
+    assert claims.age(path, claims.clock(tmp_path)) < 5
 
 
 def test_a_damaged_record_of_the_default_settings_is_no_record_of_others(tmp_path):

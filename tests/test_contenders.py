@@ -210,12 +210,15 @@ def test_one_of_other_settings_hides_no_run_and_makes_room(tmp_path):
     (encoder := path.with_suffix(".safetensors")).write_bytes(b"of the variant")
     plain, variant = job("simclr", tmp_path).cell, job("simclr:temperature=0.5", tmp_path).cell
     assert places.find(plain, tmp_path) is None
-    assert recorded.contender(places.find(variant, tmp_path)) == "simclr:temperature=0.5"
+    assert recorded.contender(places.find(variant, tmp_path).record) == "simclr:temperature=0.5"
     for cell in (plain, variant, plain):
         places.settle(cell, tmp_path, tmp_path)
     assert not path.exists() and not encoder.exists()
     assert (tmp_path / variant.encoder_path).read_bytes() == b"of the variant"
-    assert recorded.contender(places.find(variant, tmp_path)) == "simclr:temperature=0.5" and places.find(plain, tmp_path) is None
+    assert (
+        recorded.contender(places.find(variant, tmp_path).record) == "simclr:temperature=0.5"
+        and places.find(plain, tmp_path) is None
+    )
     assert not records.read_all(tmp_path)[1]
 
 

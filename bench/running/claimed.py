@@ -36,14 +36,15 @@ class Claimed:
 def below(out: Path) -> list[Claimed]:
     """The claim that counts of every cell that is claimed, the oldest first."""
     newest = {(path.parent, _record(path)): path for path in sorted(out.rglob(CLAIMS), key=claims.generation)}
-    return sorted((one for path in newest.values() if (one := _claimed(path, out))), key=lambda one: -one.since)
+    now = claims.clock(out) if newest else 0.0
+    return sorted((one for path in newest.values() if (one := _claimed(path, out, now))), key=lambda one: -one.since)
 
 
-def _claimed(path: Path, out: Path) -> Claimed | None:
+def _claimed(path: Path, out: Path, now: float) -> Claimed | None:
     """None where the claim has just been given up."""
     owner = claims.owner(path)
     try:
-        sign = claims.age(path)
+        sign = claims.age(path, now)
     except OSError:
         return None
     here = owner.get("place") == claims.machine()

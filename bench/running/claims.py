@@ -97,17 +97,21 @@ class Claims:
         if found.get("place") == machine():
             return lives(found)
         if self.by_age:
-            return age(path) < SILENT
+            return age(path, clock(path.parent)) < SILENT
         if path not in self.seen or self.seen[path][0] != signature:
             self.seen[path] = (signature, time.monotonic())
         return time.monotonic() - self.seen[path][1] < SILENT
 
 
-def age(path: Path) -> float:
-    """Seconds since ``path`` was written, by the clock that stamps files in its folder: a network drive has its own."""
-    now = time.time()
-    with contextlib.suppress(OSError), tempfile.TemporaryFile(dir=path.parent) as probe:
-        now = os.fstat(probe.fileno()).st_mtime
+def clock(folder: Path) -> float:
+    """The time by the clock that stamps files in ``folder``: a network drive has its own."""
+    with contextlib.suppress(OSError), tempfile.TemporaryFile(dir=folder) as probe:
+        return os.fstat(probe.fileno()).st_mtime
+    return time.time()
+
+
+def age(path: Path, now: float) -> float:
+    """Seconds from the last writing of ``path`` to ``now``, a time of `clock`."""
     return max(0.0, now - path.stat().st_mtime)
 
 

@@ -73,10 +73,7 @@ def read_options(
 
     `UserError` or `DataError` where a text cannot be read.
     """
-    if not 1 <= seeds <= MOST_SEEDS:
-        raise UserError(f"--seeds must be from 1 to {MOST_SEEDS}")
-    if on_existing not in get_args(OnExisting):
-        raise UserError(f"--on-existing {on_existing!r} is none of {', '.join(get_args(OnExisting))}")
+    _check(seeds, on_existing)
     check_log(log)
     if array is not None and (workers is not None or gpus is not None):
         raise UserError("--slurm has its own gpus=N for each task; --workers and --gpus are for this machine")
@@ -105,6 +102,14 @@ def read_options(
         array=array,
         said=said,
     )
+
+
+def _check(seeds: int, on_existing: str) -> None:
+    """`UserError` where one is out of its range, which the command line's own types do not let happen."""
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise UserError(f"--seeds must be from 1 to {MOST_SEEDS}")
+    if on_existing not in get_args(OnExisting):
+        raise UserError(f"--on-existing {on_existing!r} is none of {', '.join(get_args(OnExisting))}")
 
 
 def _device(name: str, gpus: str | None, array: Array | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from .. import recorded, records
 from ..cells import Cell, escaped
@@ -14,29 +15,27 @@ from ..records import Record
 Stamp = tuple[int, int]  # the number of a file, and when it was written
 
 
-def find(cell: Cell, out: Path) -> Record | None:
+class Found(NamedTuple):
+    """A record, and the stamp of its file, which changes whenever it is written, also where its content is the same."""
+
+    record: Record
+    stamp: Stamp
+
+
+def find(cell: Cell, out: Path) -> Found | None:
     """The record of ``cell`` below ``out``, if there is one; `UserError` where a file in its place is none."""
-    found = _found(cell, out)
-    return found[1] if found else None
-
-
-def stamp(cell: Cell, out: Path) -> Stamp | None:
-    """Changes whenever the record of ``cell`` is written, also where its content is the same; None where there is none."""
-    found = _found(cell, out)
-    if found is None:
-        return None
-    state = found[0].stat()
-    return state.st_ino, state.st_mtime_ns
-
-
-def _found(cell: Cell, out: Path) -> tuple[Path, Record] | None:
     own, before = out / cell.record_path, out / cell.before(cell.record_path)
     if own.exists() and _is_of(cell, record := records.read(own)):
-        return own, record
+        return Found(record, _stamp(own))
     with contextlib.suppress(UserError):  # a damaged file there is another contender's
         if before != own and before.exists() and _is_of(cell, record := records.read(before)):
-            return before, record
+            return Found(record, _stamp(before))
     return None
+
+
+def _stamp(path: Path) -> Stamp:
+    state = path.stat()
+    return state.st_ino, state.st_mtime_ns
 
 
 def _is_of(cell: Cell, record: Record) -> bool:

@@ -60,9 +60,10 @@ def _recipes(options: Options, spec: Spec, splits: Splits) -> list[Recipe]:
 
 def _task(options: Options, cell: Cell, fingerprint: str) -> Task:
     job = Job(cell=cell, **vars(options.conditions))
-    existing = places.find(cell, options.out)
+    found = places.find(cell, options.out)
+    existing = found and found.record
     why = stale.against(existing, cell.recipe, fingerprint) if existing else []
     good = existing is not None and existing.status == "ok" and not why
     lacks = lacking(existing.metrics, existing.evaluators, job.evaluators) if existing and good else ()
-    task = Task(job, existing, tuple(why), lacks, cell.identity(fingerprint), places.stamp(cell, options.out))
+    task = Task(job, existing, tuple(why), lacks, cell.identity(fingerprint), found and found.stamp)
     return task.completing() if lacks and not task.due(options.on_existing) else task

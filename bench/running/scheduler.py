@@ -79,7 +79,8 @@ class Task:
         """Whether no other run has written the record since this run was planned."""
         if self.existing is None and (out / self.cell.record_path).exists():  # quick, as every run asks it of every cell
             return False
-        return places.find(self.cell, out) == self.existing and places.stamp(self.cell, out) == self.stamp
+        found = places.find(self.cell, out)
+        return (found and found.stamp) == self.stamp
 
 
 def run_all(
