@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import product
@@ -58,8 +58,8 @@ def _has_any(one: Experiment, board: Leaderboard) -> bool:
     return any(find_row(board, name, board.rows) for name in one.contenders)
 
 
-def markdown(judged: Assessed) -> str:
-    """The Markdown page of an experiment."""
+def markdown(judged: Assessed, drawn: Mapping[str, Figure]) -> str:
+    """The Markdown page of an experiment with its `figures`, ``drawn``."""
     one = judged.experiment
     lines = [f"# {one.title}", "", MADE_BY]
     lines += [f"`python -m bench experiment {one.name}` runs what is missing.", ""]
@@ -68,8 +68,8 @@ def markdown(judged: Assessed) -> str:
         lines += ["## Claims", "", tables.to_markdown(claims_table(judged)), "", LEGEND, ""]
     if (frame := accuracies(judged)) is not None:
         lines += ["## Accuracy", "", tables.to_markdown(frame), ""]
-    for name, drawn in figures(judged).items():
-        lines += [f"![{drawn.shows['title']}](figures/{name}.svg)", ""]
+    for name, figure in drawn.items():
+        lines += [f"![{figure.shows['title']}](figures/{name}.svg)", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -130,19 +130,12 @@ def figures(judged: Assessed) -> dict[str, Figure]:
         if claim.claim == "grows_with" and (points := _points(judged, claim, budget)):
             axes = claim.key, _difference_in(points[0][1].metric), budget
             found.setdefault(axes, []).append(_line_of(claim, points))
-    names = [one.name, *(f"{one.name}-{number}" for number in range(2, len(found) + 1))]
-    return {
-        name: Figure(
-            {
-                "title": one.title + (f", {budget}" if len(one.budgets) > 1 else ""),
-                "key": key,
-                "difference": difference,
-                "lines": lines,
-            },
-            differences,
-        )
-        for name, ((key, difference, budget), lines) in zip(names, found.items(), strict=False)
-    }
+    drawn = {}
+    for place, ((key, difference, budget), lines) in enumerate(found.items(), 1):
+        title = one.title + (f", {budget}" if len(one.budgets) > 1 else "")
+        shows = {"title": title, "key": key, "difference": difference, "lines": lines}
+        drawn[one.name if place == 1 else f"{one.name}-{place}"] = Figure(shows, differences)
+    return drawn
 
 
 def _difference_in(metric: Metric) -> str:

@@ -82,7 +82,7 @@ def _whole(
 
 def _experiment(out: Path, judged: experiments.Assessed, png: bool) -> Files:
     name, found = judged.experiment.name, experiments.figures(judged)
-    files: Files = {out / f"{name}.md": Text(experiments.markdown(judged))}
+    files: Files = {out / f"{name}.md": Text(experiments.markdown(judged, found))}
     files |= {path_of(out, name, suffix): Gone() for suffix in ("svg", "png") if not found}
     for drawn, figure in found.items():
         files |= drawings(out, drawn, figure, png)
