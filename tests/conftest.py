@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from tests.commands import exit_code
+
 
 @pytest.fixture(autouse=True)
 def _seeded():
@@ -14,13 +16,11 @@ def _seeded():
 @pytest.fixture
 def bench_command(capsys):
     """Run a command in this process: ``bench_command("list", "methods")`` -> (exit code, stdout, stderr)."""
-    from bench.cli import main
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_:
-            main(list(arguments))
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = exit_code(*arguments)
         out, err = capsys.readouterr()
-        return int(exit_.value.code or 0), out, err
+        return code, out, err
 
     return run
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import main
+from tests.commands import exit_code
 
 RUN = ["run", "--datasets", "digits", "--methods", "simclr", "--budget", "1steps", "--seeds", "1"]
 MANY = "9" * 400
@@ -101,18 +101,14 @@ BAD = [
 
 def test_without_what_is_bad_it_is_good_input(tmp_path: Path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as end:
-        main([*RUN, "--dry-run"])
-    assert end.value.code == 0 and capfd.readouterr().err == ""
+    assert exit_code(*RUN, "--dry-run") == 0 and capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("arguments", BAD, ids=lambda a: " ".join(part[:20] for part in a if part not in RUN[1:-2]))
 def test_bad_input_is_one_line(arguments, tmp_path: Path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
-    with pytest.raises(SystemExit) as end:
-        main(arguments)
-    said = capfd.readouterr().err
-    assert end.value.code == 2, said
+    code, said = exit_code(*arguments), capfd.readouterr().err
+    assert code == 2, said
     assert said.startswith("error: ") and said.count("\n") == 1, said
     assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from bench.cli import main
 from bench.errors import UserError
 from bench.methods import registry
 from bench.methods.simclr import SimCLR
@@ -67,12 +66,9 @@ def test_settings_are_those_of_the_method_and_of_its_training():
         check.trainer(SimCLR, "1ep", settings={"batch_size": "128"})
 
 
-def test_the_command_takes_settings_as_run_does(capsys):
+def test_the_command_takes_settings_as_run_does(bench_command):
     for arguments in (["simclr", "--set", "temperature=-1"], ["simclr:temperature=-1"]):
-        with pytest.raises(SystemExit) as ended:
-            main(["check", *arguments])
-        assert ended.value.code == 2 and "temperature=-1 does not fit" in capsys.readouterr().err
-    with pytest.raises(SystemExit) as ended:
-        main(["check", "random_init,raw_pixels"])
-    assert ended.value.code == 0
-    assert capsys.readouterr().out.split("\n")[::2] == ["random_init", "raw_pixels", ""]
+        code, _, error = bench_command("check", *arguments)
+        assert code == 2 and "temperature=-1 does not fit" in error
+    code, said, _ = bench_command("check", "random_init,raw_pixels")
+    assert code == 0 and said.split("\n")[::2] == ["random_init", "raw_pixels", ""]

@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
-from bench.cli import main
 from bench.errors import UserError
 from bench.reporting import compare, confounds, leaderboard
 from tests import made_up
+from tests.commands import exit_code
 
 ALL = ("*", "*", "*")
 
@@ -38,41 +38,35 @@ def verdicts(found):
     return {(one.subject, one.metric): one.verdict for one in found}
 
 
-def run(*arguments) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main([str(a) for a in arguments])
-    return ended.value.code
-
-
 def test_two_methods(out, capsys):
     found = compare.compare("alpha", "gamma", out, ALL)
     assert verdicts(found) == {("gamma against alpha", "linear_top1"): "worse", ("gamma against alpha", "knn_top1"): "worse"}
     assert found[0].judged.pair.difference == pytest.approx(-0.06, abs=0.01)
-    assert run("compare", "alpha", "gamma", "--out", out) == 1
-    assert run("compare", "gamma", "alpha", "--out", out) == 0
-    assert run("compare", "alpha", "beta", "--out", out) == 0
+    assert exit_code("compare", "alpha", "gamma", "--out", out) == 1
+    assert exit_code("compare", "gamma", "alpha", "--out", out) == 0
+    assert exit_code("compare", "alpha", "beta", "--out", out) == 0
     assert "not distinguishable" in capsys.readouterr().out
 
 
 def test_equal_folders_do_not_differ(out, after):
     found = compare.compare(str(out), str(after), out, ALL)
     assert set(verdicts(found).values()) <= {"not distinguishable", "equal within 1 point"}
-    assert run("compare", out, after) == 0
+    assert exit_code("compare", out, after) == 0
 
 
 def test_a_change_for_the_worse_fails(out, after):
     change(after, "beta", -0.05)
     found = verdicts(compare.compare(str(out), str(after), out, ALL))
     assert found["beta", "linear_top1"] == "worse" and found["beta", "knn_top1"] not in ("worse", "better")
-    assert run("compare", out, after) == 1
-    assert run("compare", after, out) == 0
+    assert exit_code("compare", out, after) == 1
+    assert exit_code("compare", after, out) == 0
 
 
 def test_a_method_that_fails_now_is_gone(out, after):
     for seed in range(5):
         made_up.write(after, [made_up.record(made_up.FEW[1], seed, status="failed")])
     assert verdicts(compare.compare(str(out), str(after), out, ALL))["beta", "linear_top1"] == "gone"
-    assert run("compare", out, after) == 1
+    assert exit_code("compare", out, after) == 1
 
 
 def test_too_few_seeds(tmp_path, out):
@@ -84,7 +78,7 @@ def test_too_few_seeds(tmp_path, out):
 
 def test_a_record_that_cannot_be_read_is_an_error(out, after):
     next(after.glob("*/*/*/*/seed0.json")).write_text("{")
-    assert run("compare", out, after) == 2
+    assert exit_code("compare", out, after) == 2
 
 
 def test_filters_and_mistakes(out):
@@ -128,7 +122,7 @@ def test_specs_are_compared_however_they_are_spelled(tmp_path, monkeypatch, caps
     made_up.write(tmp_path, made)
     found = compare.compare("alpha:batch_size=512", "alpha:lr=0.50", tmp_path, ALL)
     assert {one.subject for one in found} == {"alpha:lr=0.5 against alpha"}
-    assert run("compare", "alpha", "alpha:lr=0.5", "--out", tmp_path) == 0
+    assert exit_code("compare", "alpha", "alpha:lr=0.5", "--out", tmp_path) == 0
     assert re.search(r"they differ in these settings too: lr [\d.]+ \(alpha\) or 0.5 \(alpha:lr=0.5\)", capsys.readouterr().out)
     with pytest.raises(UserError, match="nor a contender"):
         compare.compare("alpha", "alpha:lr=0.6", tmp_path, ALL)

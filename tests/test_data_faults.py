@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.cli import main
 from bench.datasets import cifar, files, store, verify, writer
 from bench.datasets.base import DataError, File, Raw
 from bench.datasets.prepare import get
 from bench.datasets.registry import find
+from tests.commands import exit_code
 
 
 def raw(labels=(0, 1, 2, 3)) -> Raw:
@@ -32,10 +32,8 @@ def prepared(tmp_path: Path) -> Path:
 
 
 def data_check(capsys, root: Path, *names: str) -> tuple[int, str]:
-    with pytest.raises(SystemExit) as end:
-        main(["data", "check", *names, "--data-dir", str(root)])
-    captured = capsys.readouterr()
-    return int(end.value.code or 0), captured.out + captured.err
+    code, captured = exit_code("data", "check", *names, "--data-dir", root), capsys.readouterr()
+    return code, captured.out + captured.err
 
 
 def test_a_sound_dataset_passes(prepared, capsys):
@@ -174,10 +172,9 @@ def cifar_like(folder: Path) -> Path:
 
 def test_an_archive_of_another_content_is_named(tmp_path, capsys):
     path = cifar_like(tmp_path)
-    with pytest.raises(SystemExit) as end:
-        main(["data", "get", "cifar10", "--from", str(tmp_path), "--data-dir", str(tmp_path / "data")])
+    code = exit_code("data", "get", "cifar10", "--from", tmp_path, "--data-dir", tmp_path / "data")
     said = capsys.readouterr().err
-    assert end.value.code == 2 and said.count("\n") == 1
+    assert code == 2 and said.count("\n") == 1
     assert str(path) in said and "checksum" in said
     assert not (tmp_path / "data").exists()
 

@@ -7,7 +7,6 @@ import pytest
 
 from bench import outcomes, records
 from bench.cells import escaped
-from bench.cli import main
 from bench.errors import UserError
 from bench.evaluation.clustering import Clustering
 from bench.evaluation.evaluator import description
@@ -95,25 +94,20 @@ def test_deep_nesting_is_named(whole, tmp_path):
         records.read(path)
 
 
-def test_every_command_goes_on_without_a_damaged_record(whole, tmp_path, monkeypatch, capsys):
+def test_every_command_goes_on_without_a_damaged_record(whole, tmp_path, monkeypatch, bench_command):
     out = tmp_path / "results"
     flags = ["--out", str(out), "--datasets", "digits:fraction=0.2", "--budget", "1ep", "--seeds", "1", "--device", "cpu"]
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as end:
-            main([str(a) for a in arguments])
-        return end.value.code, capsys.readouterr().err
 
     made = cell.run(job("raw_pixels", tmp_path))
     path = out / escaped(made.track) / made.backbone / made.budget / made.method / "seed0.json"
     records.write(made, path)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"metrics": {"linear_top1": "97%"}}))
     bad = path.read_bytes()
-    assert run("run", "--methods", "random_init", *flags)[0] == 0
+    assert bench_command("run", "--methods", "random_init", *flags)[0] == 0
     for command in (["report"], ["list", "results"], ["list", "results", "--stale"]):
-        code, err = run(*command, "--out", out)
+        code, _, err = bench_command(*command, "--out", out)
         assert code == 0 and err.count("warning:") == 1 and "metrics.linear_top1 is '97%', not a number" in err
     for command in (["compare", "raw_pixels", "random_init", "--out", out], ["run", "--methods", "raw_pixels", *flags]):
-        code, err = run(*command)
+        code, _, err = bench_command(*command)
         assert code == 2 and err.startswith("error: ") and err.count("\n") == 1 and "metrics.linear_top1" in err
     assert path.read_bytes() == bad

@@ -21,6 +21,7 @@ from bench.metrics import METRICS, on_a_share
 from bench.reporting import leaderboard, report
 from bench.running import cell, reevaluate
 from tests import made_up, small_cells
+from tests.commands import exit_code
 
 SMALL = ("--datasets", "digits:fraction=0.2", "--budget", "1ep", "--batch-size", "32", "--device", "cpu", "--seeds", "1")
 UNEVEN = torch.repeat_interleave(torch.arange(4), torch.tensor([500, 200, 40, 3]))[torch.randperm(743)]
@@ -195,11 +196,8 @@ def test_the_encoder_of_another_run_is_not_taken_for_its_own(tmp_path):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Records of two cells that were run without labels, and their encoders."""
-    from bench.cli import main
-
     folder = tmp_path_factory.mktemp("trained")
-    with pytest.raises(SystemExit):
-        main(["run", *SMALL, "--methods", "simclr,raw_pixels", "--out", str(folder / "results")])
+    assert exit_code("run", *SMALL, "--methods", "simclr,raw_pixels", "--out", folder / "results") == 0
     return folder
 
 

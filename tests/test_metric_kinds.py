@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from bench.cli import main
 from bench.evaluation.evaluator import Evaluator, description
 from bench.experiment import Claim, Experiment
 from bench.metrics import Metric
@@ -71,12 +70,11 @@ def test_the_page_knows_which_side_is_better(board):
 
 
 @pytest.mark.parametrize(("a", "b", "code", "verdict"), [("gamma", "alpha", 0, "better"), ("alpha", "gamma", 1, "worse")])
-def test_compare_says_worse_where_b_has_more(made, tmp_path, capsys, a, b, code, verdict):
+def test_compare_says_worse_where_b_has_more(made, tmp_path, bench_command, a, b, code, verdict):
     made_up.write(tmp_path, made)
-    with pytest.raises(SystemExit) as ended:
-        main(["compare", a, b, "--out", str(tmp_path), "--metric", "distance"])
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if "| distance [px]" in line]
-    assert ended.value.code == code and f"| {verdict} " in line and f"{DISTANCE[b] - DISTANCE[a]:+.0f}" in line
+    ended, said, _ = bench_command("compare", a, b, "--out", tmp_path, "--metric", "distance")
+    (line,) = [line for line in said.splitlines() if "| distance [px]" in line]
+    assert ended == code and f"| {verdict} " in line and f"{DISTANCE[b] - DISTANCE[a]:+.0f}" in line
 
 
 @pytest.mark.parametrize(
@@ -107,7 +105,7 @@ def test_less_error_agrees_with_more_accuracy(board):
     assert agreement.ranks(board)["error"] == agreement.ranks(board)["linear_top1"]
 
 
-def test_nothing_is_ranked_or_judged_by_a_metric_without_a_better_side(made, tmp_path, capsys):
+def test_nothing_is_ranked_or_judged_by_a_metric_without_a_better_side(made, tmp_path, bench_command):
     for record in made:
         record.metrics["sizes"] = DISTANCE[record.method] + 0.1 * record.seed
         record.evaluators = description([Distances(), Neither()])
@@ -119,6 +117,5 @@ def test_nothing_is_ranked_or_judged_by_a_metric_without_a_better_side(made, tmp
     (finding,) = findings(experiment, [board])
     assert finding.verdict == NOT_TESTED and "neither more nor less of sizes" in finding.why
     made_up.write(tmp_path, made)
-    with pytest.raises(SystemExit) as ended:
-        main(["compare", "alpha", "gamma", "--out", str(tmp_path), "--metric", "sizes"])
-    assert ended.value.code == 0 and "differs" in capsys.readouterr().out
+    code, said, _ = bench_command("compare", "alpha", "gamma", "--out", tmp_path, "--metric", "sizes")
+    assert code == 0 and "differs" in said

@@ -19,8 +19,9 @@ from bench.datasets import assemble, decode, folder, imagenet, imagenet100, stor
 from bench.datasets.base import DataError, Raw
 from bench.datasets.prepare import get
 from bench.datasets.registry import find, known
+from tests.made_data import fingerprint
+from tests.small_cells import ROOT
 
-ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")
 IDS = ["n00000001", "n00000002", "n00000003"]
 
@@ -56,10 +57,6 @@ def small(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(imagenet100, "CLASSES", IDS)
     monkeypatch.setattr(assemble, "CHUNK", 2)
     return fill(tmp_path / "tree", {f"{split}/{wnid}": n for split, n in (("train", 5), ("val", 2)) for wnid in IDS})
-
-
-def fingerprint(root: Path, name: str = "imagenet100") -> str:
-    return json.loads((root / name / "meta.json").read_text())["fingerprint"]
 
 
 # one image
@@ -167,7 +164,7 @@ def test_the_fingerprint_is_that_of_the_arrays(small, tmp_path):
             fed = b"".join(hashlib.sha256(part).digest() for part in parts) if array == "images" else content.tobytes()
             whole.update(fed)
             assert meta["splits"][split]["digests"][array] == hashlib.sha256(fed).hexdigest()
-    assert fingerprint(tmp_path / "root") == whole.hexdigest()
+    assert fingerprint(tmp_path / "root" / "imagenet100") == whole.hexdigest()
 
 
 def test_the_list_of_classes_is_cmcs():
@@ -298,7 +295,7 @@ def test_a_killed_preparation_is_taken_up_and_makes_the_same(small, tmp_path):
     told = []
     get(find("imagenet100"), tmp_path / "root", small, side=16, processes=2, tell=lambda *now: told.append(now))
     assert told[0] == (8, 21)
-    assert fingerprint(tmp_path / "root") == fingerprint(tmp_path / "whole")
+    assert fingerprint(tmp_path / "root" / "imagenet100") == fingerprint(tmp_path / "whole" / "imagenet100")
     assert [p.name for p in (tmp_path / "root").iterdir()] == ["imagenet100"]
 
 
@@ -341,7 +338,7 @@ def test_what_no_longer_fits_is_not_taken_over(small, tmp_path, change):
     assert began == (6 if change == "torn" else 0)
     if change != "side":
         get(find("imagenet100"), tmp_path / "whole", small, side=16, processes=1)
-        assert fingerprint(tmp_path / "root") == fingerprint(tmp_path / "whole")
+        assert fingerprint(tmp_path / "root" / "imagenet100") == fingerprint(tmp_path / "whole" / "imagenet100")
 
 
 def test_a_second_one_at_the_same_time_is_told_and_harms_nothing(small, tmp_path):

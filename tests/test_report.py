@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from bench import records
-from bench.cli import main
 from bench.events import Progress, Started
 from bench.metrics import Metric
 from bench.reporting import curves, leaderboard, plots, published, report, row, spent, stale, tables, watch
@@ -20,6 +19,7 @@ from bench.running import cell
 from bench.running.options import read_options
 from bench.running.plan import plan
 from tests import made_up
+from tests.commands import exit_code
 from tests.made_up import Contestant
 
 PUBLISHED = """dataset,backbone,budget,method,metric,value,protocol,source
@@ -41,12 +41,6 @@ def board(out):
     return leaderboard.build(made_up.read(out), published.read(out))[0]
 
 
-def run(*arguments) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main([str(a) for a in arguments])
-    return ended.value.code
-
-
 def test_same_records_same_bytes(out):
     files = report.write(report.render(out, png=True)[0])
     first = {path: path.read_bytes() for path in files}
@@ -57,14 +51,14 @@ def test_same_records_same_bytes(out):
 
 
 def test_check_is_exact(out, capsys):
-    assert run("report", "--out", out, "--check") == 1
-    assert run("report", "--out", out) == 0
-    assert run("report", "--out", out, "--check") == 0
+    assert exit_code("report", "--out", out, "--check") == 1
+    assert exit_code("report", "--out", out) == 0
+    assert exit_code("report", "--out", out, "--check") == 0
     path = next(out.glob("*/*/*/beta/seed1.json"))
     changed = json.loads(path.read_text())
     changed["metrics"]["linear_top1"] += 0.01
     path.write_text(json.dumps(changed))
-    assert run("report", "--out", out, "--check") == 1
+    assert exit_code("report", "--out", out, "--check") == 1
     said = capsys.readouterr().out
     for name in ("leaderboard.md", "leaderboard.csv", "pairs.csv", "leaderboard.tex", "cost.svg", "index.html"):
         assert name in said
@@ -290,7 +284,7 @@ class TestStale:
         table = tables.table(board(out))
         assert table["method"].iloc[-1] == "alpha (stale)" and table["rank"].iloc[-1] == ""
         assert table["linear"][0].startswith("**65.99")
-        assert run("list", "results", "--stale", "--out", out) == 0
+        assert exit_code("list", "results", "--stale", "--out", out) == 0
         assert "alpha/seed7  protocol v1, today v3" in capsys.readouterr().out
 
 
@@ -348,7 +342,7 @@ def test_figures_of_a_leaderboard_without_records_go(out):
 
 
 def test_watch_and_check_exclude_each_other(out, capsys):
-    assert run("report", "--out", out, "--watch", "--check") == 2
+    assert exit_code("report", "--out", out, "--watch", "--check") == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,8 +12,8 @@ from safetensors.torch import load_file
 
 from bench.backbone import load_encoder
 from bench.methods import registry
+from tests.small_cells import ROOT
 
-ROOT = Path(__file__).parent.parent
 SMALL = ("--datasets", "digits:fraction=0.2,classes=5", "--budget", "3ep", "--batch-size", "32", "--device", "cpu")
 
 
