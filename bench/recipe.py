@@ -38,7 +38,7 @@ class Training:
     weight_decay: NonNegative
     sgd_momentum: Fraction = 0.9  # MoCo, section 3.3
     lr_warmup: Fraction = 0.0  # share of the budget with a linearly rising learning rate
-    compile: Literal["auto", "off"] = "auto"  # on CUDA only
+    compile: Literal["auto", "on", "off"] = "auto"  # auto: on CUDA, where it works
     optimizer: Literal["sgd", "lars", "adamw"] = field(default="sgd", metadata=LATER)
     adam_beta2: Fraction = field(default=0.999, metadata=LATER)  # of AdamW; Loshchilov and Hutter 2019
     clip_norm: NonNegative = field(default=0.0, metadata=LATER)  # largest norm of all gradients together; 0: no limit

@@ -46,6 +46,8 @@ class DinoHead(nn.Module):
         for module in self.layers.modules():
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     def forward(self, features: Tensor) -> Tensor:
         return linear(normalize(self.layers(features), dim=1), normalize(self.last.weight, dim=1))

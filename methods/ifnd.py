@@ -48,7 +48,8 @@ class Config(either_base.Config):
     confidence_temperature: Positive = 0.1  # our choice: the temperature of MoCo's loss
     schedule: Schedule = "linear"  # our reading
     warmup: Fraction = 0.0  # share of the budget before the first acceptance; our choice
-    accept_end: Annotated[Fraction, Linear(0.25, 1)] = 1.0  # accepted share at the end of the budget; our reading
+    # accepted share at the end of the budget; our reading. 0: labels are found and none is used, as a control
+    accept_end: Annotated[Fraction, Linear(0.25, 1)] = 1.0
     detect_every: Every = OFTEN  # share of the budget, or epochs as in 2ep; our choice
     features: Literal["pass", "backbone", "bank"] = "pass"  # projections of a pass over the train images: our reading
 
@@ -83,7 +84,7 @@ class Ifnd(EitherBase[Config]):
         c = self.config
         rate = acceptance(c.schedule, progress, c.warmup, c.accept_end)
         enough = self.bank is None or int(self.bank.seen.sum()) >= max(c.clusters)
-        if rate > 0 and enough and self.timer.due(progress):
+        if (rate > 0 or c.accept_end == 0) and enough and self.timer.due(progress):
             features, seen = self._features(embed)
             self.labels.detect(features, rate, c.confidence, c.confidence_temperature, seen)
 

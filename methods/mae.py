@@ -57,7 +57,8 @@ class Mae(Method[Config]):
         (images,) = views
         patches = patchify(images, self.patch)
         order = torch.rand(patches.shape[:2], device=images.device).argsort(1)
-        count = max(1, round(patches.shape[1] * (1 - self.config.masked)))
+        total = patches.shape[1]
+        count = min(max(1, round(total * (1 - self.config.masked))), total - 1)
         kept, masked = order[:, :count], order[:, count:]
         predicted = self.decode(self.encode(images, kept), kept)
         return single(reconstruction, _rows(predicted, masked), _rows(patches, masked))

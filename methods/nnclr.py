@@ -45,7 +45,7 @@ class Nnclr(Method[Config]):
         projected = [self.head(self.encoder(view)) for view in views]
         first, second = (normalize(self.predictor(z).float(), dim=1) for z in projected)
         first_z, second_z = (normalize(z.detach().float(), dim=1) for z in projected)
-        neighbours = [self.support.nearest(z) for z in (first_z, second_z)]
+        neighbours = [single(self.support.nearest, z) for z in (first_z, second_z)]
         self.support.add(first_z)
         return single(self.contrast, first, second, *neighbours)
 

@@ -19,10 +19,12 @@ from .parts.single import single
 class Config(base.Config):
     dimension: Width = 2048  # of every layer of the projector; solo-learn's for CIFAR. The paper: 8192
     invariance: NonNegative = 25.0  # section 4.2
-    variance: NonNegative = 25.0  # weight of the mean over both views, as the authors' code; solo-learn takes the sum
+    variance: NonNegative = 25.0  # weight of the mean over both views, as the authors' code; eq. 6 and solo-learn take the sum
     covariance: Annotated[NonNegative, Log(0.1, 10)] = 1.0  # section 4.2
     scale: Positive = 0.04  # of the whole loss: under SGD it acts as a learning rate; our choice, 1 / 25. The paper, with LARS: 1
-    solarize: Fraction = 0.0  # of the second view; the paper: 0.2. 0: both views are the track's
+    solarize: Fraction = (
+        0.0  # of the second view; the authors' code: 0.2 (their paper: 0.1 of both). 0: both views are the track's
+    )
 
 
 class VicReg(Method[Config]):
@@ -41,7 +43,7 @@ class VicReg(Method[Config]):
         return single(self.criterion, *[self.head(self.encoder(view)) for view in views])
 
     def criterion(self, first: Tensor, second: Tensor) -> Tensor:
-        """The weighted sum of the three terms of the projections [B, D] (eq. 6). Scalar."""
+        """The weighted sum of the three terms of the projections [B, D], as the authors' code: eq. 6 with half of its variance. Scalar."""
         c = self.config
         spread = (variance(first) + variance(second)) / 2
         mixed = covariance(first) + covariance(second)

@@ -97,3 +97,17 @@ def test_large_images_have_imagenets_recipe(name, side, expected):
     """MoCo v2's from 64 pixels on, that of MoCo's CIFAR demo below; methods on MoCo take it over."""
     config = registry()[name].config_type().resolved(200_000, side)
     assert (config.temperature, config.queue_size, config.momentum) == expected
+
+
+def test_labels_that_are_found_and_not_used_change_nothing():
+    """The control of the detection: with accept_end=0 training is the base's, to the bit."""
+    control = type(
+        "Control", (registry()["ifnd_elim"],), {"config_type": lambda: CONFIG(accept_end=0.0, detect_every=Every("1ep"))}
+    )
+    runs = [check.trainer(kind, "4ep") for kind in (control, registry()["moco"])]
+    for run in runs:
+        run.fit()
+    found = runs[0].method.pseudo_labels()
+    assert found.detections == 4 and (found.clusters >= 0).all() and (found.labels == -1).all()
+    ours, base = (run.method.encoder.state_dict() for run in runs)
+    assert all(torch.equal(ours[name], base[name]) for name in base)

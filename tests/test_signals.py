@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -40,14 +41,30 @@ def group_ended(group: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("to_all", [False, True], ids=["to the run", "to all its processes"])
-def test_sigterm_saves_and_says_how_to_go_on(endless, to_all, tmp_path):
+def test_sigterm_to_all_processes_saves_and_says_how_to_go_on(endless, tmp_path):
     run, log = endless
-    (os.killpg if to_all else os.kill)(run.pid, signal.SIGTERM)
+    os.killpg(run.pid, signal.SIGTERM)
     assert run.wait(120) == 143
     assert "stopped by SIGTERM; the same command goes on" in log.read_text() and "no end of the step" not in log.read_text()
-    assert not list(tmp_path.rglob("seed0.json")) and list(tmp_path.rglob("seed0.checkpoint"))
-    assert not list(tmp_path.rglob(".seed0*"))
+    saved_alone(tmp_path)
+
+
+def saved_alone(folder: Path) -> None:
+    """A checkpoint, and no record or anything half-written."""
+    assert list(folder.rglob("seed0.checkpoint")) and not list(folder.rglob("seed0.json")) and not list(folder.rglob(".seed0*"))
+
+
+def test_sigterm_to_the_run_alone_reaches_its_cell(tmp_path):
+    (task,), _ = plan(options(tmp_path, "simclr", "10Msteps", checkpoint_every="1steps"))
+
+    def on_event(_, event):
+        if isinstance(event, Progress):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with Stop() as stop, pytest.raises(Stopped) as ended:
+        scheduler.run_all([task], tmp_path / "results", on_event, stop)
+    assert ended.value.number == signal.SIGTERM and not multiprocessing.active_children()
+    saved_alone(tmp_path)
 
 
 def test_sigint_saves_and_says_how_to_go_on(endless, tmp_path):
@@ -55,7 +72,7 @@ def test_sigint_saves_and_says_how_to_go_on(endless, tmp_path):
     os.killpg(run.pid, signal.SIGINT)
     assert run.wait(120) == 130
     assert "stopped by SIGINT; the same command goes on" in log.read_text() and "Traceback" not in log.read_text()
-    assert not list(tmp_path.rglob("seed0.json")) and list(tmp_path.rglob("seed0.checkpoint"))
+    saved_alone(tmp_path)
 
 
 def test_ctrl_c_waits_for_the_step_and_a_second_one_leaves_at_once(tmp_path, monkeypatch):

@@ -23,7 +23,8 @@ def differing(rows: Sequence[Row]) -> dict[str, dict[str, list[str]]]:
 def _settings(row: Row) -> dict[str, str]:
     recipe = row.good[0].recipe if row.good else {}
     settings = recipe.get("training", {}) | recipe.get("config", {})
-    return {key: json.dumps(value) for key, value in settings.items()}
+    found = {key: json.dumps(value) for key, value in settings.items()}
+    return found | ({"precision": " and ".join(row.precisions)} if row.precisions else {})  # what auto came to
 
 
 def sentence(rows: Sequence[Row]) -> str:

@@ -60,6 +60,7 @@ class Row:
             f"tuned, T = {self.tuned}" if self.tuned else "",
             "uses labels" if self.uses_labels else "",
             "own recipe" if self.own_recipe else "",
+            self._precisions,
             self._collapse,
             "stale" if self.stale else "",
         ]
@@ -69,6 +70,15 @@ class Row:
     def own_recipe(self) -> str:
         """The source of the method's own recipe; empty where it uses the track's."""
         return next((r.recipe["own_recipe"] for r in self.good if "own_recipe" in r.recipe), "")
+
+    @property
+    def precisions(self) -> list[str]:
+        """The precisions of training that its records name: more than one where seeds were computed on a CPU and on a GPU."""
+        return sorted({name for r in self.good if (name := r.environment.get("precision"))})
+
+    @property
+    def _precisions(self) -> str:
+        return f"seeds in {' and '.join(self.precisions)}" if len(self.precisions) > 1 else ""
 
     @property
     def _collapse(self) -> str:

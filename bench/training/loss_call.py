@@ -1,4 +1,5 @@
-"""Chooses how the loss is called: compiled on a GPU where that works, with activation checkpointing where memory is short.
+"""Chooses how the loss is called: compiled on a GPU where that works, or where the recipe says so; with activation checkpointing
+where memory is short.
 
 Both are tried on real batches, off the budget clock; changes of the method by the attempt are undone.
 """
@@ -41,11 +42,18 @@ def autocast(training: Training, device: torch.device) -> torch.autocast:
 
 
 def choose(method: Method, training: Training, batch: Batch, device: torch.device) -> LossCall:
-    """The call that ``training`` sets; settings left to auto are tried on CUDA, and off elsewhere."""
-    if training.activation_checkpointing == "on":
+    """The call that ``training`` sets; settings left to auto are tried on CUDA, and off elsewhere.
+
+    `UserError` where the loss cannot be compiled and ``compile`` is on.
+    """
+    recomputed = "on" if training.activation_checkpointing == "on" else "off"
+    if recomputed == "on":
         recompute(method)
-        return LossCall(method.loss, recomputed="on")
-    return try_out(method, training, batch, device) if device.type == "cuda" else LossCall(method.loss)
+    if training.compile == "on":
+        return _required(method, training, batch, device)._replace(recomputed=recomputed)
+    if recomputed == "off" and device.type == "cuda":
+        return try_out(method, training, batch, device)
+    return LossCall(method.loss, recomputed=recomputed)
 
 
 def try_out(method: Method, training: Training, batch: Batch, device: torch.device) -> LossCall:
@@ -53,10 +61,10 @@ def try_out(method: Method, training: Training, batch: Batch, device: torch.devi
     compiled = "off"
     with _undone(method, device):
         if training.compile == "auto":
-            loss = torch.compile(method.loss, mode="reduce-overhead", fullgraph=True)
-            why = _failure(loss, method, training, batch, device)
+            call = _compiled(method, device)
+            why = _failure(call.loss, method, training, batch, device)
             if why is None:
-                return LossCall(loss, "reduce-overhead")
+                return call
             compiled = f"off: {why}"
         if training.activation_checkpointing == "auto":
             why = _failure(method.loss, method, training, batch, device)
@@ -65,6 +73,19 @@ def try_out(method: Method, training: Training, batch: Batch, device: torch.devi
                     recompute(method)
                     return LossCall(method.loss, compiled, "on: out of memory without it")
     return LossCall(method.loss, compiled)
+
+
+def _required(method: Method, training: Training, batch: Batch, device: torch.device) -> LossCall:
+    call = _compiled(method, device)
+    with _undone(method, device):
+        if why := _failure(call.loss, method, training, batch, device):
+            raise UserError(f"compile=on, but the loss cannot be compiled here: {why}")
+    return call
+
+
+def _compiled(method: Method, device: torch.device) -> LossCall:
+    mode = "reduce-overhead" if device.type == "cuda" else "default"  # the first records CUDA graphs
+    return LossCall(torch.compile(method.loss, mode=mode, fullgraph=True), mode)
 
 
 def _failure(loss: Loss, method: Method, training: Training, batch: Batch, device: torch.device) -> str | None:
