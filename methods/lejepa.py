@@ -19,7 +19,7 @@ Several = Annotated[int, Bounds(2)]
 
 @dataclass(frozen=True)
 class Config(base.Config):
-    # weight of SIGReg against invariance; lightly's default (the authors' example for small images: 0.02). SIGReg grows with the batch
+    # weight of SIGReg against invariance; lightly's default (authors on small images: 0.02). SIGReg grows with the batch
     regularization: Annotated[Fraction, Log(5e-3, 0.5)] = 0.05
     hidden: Width = 2048  # the authors' code
     dimension: Width = 64  # lightly's default; the authors' example for small images: 16

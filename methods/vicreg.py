@@ -43,7 +43,7 @@ class VicReg(Method[Config]):
         return single(self.criterion, *[self.head(self.encoder(view)) for view in views])
 
     def criterion(self, first: Tensor, second: Tensor) -> Tensor:
-        """The weighted sum of the three terms of the projections [B, D], as the authors' code: eq. 6 with half of its variance. Scalar."""
+        """Weighted sum of three terms of projections [B, D], as the authors' code: eq. 6 with half of its variance. Scalar."""
         c = self.config
         spread = (variance(first) + variance(second)) / 2
         mixed = covariance(first) + covariance(second)
