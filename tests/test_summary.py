@@ -102,3 +102,12 @@ def test_metrics_agree_as_scipy_says(boards):
     assert "RankMe" not in agreement.rank_table(board)  # neither more nor less of it is better
     written = agreement.correlation_table(board).set_index("Kendall's τ")
     assert written["RankMe"]["linear"] == f"{agreement.correlations(board)['linear_top1', 'rankme']:.2f}"
+
+
+def test_tracks_without_shared_contestants_hide_no_others(boards):
+    alone = leaderboard.build([record("a", name, 0, 0.5, rankme=1.0) for name in ("x", "p", "q", "r", "s")])
+    (found,) = summary.of_boards([*alone, *boards])
+    assert list(found.tracks) == ["t", "u", "v"]
+    others = leaderboard.build([record(track, name, 0, 0.5, rankme=1.0) for track in ("w", "z") for name in ("p", "q")])
+    first, second = summary.of_boards([*boards, *others])
+    assert list(first.tracks) == ["t", "u", "v"] and list(second.tracks) == ["w", "z"]

@@ -54,17 +54,40 @@ class Summary:
 
 
 def of_boards(boards: Sequence[Leaderboard], metric: str = HEADLINE) -> list[Summary]:
-    """One summary for each backbone and budget with at least two tracks that share at least two contestants."""
+    """Summaries for each backbone and budget: of at least two tracks, all with the same two contestants or more."""
     groups: dict[tuple[str, str], list[Leaderboard]] = defaultdict(list)
     for board in boards:
         if any(row.values[metric] for row in board.ranked) and not searches.is_dev(board.track):
             groups[board.backbone, board.budget].append(board)
-    found = [_summary(*key, group, metric) for key, group in sorted(groups.items())]
-    return [one for one in found if len(one.tracks) > 1 and len(one.samples) > 1]
+    return [
+        _summary(*key, alike, metric)
+        for key, group in sorted(groups.items())
+        for alike in _with_the_same(group, metric)
+        if len(alike) > 1
+    ]
+
+
+def _values(board: Leaderboard, metric: str) -> dict[str, Mapping[int, float]]:
+    return {row.contender: row.values[metric] for row in board.ranked if row.values[metric]}
+
+
+def _with_the_same(boards: Sequence[Leaderboard], metric: str) -> list[list[Leaderboard]]:
+    """The boards in sets that share at least two contestants: from the board with the most on, each joins the first set it can."""
+    sets: list[tuple[list[Leaderboard], set[str]]] = []
+    for board in sorted(boards, key=lambda board: -len(_values(board, metric))):
+        names = set(_values(board, metric))
+        for members, shared in sets:
+            if len(shared & names) > 1:
+                members.append(board)
+                shared &= names
+                break
+        else:
+            sets.append(([board], names))
+    return [members for members, _ in sets]
 
 
 def _summary(backbone: str, budget: str, boards: Sequence[Leaderboard], metric: str) -> Summary:
-    values = [{row.contender: row.values[metric] for row in board.ranked if row.values[metric]} for board in boards]
+    values = [_values(board, metric) for board in boards]
     shared = [name for name in values[0] if all(name in of_board for of_board in values)]
     samples = {name: [np.array(list(of_board[name].values())) for of_board in values] for name in shared}
     return Summary(backbone, budget, [board.track for board in boards], samples)

@@ -110,8 +110,12 @@ def verdict(tuned: Tuned, board: Leaderboard) -> str:
     turned = [
         f"{a} and {b}" for a, b in permutations(sorted(means), 2) if means[a][0] > means[b][0] and means[a][1] < means[b][1]
     ]
-    said = f"Tuning changes the order of {', '.join(turned)}" if turned else "Tuning changes the order of no two methods"
-    return f"{said}: {default} by default, {won} tuned.{_proven(tuned, board)}"
+    changed = ", ".join(turned) or "no two methods"
+    rows = [[row.contender for row in of_side if row] for of_side in zip(*[_rows(s, board) for s in tuned.searches], strict=True)]
+    return (
+        f"By the means, tuning changes the order of {changed}: {default} by default, {won} tuned. "
+        f"Significant (5%, Holm): {_proven(rows[0], board)} between defaults, {_proven(rows[1], board)} between tuned methods."
+    )
 
 
 def _order(means: dict[str, float]) -> str:
@@ -121,13 +125,11 @@ def _order(means: dict[str, float]) -> str:
     return names[0] + "".join(sign + name for sign, name in zip(signs, names[1:], strict=True))
 
 
-def _proven(tuned: Tuned, board: Leaderboard) -> str:
-    """A sentence on how many differences between the winners are significant."""
-    winners = {row.contender for search in tuned.searches if (row := _rows(search, board)[1])}
-    pairs = [one for pair, one in board.pairs[HEADLINE].items() if set(pair) <= winners]
+def _proven(contenders: Sequence[str], board: Leaderboard) -> str:
+    """How many differences between the contenders are significant."""
+    pairs = [one for pair, one in board.pairs[HEADLINE].items() if set(pair) <= set(contenders)]
     sure = sum(one.p is not None and is_significant(one.p) for one in pairs)
-    number = f"{sure or 'none'} {'are' if sure > 1 else 'is'} significant"
-    return f" Of the {counted(len(pairs), 'difference')} between tuned methods {number} (5%, Holm)."
+    return f"{sure or 'none'} of {counted(len(pairs), 'difference')}"
 
 
 def trials(tuned: Tuned) -> pd.DataFrame:

@@ -1,8 +1,8 @@
 """How often a board makes a wrong claim, and what it can see: ``python tests/benchmarks/claims.py`` prints both as Markdown.
 
-Made-up runs: a test image has a difficulty that all methods share and one that is the method's own, a run has a luck
-of its own, and every outcome has noise. Identical methods draw all of it from the same distributions. A board makes a
-wrong claim where it ranks any of them above another; it un-bolds nobody else.
+Made-up runs: a test image has a difficulty that all methods share and one that is the method's own, a run has a random
+effect, and every outcome has noise. Identical methods draw all of it from the same distributions. A board makes a wrong
+claim where it ranks any of them above another.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bench.reporting.paired import Sample
 
 METHODS, SEEDS, IMAGES = (2, 5, 15), (3, 5, 10), (250, 1000, 10_000)
 UNEVEN = 3.0  # times as much luck as the others has the last method, where boards are uneven
-LUCK = 0.08  # of a run, in logits: about 1.4 points of accuracy between two runs, as small networks show
+LUCK = 0.08  # standard deviation of a run, in logits: at 67% about 1.6 points of accuracy, between two runs 2.2
 NOISE = 1.0  # of an image in a run
 SPREAD = 1.5  # of the images' difficulty, in logits
 OWN = 0.5  # of the difficulty that is the method's own
