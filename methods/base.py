@@ -189,7 +189,10 @@ class Method(nn.Module, Generic[C]):
         return []
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
-        """Scalar loss of the `views`, each float [B, C, H, W], of the train images ``index`` (int64 [B])."""
+        """Scalar loss of the `views`, each float [B, C, H, W], of the train images ``index`` (int64 [B]).
+
+        A buffer that the gradient depends on is changed in `after_step`, not here: a compiled backward pass may read it again.
+        """
         raise NotImplementedError
 
     def after_step(self, progress: float) -> None:

@@ -182,6 +182,7 @@ def test_dinos_teacher_is_what_is_evaluated_and_its_centre_follows():
     assert not any(p.requires_grad for p in method.encoder.parameters())
     before = method.center.clone()
     method.loss(check.random_views(method), torch.arange(check.BATCH)).backward()
+    method.after_step(1.0)
     assert not torch.equal(before, method.center)
     with torch.no_grad():
         next(method.student.parameters()).add_(1)
