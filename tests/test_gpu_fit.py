@@ -49,6 +49,12 @@ def test_a_loss_is_one_graph(spec):
         assert loss.isfinite()
 
 
+@pytest.mark.parametrize("spec", MORE_VIEWS)
+def test_several_crops_fit_a_gpu(spec):
+    one = parse_contender(spec)
+    assert "no host wait" in check.suits_a_gpu(registry()[one.method], one.settings)
+
+
 def test_augmentation_is_one_graph():
     torch._dynamo.reset()
     images = torch.randint(0, 256, (16, 3, 32, 32), dtype=torch.uint8)
