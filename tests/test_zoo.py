@@ -132,6 +132,13 @@ def test_mocov3_is_the_authors_contrast_of_both_directions():
     torch.testing.assert_close(ours, by_hand)
 
 
+def test_mocov3s_heads_are_the_authors_for_a_resnet():
+    method = make("mocov3")
+    ends = [[module for module in head.modules() if not list(module.children())][-1] for head in (method.head, method.predictor)]
+    assert isinstance(ends[0], torch.nn.BatchNorm1d) and not ends[0].affine
+    assert isinstance(ends[1], torch.nn.Linear) and ends[1].bias is None
+
+
 def sinkhorn(scores):
     """The authors' distributed_sinkhorn on one process."""
     q = torch.exp(scores / 0.05).T
