@@ -44,7 +44,7 @@ Count = Annotated[int, Bounds(1)]
 Number = Annotated[int, Bounds(0)]  # 0: none
 Width = Annotated[int, Units(1)]
 AUTO: Any = None  # default of a setting whose value `Config.resolved` chooses; the annotation is the type of that value
-LARGE = 64  # pixels a side; from here on defaults are those of ImageNet's recipes, below those of CIFAR's
+LARGE = 64  # pixels a side; from here on AUTO settings of the queue methods are those of ImageNet, below those of CIFAR
 Counts = Annotated[tuple[int, ...], Bounds(2)]
 Embed = Callable[[nn.Module], Tensor]
 
@@ -169,8 +169,15 @@ class Method(nn.Module, Generic[C]):
 
     def __init__(self, encoder: Encoder, config: C, data: TrainData):
         super().__init__()
+        if refusal := self.refusal(encoder):
+            raise ValueError(f"{self.name} {refusal}")
         self.encoder, self.config = encoder, config
         self.register_buffer("progress", torch.zeros(()), persistent=False)
+
+    @classmethod
+    def refusal(cls, encoder: Encoder) -> str:
+        """Why a backbone cannot be trained although it has what the method ``needs``, to follow its name; empty where it can."""
+        return ""
 
     @classmethod
     def views(cls, config: C, policy: Policy, size: int) -> tuple[View, ...]:
@@ -182,7 +189,10 @@ class Method(nn.Module, Generic[C]):
         return []
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
-        """Scalar loss of the `views`, each float [B, C, H, W], of the train images ``index`` (int64 [B])."""
+        """Scalar loss of the `views`, each float [B, C, H, W], of the train images ``index`` (int64 [B]).
+
+        A buffer that the gradient depends on is changed in `after_step`, not here: a compiled backward pass may read it again.
+        """
         raise NotImplementedError
 
     def after_step(self, progress: float) -> None:

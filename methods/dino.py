@@ -65,6 +65,7 @@ class Dino(Method[Config]):
         self.head = DinoHead(encoder.num_features, config.hidden, config.bottleneck, config.outputs)
         self.teacher_head = target_of(self.head)
         self.register_buffer("center", torch.zeros(config.outputs))
+        self.latest: Tensor | None = None  # the teacher's mean output of the last batch, until the centre moves towards it
 
     @classmethod
     def views(cls, config: Config, policy: Policy, size: int) -> tuple[View, ...]:
@@ -78,10 +79,8 @@ class Dino(Method[Config]):
         student = torch.cat([self.head(self.student(torch.cat(of_size))) for of_size in sizes])
         with torch.no_grad():
             teacher = self.teacher_head(self.encoder(torch.cat(views[:2]))).float()
-        loss = single(self.distill, student.unflatten(0, (len(views), -1)), teacher.unflatten(0, (2, -1)))
-        with torch.no_grad():
-            self.center.lerp_(teacher.mean(0), 1 - self.config.center_momentum)
-        return loss
+        self.latest = teacher.mean(0)
+        return single(self.distill, student.unflatten(0, (len(views), -1)), teacher.unflatten(0, (2, -1)))
 
     def distill(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Mean cross-entropy of teacher [2, B, K] and student [V, B, K] over all pairs of different views (eq. 3). Scalar."""
@@ -93,5 +92,8 @@ class Dino(Method[Config]):
         return (terms.sum() - terms.diagonal().sum()) / (terms.numel() - 2)
 
     def after_step(self, progress: float) -> None:
+        if self.latest is not None:
+            self.center.lerp_(self.latest, 1 - self.config.center_momentum)
+            self.latest = None
         momentum = rising(self.config.momentum, progress)
         follow([self.encoder, self.teacher_head], [self.student, self.head], momentum)

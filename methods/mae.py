@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast
 
 import torch
 from lightly.models.utils import initialize_2d_sine_cosine_positional_embedding, patchify
@@ -36,6 +36,16 @@ class Mae(Method[Config]):
     )
 
     encoder: VisionTransformer
+
+    @classmethod
+    def refusal(cls, encoder: Encoder) -> str:
+        vit = cast(VisionTransformer, encoder)
+        side, patch = vit.patch_embed.img_size[0], vit.patch_embed.patch_size[0]
+        if side % patch == 0:
+            return ""
+        smaller = next(n for n in range(patch, 0, -1) if side % n == 0)
+        whole = f"needs whole patches, and {side} pixels are no multiple of {patch}"
+        return f"{whole}; try an input of {side - side % patch + patch} pixels, or patches of {smaller}"
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)

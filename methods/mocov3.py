@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
-from lightly.models.modules.heads import BYOLPredictionHead, MoCoProjectionHead
-from torch import Tensor
+from lightly.models.modules.heads import ProjectionHead
+from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from . import base
@@ -34,8 +34,11 @@ class MoCoV3(Method[Config]):
 
     def __init__(self, encoder: Encoder, config: Config, data: TrainData):
         super().__init__(encoder, config, data)
-        self.head = MoCoProjectionHead(encoder.num_features, config.hidden, config.dimension, batch_norm=True)
-        self.predictor = BYOLPredictionHead(config.dimension, config.hidden, config.dimension)  # no BatchNorm at its end
+        width, hidden, d = encoder.num_features, config.hidden, config.dimension
+        # the authors' code for a ResNet: the projector ends with BatchNorm without scale and shift, the predictor with none
+        norms = nn.BatchNorm1d(hidden), nn.BatchNorm1d(d, affine=False), nn.BatchNorm1d(hidden)
+        self.head = ProjectionHead([(width, hidden, norms[0], nn.ReLU()), (hidden, d, norms[1], None)])
+        self.predictor = ProjectionHead([(d, hidden, norms[2], nn.ReLU()), (hidden, d, None, None, False)])
         self.key_encoder, self.key_head = target_of(encoder), target_of(self.head)
 
     @classmethod

@@ -40,14 +40,20 @@ class Nnclr(Method[Config]):
         self.head = NNCLRProjectionHead(encoder.num_features, config.hidden, config.dimension)
         self.predictor = NNCLRPredictionHead(config.dimension, config.predictor, config.dimension)
         self.support = SupportSet(config.queue_size, config.dimension)
+        self.latest: Tensor | None = None  # the last batch's projections, until they enter the support set
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
         projected = [self.head(self.encoder(view)) for view in views]
         first, second = (normalize(self.predictor(z).float(), dim=1) for z in projected)
         first_z, second_z = (normalize(z.detach().float(), dim=1) for z in projected)
         neighbours = [single(self.support.nearest, z) for z in (first_z, second_z)]
-        self.support.add(first_z)
+        self.latest = first_z
         return single(self.contrast, first, second, *neighbours)
+
+    def after_step(self, progress: float) -> None:
+        if self.latest is not None:
+            self.support.add(self.latest)
+            self.latest = None
 
     def contrast(self, first: Tensor, second: Tensor, first_neighbour: Tensor, second_neighbour: Tensor) -> Tensor:
         """Mean over directions of InfoNCE from the neighbours to the other view's predictions (eq. 3 and 4). Scalar."""

@@ -22,9 +22,8 @@ class Config(base.Config):
     variance: NonNegative = 25.0  # weight of the mean over both views, as the authors' code; eq. 6 and solo-learn take the sum
     covariance: Annotated[NonNegative, Log(0.1, 10)] = 1.0  # section 4.2
     scale: Positive = 0.04  # of the whole loss: under SGD it acts as a learning rate; our choice, 1 / 25. The paper, with LARS: 1
-    solarize: Fraction = (
-        0.0  # of the second view; the authors' code: 0.2 (their paper: 0.1 of both). 0: both views are the track's
-    )
+    # of the second view; the authors' code: 0.2 (their paper: 0.1 of both). 0: both views are the track's
+    solarize: Fraction = 0.0
 
 
 class VicReg(Method[Config]):

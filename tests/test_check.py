@@ -24,6 +24,18 @@ class MixesDevices(SimCLR):
         return super().loss(views, index) * torch.ones(1, device="cpu").mean() + (views[0] * torch.ones(8)).mean() * 0
 
 
+class MixesPrecisions(SimCLR):
+    """Its average in fp32 moves towards what autocast gives in bf16."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.register_buffer("average", torch.zeros(16))
+
+    def loss(self, views, index):
+        self.average.lerp_(self.encoder(views[0]).mean(0).detach(), 0.1)
+        return super().loss(views, index)
+
+
 class Forgets(SimCLR):
     """Its loss depends on something that is not in the state."""
 
@@ -44,6 +56,7 @@ class GivesVectors(SimCLR):
     [
         (WaitsForTheDevice, "DataDependentOutput"),
         (MixesDevices, "but found at least two devices, cuda:0 and cpu"),
+        (MixesPrecisions, "on a GPU the loss would fail.*bfloat16"),
         (Forgets, "state_dict"),
         (GivesVectors, "scalar"),
     ],

@@ -102,6 +102,25 @@ def test_settings_that_differ_are_named(out):
     assert "temperature" in confounds.sentence(chosen) and "queue_size" not in confounds.sentence(chosen)
 
 
+def test_a_precision_that_differs_is_named_whether_it_was_chosen_or_automatic(monkeypatch):
+    made_up.install(monkeypatch)
+    records = [made_up.record(one, seed) for one in made_up.FEW[:2] for seed in range(2)]
+
+    def said(*precisions):
+        for record, precision in zip(records, precisions, strict=True):
+            record.environment["precision"] = precision
+        return confounds.sentence(leaderboard.build(records)[0].rows)
+
+    assert said("bf16", "bf16", "bf16", "bf16") == ""
+    assert said("bf16", "bf16", "fp32", "fp32") in (
+        "precision bf16 (alpha) or fp32 (beta)",
+        "precision fp32 (beta) or bf16 (alpha)",
+    )
+    assert "bf16 and fp32 (alpha)" in said("bf16", "fp32", "fp32", "fp32")
+    records[0].recipe["training"]["precision"] = "bf16"  # chosen: what it came to is what counts
+    assert said("bf16", "bf16", "bf16", "bf16") == ""
+
+
 def test_what_differs_between_tracks_is_no_difference_of_methods(tmp_path, monkeypatch):
     names = ("made_up_track", "another_track")
     made_up.install(monkeypatch, names=names)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from bench.contenders import parse_contender
 from bench.datasets import augment
 from bench.datasets.augment import Policy
 from bench.methods import registry
@@ -29,17 +30,29 @@ def test_augmentation_waits_for_nothing_and_mixes_no_devices(side, size, squashe
         assert view.device.type == still.device.type == "cuda"
 
 
-@pytest.mark.parametrize("name", TRAINING)
-def test_a_loss_is_one_graph(name):
-    """`fullgraph` raises at the first break; the cheap backend runs the graph as it is."""
+MORE_VIEWS = ["swav:local_crops=2", "dino:local_crops=2", "lejepa:crops=3"]
+
+
+@pytest.mark.parametrize("spec", [*TRAINING, *MORE_VIEWS])
+def test_a_loss_is_one_graph(spec):
+    """`fullgraph` raises at the first break; the cheap backend runs the graph as it is. In bf16, as on CUDA."""
     torch._dynamo.reset()
-    method = check.make(registry()[name]).train()
+    one = parse_contender(spec)
+    method = check.make(registry()[one.method], one.settings).train()
     views = check.random_views(method)
     compiled = torch.compile(method.loss, backend="eager", fullgraph=True)
     for step in range(2):
-        loss = compiled(views, torch.arange(check.BATCH) + step)
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = compiled(views, torch.arange(check.BATCH) + step)
         loss.backward()
+        method.after_step(0.5)
         assert loss.isfinite()
+
+
+@pytest.mark.parametrize("spec", MORE_VIEWS)
+def test_several_crops_fit_a_gpu(spec):
+    one = parse_contender(spec)
+    assert "no host wait" in check.suits_a_gpu(registry()[one.method], one.settings)
 
 
 def test_augmentation_is_one_graph():

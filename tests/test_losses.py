@@ -155,6 +155,7 @@ def losses(method, steps: int = 3) -> list[float]:
         count = sum(view.count for view in method.views(method.config, check.POLICY, 8))
         views = [torch.randn(6, 3, 8, 8, generator=generator) for _ in range(count)]
         found.append(method.loss(views, index).item())
+        method.after_step(0.0)
     return found
 
 

@@ -91,6 +91,21 @@ def test_collapse_and_own_recipes_stand_at_the_name(out):
     assert found.marks == ["own recipe", "collapsed"] and found.own_recipe == "Somebody 2020, table 8"
 
 
+def test_seeds_of_two_precisions_are_marked(monkeypatch):
+    made_up.install(monkeypatch)
+    made = [made_up.record(made_up.FEW[0], seed) for seed in range(4)]
+    made.append(made_up.record(made_up.FEW[0], 4, status="failed"))
+    assert (row_of(made).precisions, row_of(made).marks) == ([], [])  # records from before it was recorded
+    for precisions, marks in (
+        (["fp32"] * 4 + ["bf16"], []),  # of a cell that failed it does not matter
+        (["fp32", "bf16", "fp32", None, "fp32"], ["seeds in bf16 and fp32"]),
+    ):
+        for one, precision in zip(made, precisions, strict=True):
+            one.environment["precision"] = precision
+        found = row_of(made)
+        assert found.marks == marks and found.precisions == sorted(set(precisions[:4]) - {None})
+
+
 def test_computing_is_shown_and_unknown_in_old_records(out):
     table = tables.table(board(out)).set_index("method")
     assert list(table.loc["alpha", ["views/image", "GFLOP/image", "operations"]]) == ["2", "3.5", "290 TFLOP"]

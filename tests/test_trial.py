@@ -5,7 +5,7 @@ import torch
 
 from bench.backbone import build_backbone
 from bench.errors import UserError
-from bench.methods import registry
+from bench.methods import TrainData, registry
 from bench.running import plan as planning
 from tests.small_cells import options
 
@@ -25,13 +25,25 @@ def test_a_backbone_that_cannot_take_the_images_is_refused_with_a_size_that_work
 def test_a_method_that_needs_tokens_is_left_out_of_all_and_refused_by_name(tmp_path):
     names, said = plan(tmp_path, "all")
     assert set(registry()) - set(names) == {"mae"}
-    assert any(line == "mae is left out: it needs a vision transformer, and test_resnet is none" for line in said)
+    assert any(line.startswith("mae is left out: it needs a vision transformer, and test_resnet is none") for line in said)
     with pytest.raises(
         UserError, match=r"mae needs a vision transformer, and test_resnet is none; try --backbone vit_tiny_patch4_32"
     ):
         plan(tmp_path, "simclr,mae")
     assert plan(tmp_path, "ma*,simclr")[0] == ["simclr"]
     assert plan(tmp_path, "mae", backbone="vit_tiny_patch4_32")[0] == ["mae"]
+
+
+def test_a_method_that_refuses_a_backbone_does_so_at_planning_and_when_it_is_made(tmp_path, bench_command):
+    name = "vit_tiny_patch3_32"
+    why = "needs whole patches, and 8 pixels are no multiple of 3; try an input of 9 pixels, or patches of 2"
+    line = ("--datasets", "digits:fraction=0.2", "--backbone", name, "--out", tmp_path / "results", "--dry-run")
+    code, _, error = bench_command("run", "--methods", "mae", *line)
+    assert code == 2 and f"mae {why}" in error and error.count("\n") == 1
+    assert plan(tmp_path, "ma*,random_init", backbone=name) == (["random_init"], [f"mae is left out: it {why}"])
+    kind = registry()["mae"]
+    with pytest.raises(ValueError, match=f"mae {why}"):
+        kind(build_backbone(name, 1, 8), kind.config_type(), TrainData(64, 10))
 
 
 def test_a_vision_transformer_of_another_patch_size_is_timms_with_that_patch():

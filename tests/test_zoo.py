@@ -132,6 +132,13 @@ def test_mocov3_is_the_authors_contrast_of_both_directions():
     torch.testing.assert_close(ours, by_hand)
 
 
+def test_mocov3s_heads_are_the_authors_for_a_resnet():
+    method = make("mocov3")
+    ends = [[module for module in head.modules() if not list(module.children())][-1] for head in (method.head, method.predictor)]
+    assert isinstance(ends[0], torch.nn.BatchNorm1d) and not ends[0].affine
+    assert isinstance(ends[1], torch.nn.Linear) and ends[1].bias is None
+
+
 def sinkhorn(scores):
     """The authors' distributed_sinkhorn on one process."""
     q = torch.exp(scores / 0.05).T
@@ -182,6 +189,7 @@ def test_dinos_teacher_is_what_is_evaluated_and_its_centre_follows():
     assert not any(p.requires_grad for p in method.encoder.parameters())
     before = method.center.clone()
     method.loss(check.random_views(method), torch.arange(check.BATCH)).backward()
+    method.after_step(1.0)
     assert not torch.equal(before, method.center)
     with torch.no_grad():
         next(method.student.parameters()).add_(1)
@@ -228,7 +236,7 @@ def test_mae_sees_the_kept_patches_only():
     images, kept = torch.randn(2, 3, 8, 8, requires_grad=True), torch.tensor([[0, 5], [3, 15]])
     tokens = method.encode(images, kept)
     assert tokens.shape == (2, 1 + 2, 16)
-    tokens.sum().backward()
+    (tokens * torch.randn_like(tokens)).sum().backward()  # the plain sum of what a norm gives has no gradient
     seen = images.grad.abs().sum(1).unfold(1, 2, 2).unfold(2, 2, 2).sum((3, 4)).flatten(1) > 0
     assert [row.nonzero()[:, 0].tolist() for row in seen] == [[0, 5], [3, 15]]
     assert method.decode(tokens, kept).shape == (2, 16, 2 * 2 * 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -69,7 +70,7 @@ def check(kind: type[Method], settings: Mapping[str, str] = NO_SETTINGS) -> Iter
                 yield _learns(kind, settings)
                 yield resumes(kind, settings=settings)
                 yield _tells_images_apart(kind, settings)
-                yield _suits_a_gpu(kind, settings)
+                yield suits_a_gpu(kind, settings)
     except Diverged as error:
         raise UserError(f"check: the loss does not stay finite: {error}") from None
 
@@ -211,17 +212,32 @@ def resumes(kind: type[Method], training: Training = TRAINING, settings: Mapping
     return "state: a run that is killed and resumed ends bit for bit as one that was not"
 
 
-def _suits_a_gpu(kind: type[Method], settings: Mapping[str, str]) -> str:
+def suits_a_gpu(kind: type[Method], settings: Mapping[str, str]) -> str:
     """Fake tensors pretend to be on a GPU: they raise on mixed devices and on any operation that waits for it."""
     method = make(kind, settings).train()
     try:
         with FakeTensorMode():
             pretend_cuda(method)
-            method.loss(random_views(method, "cuda"), torch.arange(BATCH, device="cuda"))
+            with _bf16_on_cuda():
+                method.loss(random_views(method, "cuda"), torch.arange(BATCH, device="cuda"))
             method.after_step(0.5)
     except Exception as error:
         raise UserError(f"check: on a GPU the loss would fail or wait for the device: {type(error).__name__}: {error}") from None
-    return "device: no mixed devices, no host wait in loss and after_step (on fake CUDA tensors)"
+    return "device: no mixed devices, no host wait in loss and after_step (on fake CUDA tensors, in bf16)"
+
+
+@contextlib.contextmanager
+def _bf16_on_cuda() -> Iterator[None]:
+    """What ``torch.autocast("cuda", torch.bfloat16)`` does, which is disabled on a machine without a GPU."""
+    before = torch.is_autocast_enabled("cuda"), torch.get_autocast_dtype("cuda")
+    torch.set_autocast_enabled("cuda", True)
+    torch.set_autocast_dtype("cuda", torch.bfloat16)
+    try:
+        yield
+    finally:
+        torch.set_autocast_enabled("cuda", before[0])
+        torch.set_autocast_dtype("cuda", before[1])
+        torch.clear_autocast_cache()
 
 
 def pretend_cuda(module: nn.Module) -> None:

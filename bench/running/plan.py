@@ -41,13 +41,14 @@ def tried(recipes: list[Recipe], splits: Splits, asked_for: Container[str]) -> t
     """
     channels = splits.train.channels
     backbone = trial.try_backbone(recipes[0], channels)
-    suited = [recipe for recipe in recipes if trial.suits(recipe.method, backbone)]
-    unsuited = dict.fromkeys(recipe.method.name for recipe in recipes if recipe not in suited)
-    said = [f"{name} is left out: it needs a vision transformer, and {recipes[0].backbone} is none" for name in unsuited]
-    if any(recipe.method.name in asked_for for recipe in recipes if recipe not in suited):
-        raise UserError(said[0].replace("is left out: it ", "") + "; try --backbone vit_tiny_patch4_32")
+    methods = {recipe.method.name: recipe.method for recipe in recipes}
+    refusals = {name: why for name, kind in methods.items() if (why := trial.refusal(kind, backbone, recipes[0].backbone))}
+    for name in refusals:
+        if name in asked_for:
+            raise UserError(f"{name} {refusals[name]}")
+    suited = [recipe for recipe in recipes if recipe.method.name not in refusals]
     trial.try_views(suited, backbone, channels)
-    return suited, said
+    return suited, [f"{name} is left out: it {why}" for name, why in refusals.items()]
 
 
 def _recipes(options: Options, spec: Spec, splits: Splits) -> list[Recipe]:

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import torch
 from timm.models.vision_transformer import VisionTransformer
-from torch import nn
 
 from ..backbone import build_backbone
 from ..errors import UserError, reason
@@ -21,9 +20,11 @@ from ..training.activation_checkpointing import recompute
 SIDES = (32, 64, 96, 128, 160, 192, 224, 256, 384)  # pixels that are tried where a backbone refuses the track's
 
 
-def suits(method: type[Method], backbone: nn.Module) -> bool:
-    """Whether the backbone has what the method ``needs``."""
-    return method.needs == "any" or isinstance(backbone, VisionTransformer)
+def refusal(method: type[Method], backbone: Encoder, name: str) -> str:
+    """Why the method cannot train the backbone of this name, to follow the method's name; empty where it can."""
+    if method.needs == "tokens" and not isinstance(backbone, VisionTransformer):
+        return f"needs a vision transformer, and {name} is none; try --backbone vit_tiny_patch4_32"
+    return method.refusal(backbone)
 
 
 def try_backbone(recipe: Recipe, channels: int) -> Encoder:

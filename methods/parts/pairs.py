@@ -79,6 +79,7 @@ class Queue(nn.Module):
         self.register_buffer("keys", normalize(torch.randn(size, dimension), dim=1))
         self.register_buffer("indices", torch.full((size,), -1))
         self.register_buffer("cursor", torch.zeros((), dtype=torch.int64))
+        self.latest: tuple[Tensor, Tensor] | None = None  # keys and images of the last batch, until they enter the queue
 
     @property
     def target(self) -> nn.Sequential:
@@ -86,19 +87,22 @@ class Queue(nn.Module):
         return nn.Sequential(self.key_encoder, self.key_head)
 
     def pairs(self, views: list[Tensor], index: Tensor) -> Pairs:
-        """Pairs of views [B, C, H, W] each: A = B (2B if symmetric), M = K. The keys then enter the queue."""
+        """Pairs of views [B, C, H, W] each: A = B (2B if symmetric), M = K. The keys enter the queue after the step."""
         first, second = views
         anchors = index.repeat(2) if self.symmetric else index
         query = project(self.encoder, self.head, torch.cat([first, second]) if self.symmetric else first)
         with torch.no_grad():
             key = project(self.key_encoder, self.key_head, torch.cat([second, first]) if self.symmetric else second)
-        candidates = cosine(query, self.keys.clone())  # a copy: the queue moves on before the backward pass
-        images = self.indices.clone()
-        enqueue(self.cursor, (self.keys, key), (self.indices, anchors))
+        candidates, images = cosine(query, self.keys), self.indices
+        self.latest = key, anchors
         return Pairs((query * key).sum(1), candidates, anchors[:, None] != images, anchors, images, query, key)
 
     def after_step(self) -> None:
-        """Move the key encoder towards the query encoder."""
+        """The last keys enter the queue, and the key encoder moves towards the query encoder."""
+        if self.latest is not None:
+            keys, images = self.latest
+            enqueue(self.cursor, (self.keys, keys), (self.indices, images))
+            self.latest = None
         follow([self.key_encoder, self.key_head], [self.encoder, self.head], self.momentum)
 
 

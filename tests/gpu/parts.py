@@ -22,6 +22,7 @@ from bench.throughput.timing import Measured, in_turn
 from bench.training.loss_call import LossCall, choose
 
 GIB = 2**30
+TOKENS = "vit_tiny_patch4_32"  # the backbone of methods that need a vision transformer
 
 
 def policy_at(side: int) -> Policy:
@@ -30,9 +31,10 @@ def policy_at(side: int) -> Policy:
 
 
 def trainer_of(kind: type[Method], device: torch.device, sizes, side: int, batch: int):
-    """A trainer of ``kind`` on made-up images that lie on the device."""
+    """A trainer of ``kind`` on made-up images that lie on the device; of a backbone that it can train."""
     store = stored_on(scene.random_store(max(sizes.images, 4 * batch), 100, side=side), device)
-    return scene.make_trainer(kind, build_backbone(sizes.backbone, 3, side), store, policy_at(side), side, batch, device)
+    encoder = build_backbone(sizes.backbone if kind.needs == "any" else TOKENS, 3, side)
+    return scene.make_trainer(kind, encoder, store, policy_at(side), side, batch, device)
 
 
 def parts_of(kind: type[Method], device: torch.device, sizes, side: int, batch: int) -> Parts:
