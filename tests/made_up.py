@@ -16,6 +16,7 @@ from bench import recorded, records
 from bench.budget import parse_budget
 from bench.cells import Cell, escaped
 from bench.contenders import parse_contender
+from bench.datasets.found import Member, Registry, given
 from bench.datasets.registry import tracks
 from bench.datasets.spec import Spec
 from bench.methods import Method, registry
@@ -54,9 +55,14 @@ def install(monkeypatch: pytest.MonkeyPatch, contestants: Iterable[Contestant] =
     """Let the harness know the made-up methods and tracks until the test is over."""
     for c in contestants:
         kind = type(c.name, (Method,), {"name": c.name, "summary": "made up", "role": c.role, "uses_labels": c.uses_labels})
-        monkeypatch.setitem(registry(), c.name, kind)
+        add(monkeypatch, registry(), c.name, kind)
     for name in names:
-        monkeypatch.setitem(tracks(), name, dataclasses.replace(next(iter(tracks().values())), name=name, backbone="resnet18"))
+        add(monkeypatch, tracks(), name, dataclasses.replace(next(iter(tracks().values())), name=name, backbone="resnet18"))
+
+
+def add(monkeypatch: pytest.MonkeyPatch, members: Registry, name: str, value: object) -> None:
+    """Let a registry have ``value`` under ``name`` until the test is over."""
+    monkeypatch.setitem(members.members, name, Member(name, "made up", given(value)))
 
 
 def record(c: Contestant, seed: int, track: str = TRACK, budget: str = "10ep", points: int = 12, status: str = "ok") -> Record:

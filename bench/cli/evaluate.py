@@ -38,7 +38,7 @@ def evaluate(
     from ..encoders import open_encoder
     from ..environment import choose_device
     from ..errors import Diverged, UserError
-    from ..evaluation.choice import choose
+    from ..evaluation.choice import choose, left_out
     from ..running import external
     from ..running.selection import choose_datasets
     from ..storage import check_writable
@@ -51,7 +51,7 @@ def evaluate(
     check_writable(out)
     opened = open_encoder(encoder, backbone, weights)
     opened = replace(opened, name=name or opened.name)
-    for line in (f"{opened.name}: SHA-256 {opened.digest[:12]}", *opened.said):
+    for line in (f"{opened.name}: SHA-256 {opened.digest[:12]}", *opened.said, *left_out()):
         console.print(line, markup=False, soft_wrap=True)
     paths = [external.check_place(opened, spec, out) for spec in specs]
     for spec in specs:

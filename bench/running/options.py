@@ -13,7 +13,7 @@ from ..contenders import Contender
 from ..datasets.spec import Spec
 from ..environment import choose_device
 from ..errors import UserError
-from ..evaluation.choice import choose
+from ..evaluation.choice import choose, left_out
 from ..evaluation.evaluator import Evaluator
 from ..folders import data_root, runs_root
 from ..settings import parse_assignments
@@ -100,7 +100,7 @@ def read_options(
         asked_for=named(methods),
         workers=launch.workers(workers, gpus),
         array=array,
-        said=said,
+        said=[*said, *left_out()],
     )
 
 
