@@ -5,18 +5,23 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+import torch
 
-from bench import evaluation
+from bench import evaluation, outcomes
 from bench.datasets import found, outline
 from bench.datasets.errors import DataError
 from bench.datasets.found import Member, Registry, given
+from bench.datasets.spec import Spec
 from bench.evaluation.evaluator import Evaluator
+from bench.evaluation.frozen import Scores
 from bench.methods import registry
-from tests import small_cells
+from bench.records import Record
+from bench.running import scores
 from tests.small_cells import ROOT
 
 LISTS = (["--help"], ["list", "methods"], ["list", "datasets"], ["list", "evaluators"], ["list", "results"])
@@ -159,11 +164,21 @@ def test_the_commit_is_that_of_the_harness_or_none(tmp_path):
     assert "(None" not in subprocess.run(show, cwd=tmp_path, capture_output=True, text=True).stdout
 
 
-def test_a_record_says_which_package_adds_its_method(monkeypatch, tmp_path):
-    from bench.running import cell
+def test_a_record_says_which_packages_add_its_method_and_its_evaluators(monkeypatch):
+    assert scores.packages(evaluation.default(), Spec("digits"), "raw_pixels") == {}
+    for known, name, version in ((registry(), "raw_pixels", "other 1.2"), (evaluation.registry(), "knn", "another 3")):
+        monkeypatch.setitem(known.members, name, replace(known.members[name], package=version))
+    found = scores.packages(evaluation.default(), Spec("digits"), "raw_pixels")
+    assert found == {"packages": {"raw_pixels": "other 1.2", "knn": "another 3"}}
+    assert scores.packages((), Spec("digits"), "raw_pixels") == {"packages": {"raw_pixels": "other 1.2"}}
 
-    job = small_cells.job("raw_pixels", tmp_path)
-    assert cell._packages(job) == {}
-    added = Member("raw_pixels", "x", given(None), package="other 1.2")
-    monkeypatch.setitem(registry().members, "raw_pixels", added)
-    assert cell._packages(job) == {"packages": {"raw_pixels": "other 1.2"}}
+
+def test_a_further_evaluation_keeps_its_outcomes_and_packages():
+    right = torch.tensor([True, False])
+    fields = scores.fields(Scores({"x": 0.5}, {"k": 1}, {"x": right}), ())
+    before = Record(
+        "t", "b", "1ep", "m", 0, "ok", environment={"device": "cpu", "packages": {"a": "a 1"}}, outcomes={"y": "gA=="}
+    )
+    both = scores.joined(before, replace(before, **fields, environment={"packages": {"c": "c 1"}}))
+    assert both.outcomes == {"y": "gA==", "x": outcomes.pack(right.numpy())} and both.metrics == {"x": 0.5}
+    assert both.environment == {"device": "cpu", "packages": {"a": "a 1", "c": "c 1"}}

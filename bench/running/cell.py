@@ -9,30 +9,28 @@ from typing import Any
 
 import torch
 
-from .. import environment, outcomes, own_code, standstill, versions
+from .. import environment, own_code, standstill, versions
 from ..backbone import build_backbone, save_encoder
 from ..budget import Budget
 from ..cells import Cell
 from ..datasets.held_out import shown
 from ..datasets.loader import Loader, stored_on
-from ..datasets.registry import open_splits, tracks
+from ..datasets.registry import open_splits
 from ..datasets.spec import Spec
 from ..datasets.store import Splits
 from ..errors import UserError
 from ..evaluation import default
-from ..evaluation import registry as evaluators
 from ..evaluation.detection import Rater
-from ..evaluation.evaluator import Evaluator, description, evaluate_all
+from ..evaluation.evaluator import Evaluator, evaluate_all
 from ..evaluation.features import freeze
 from ..events import Event, Phase, Resumed, Warned
 from ..methods import Method, TrainData
-from ..methods import registry as methods
 from ..records import Record
 from ..training import collapse, resources
 from ..training.checkpointer import Checkpointer, shape_of
 from ..training.loss_call import precision
 from ..training.trainer import Callbacks, Trainer
-from . import curve
+from . import curve, scores
 
 COUNTED = ("images", "steps", "views_per_image", "flops_per_image", "forward_passes", "detect_flops", "flops")
 DEV_TEST = "the held-out tenth of train; the test split was not opened"
@@ -94,28 +92,17 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
     if next(method.encoder.parameters(), None) is not None:
         path, channels, size = job.runs / cell.encoder_path, splits.train.channels, recipe.track.size
         save_encoder(method.encoder, path, recipe.backbone, channels, size, recipe.backbone_source)
+    packages = scores.packages(job.evaluators, recipe.spec, recipe.method.name)
     return replace(
         blank(cell),
         status="ok",
-        metrics=dict(found.metrics),
+        **scores.fields(found, job.evaluators),
         cost=spent.cost,
-        evaluation=dict(found.chosen),
-        evaluators=description(job.evaluators),
         data=data_of(splits, recipe.spec),
         collapsed=bool(spent.curve) and collapse.collapsed(spent.curve[-1]),
-        outcomes={metric: outcomes.pack(right.cpu().numpy()) for metric, right in found.right.items()},
         curve=spent.curve,
-        environment=environment.describe(device) | _packages(job) | spent.chosen,
+        environment=environment.describe(device) | packages | spent.chosen,
     )
-
-
-def _packages(job: Job) -> dict[str, Any]:
-    """Which installed packages, with their versions, add the method, the track or the evaluators; nothing where none does."""
-    recipe = job.cell.recipe
-    found = {e.name: evaluators().package(e.name) for e in job.evaluators}
-    found |= {recipe.method.name: methods().package(recipe.method.name), recipe.spec.name: tracks().package(recipe.spec.name)}
-    added = {name: package for name, package in found.items() if package}
-    return {"packages": added} if added else {}
 
 
 def data_of(splits: Splits, spec: Spec) -> dict[str, Any]:
