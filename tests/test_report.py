@@ -18,6 +18,7 @@ from bench.reporting.row import row_of
 from bench.running import cell
 from bench.running.options import read_options
 from bench.running.plan import plan
+from bench.running.status_file import StatusSink
 from tests import made_up
 from tests.commands import exit_code
 from tests.made_up import Contestant
@@ -315,7 +316,7 @@ def test_watch_renews_on_change_and_ends_with_a_page_that_stands_still(out):
 
 
 def test_a_run_in_progress_shows_on_the_page_that_follows_it(out):
-    told = watch.Running(out)
+    told = StatusSink(out)
     task = SimpleNamespace(cell="a made-up cell")
     told.on_event(task, Started())
     assert watch.running(out) is None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..metrics import PROTOCOL, columns
+from ..metrics import PROTOCOL_METRICS, columns
 from .app import AUTO, DataDir, Out, TrainOn, app, console, data_root
 from .evaluators import Evaluators, TransferTo
 
@@ -69,7 +69,7 @@ def evaluate(
 
 def _lines(record: Record, path: Path) -> list[str]:
     """What was found, a metric a line."""
-    found = [*PROTOCOL.values(), *columns(record.metrics, [record.evaluators]).values()]
+    found = [*PROTOCOL_METRICS.values(), *columns(record.metrics, [record.evaluators]).values()]
     width = max(len(metric.title) for metric in found)
     head = f"{record.track}, in {record.cost['eval_seconds']:.0f} s: {path}"
     return [head, *(f"  {metric.title:{width}}  {metric.shown(record.metrics[metric.key])}" for metric in found)]

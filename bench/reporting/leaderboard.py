@@ -9,7 +9,7 @@ from functools import cached_property
 from statistics import fmean
 
 from .. import recorded
-from ..metrics import COMPARED, HEADLINE, METRICS, PROTOCOL, Metric, columns
+from ..metrics import COMPARED, HEADLINE, METRICS, PROTOCOL_METRICS, Metric, columns
 from ..records import Record, is_of_before
 from . import paired, searches, stale
 from .paired import Judged, Pair, Standing
@@ -78,7 +78,7 @@ class Leaderboard:
 
         Without metrics of which neither more nor less is better.
         """
-        ranked = {key for key in self.metrics if key in PROTOCOL or self.columns[key].better}
+        ranked = {key for key in self.metrics if key in PROTOCOL_METRICS or self.columns[key].better}
         return {key: paired.family(self._pairs(self.ranked, key)) if key in ranked else {} for key in self.metrics}
 
     @cached_property

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..metrics import COMPARED, HEADLINE, PROTOCOL
+from ..metrics import COMPARED, HEADLINE, PROTOCOL_METRICS
 from ..records import Record
 from . import agreement, curves, experiments, spent, stats, summary, sweeps, tuning
 from .leaderboard import Leaderboard
@@ -106,7 +106,7 @@ def _board(board: Leaderboard, shared: dict[str, Pool], most: int) -> dict[str, 
 
 
 def _declared(board: Leaderboard, key: str) -> dict[str, Any]:
-    metric = PROTOCOL.get(key) or board.columns[key]
+    metric = PROTOCOL_METRICS.get(key) or board.columns[key]
     return {"title": metric.title, "fraction": metric.is_fraction, "better": metric.better}
 
 

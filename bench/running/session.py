@@ -14,7 +14,6 @@ from ..evaluation.evaluator import lacking
 from ..events import Event
 from ..records import Record
 from ..reporting import leaderboard, published, report
-from ..reporting.watch import Running
 from ..storage import check_writable
 from . import campaign, cleanup, launch, places, slurm
 from .announce import show_estimate, show_plan
@@ -24,7 +23,8 @@ from .options import Options
 from .plan import plan
 from .scheduler import OnEvent, Task, run_all
 from .signals import Stop
-from .trackers import Guarded, open_sinks
+from .status_file import StatusSink
+from .trackers import GuardedSink, open_sinks
 
 
 def run(options: Options, console: Console, dry_run: bool, timed: bool = False) -> int:
@@ -76,9 +76,9 @@ def _cells(tasks: list[Task]) -> campaign.Cells:
 
 
 def _compute(due: list[Task], options: Options, console: Console, name: str, stop: Stop) -> None:
-    opened = open_sinks(options.log, options.conditions.runs) | {"the file of what runs": Running(options.out)}
+    opened = open_sinks(options.log, options.conditions.runs) | {"the status file": StatusSink(options.out)}
     with stop, Display(console, len(due)) as display:
-        sinks = [Guarded(sink, name, display.warn) for name, sink in opened.items()]
+        sinks = [GuardedSink(sink, name, display.warn) for name, sink in opened.items()]
         on_event = _tell_all([display.on_event, *(sink.on_event for sink in sinks)])
         try:
             run_all(due, options.out, on_event, stop, options.cell_timeout, name)

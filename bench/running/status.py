@@ -21,7 +21,7 @@ from .claimed import Claimed
 
 
 @dataclass(frozen=True)
-class Failed:
+class FailedCell:
     """A cell that ended otherwise than well."""
 
     cell: str
@@ -47,7 +47,7 @@ class Status:
     running: list[Claimed]
     waiting: int  # cells of the campaigns that run, else of the last one
     left: Left
-    failed: list[Failed]
+    failed: list[FailedCell]
     problems: list[str]
     spent: Spent
 
@@ -72,7 +72,7 @@ def of_folder(out: Path) -> Status:
         running=running,
         waiting=len(waiting),
         left=_left(waiting, [one for one in running if one.alive], found),
-        failed=[Failed(name_of(r), r.status, (r.error or {}).get("exception", "")) for r in found if r.status != "ok"],
+        failed=[FailedCell(name_of(r), r.status, (r.error or {}).get("exception", "")) for r in found if r.status != "ok"],
         problems=problems,
         spent=spent.total(own),
     )
