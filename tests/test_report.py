@@ -12,7 +12,7 @@ import pytest
 from bench import records
 from bench.events import Progress, Started
 from bench.metrics import Metric
-from bench.reporting import curves, leaderboard, plots, published, report, row, spent, stale, tables, watch
+from bench.reporting import curves, formats, leaderboard, plots, published, report, row, spent, stale, tables, watch
 from bench.reporting.files import MADE_BY
 from bench.reporting.row import row_of
 from bench.running import cell
@@ -109,7 +109,7 @@ def test_computing_is_shown_and_unknown_in_old_records(out):
     [(None, "–"), (0, "0"), (45e9, "0.045 TFLOP"), (3 * 10**15, "3 PFLOP"), (1234 * 10**12, "1.23 PFLOP"), (2e21, "2,000 EFLOP")],
 )
 def test_operations_are_written_with_three_digits(flops, text):
-    assert tables.operations(flops) == text
+    assert formats.operations(flops) == text
 
 
 def test_hours_are_summed_by_device(out):

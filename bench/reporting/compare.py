@@ -14,6 +14,7 @@ from ..errors import UserError
 from ..metrics import COMPARED
 from ..records import Record
 from . import confounds, leaderboard, paired, stats, tables
+from .formats import number
 from .leaderboard import Leaderboard, find_row
 from .paired import Judged, Sample
 from .row import Row, row_of
@@ -85,7 +86,7 @@ def _difference(judged: Judged | None) -> dict[str, str]:
     pair = judged.pair if judged else None
     return {
         "B - A": tables.difference(pair) if pair else tables.NONE,
-        "P(B > A)": tables.number(pair.improvement if pair else None, "{:.2f}"),
+        "P(B > A)": number(pair.improvement if pair else None, "{:.2f}"),
         "p (Holm)": tables.p_value(judged.p if judged else None),
         "pairs": str(pair.n if pair else 0),
     }

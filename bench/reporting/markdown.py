@@ -18,14 +18,9 @@ LEGEND = (
 )
 MEANINGS = {  # of columns
     "test split": "Test split: Wilson's 95% interval for a test split of this size, which no number of seeds narrows. ",
-    "images/s": "images/s counts images of training, detection included. ",
-    "detection": "detection: its share of training time. ",
-    "GFLOP/image": "GFLOP/image: floating-point operations of a step, forward and backward, by image. ",
-    "operations": "operations: of all training, detection included. ",
+    **{cost.title: cost.note for cost in metrics.COSTS.values() if cost.note},
 }
-COSTS = {"images/s", "train", "peak memory", "energy"}  # measured
-
-
+MEASURED = {cost.title for cost in metrics.COSTS.values() if cost.measured}
 TITLES = {  # of the figures of a leaderboard
     "cost": "accuracy against training time",
     "curves": "learning curves",
@@ -38,7 +33,7 @@ def legend(boards: Sequence[Leaderboard], devices: set[str], only: Sequence[str]
     shown = {str(title) for board in boards for title in tables.table(board, only)}
     told = [meaning for title, meaning in MEANINGS.items() if title in shown]
     notes = [c.note for board in boards for c in board.columns.values() if c.note and c.title in shown]
-    if shown & COSTS:
+    if shown & MEASURED:
         where = " and ".join(sorted(devices)) or "no machine yet"
         told.append(f"Costs are medians over seeds on {where}; ~ marks times that vary by more than a fifth between seeds. ")
     return "".join([LEGEND, *told, *dict.fromkeys(notes)]) + "– not measured or not applicable."

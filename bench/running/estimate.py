@@ -18,7 +18,7 @@ from ..datasets.loader import stored_on
 from ..errors import counted, reason
 from ..recipe import Recipe
 from ..records import Record
-from ..reporting import tables
+from ..reporting.formats import duration
 from .cell import build_method, make_trainer
 from .scheduler import Task
 
@@ -148,7 +148,7 @@ def lines(found: Estimate, device: str, timed: bool) -> list[str]:
     """The estimate as text, in lines that fit a terminal."""
     told = []
     if found.costs:
-        told += [f"time: about {tables.duration(found.seconds)} on {device}", f"  {_source(found.costs)}"]
+        told += [f"time: about {duration(found.seconds)} on {device}", f"  {_source(found.costs)}"]
     if found.unknown:
         names = ", ".join(dict.fromkeys(found.unknown))
         told += [f"time of {counted(len(found.unknown), 'cell')} not known: {names}"]

@@ -13,9 +13,9 @@ from .. import records
 from ..errors import counted
 from ..records import Record
 from ..reporting import spent, stale
+from ..reporting.formats import duration
 from ..reporting.listing import name_of
 from ..reporting.spent import Spent
-from ..reporting.times import duration
 from . import campaign, claimed
 from .claimed import Claimed
 
