@@ -19,10 +19,10 @@ from bench.contenders import parse_contender
 from bench.datasets.found import Member, Registry, given
 from bench.datasets.registry import tracks
 from bench.datasets.spec import Spec
+from bench.limits import FIRST_TRIAL_SEED
 from bench.methods import Method, registry
 from bench.recipe import resolve
 from bench.records import Record
-from bench.reporting.searches import SEEDS
 from bench.running.cell import blank
 from bench.versions import PROTOCOL
 
@@ -141,11 +141,11 @@ def read(out: Path) -> list[Record]:
 
 def searched(trials: dict[str, float], finals: dict[str, float]) -> list[Record]:
     """Records of trials of simclr on digits with these accuracies, by contender, and of three seeds of a board with those."""
-    seeds = [(name, value, SEEDS) for name, value in trials.items()]
+    seeds = [(name, value, FIRST_TRIAL_SEED) for name, value in trials.items()]
     seeds += [(name, value, seed) for name, value in finals.items() for seed in range(3)]
     made = []
     for name, value, seed in seeds:
-        track, settings = "digits" if seed < SEEDS else "digits:dev", dict(parse_contender(name).settings)
+        track, settings = "digits" if seed < FIRST_TRIAL_SEED else "digits:dev", dict(parse_contender(name).settings)
         one = Record(track, "test_resnet", "1ep", "simclr", seed, "ok", name, metrics={"linear_top1": value})
         one.data, one.protocol, one.given = {"train": 1000}, PROTOCOL, {"settings": settings}
         one.recipe = recorded.recipe(one).as_dict()

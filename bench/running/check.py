@@ -87,7 +87,7 @@ def make(kind: type[Method], settings: Mapping[str, str] = NO_SETTINGS) -> Metho
 
 
 def narrow(config: C) -> C:
-    """The settings with layers of few units, so that a check takes seconds."""
+    """The settings with layers of few units, so that a check is fast."""
     hints = get_type_hints(type(config), include_extras=True)
     wide = [key for key, hint in hints.items() if any(isinstance(one, Units) for one in get_args(hint))]
     return replace(config, **{key: min(getattr(config, key), NARROW) for key in wide})

@@ -16,14 +16,13 @@ from ..errors import UserError
 from ..evaluation.choice import choose, left_out
 from ..evaluation.evaluator import Evaluator
 from ..folders import data_root, runs_root
+from ..limits import MOST_SEEDS
 from ..settings import parse_assignments
 from . import launch
 from .cell import Conditions
 from .selection import choose_contenders, choose_datasets, named
 from .slurm import Array
 from .trackers import check_log
-
-MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from .. import records
 from ..evaluation import default
 from ..evaluation.evaluator import lacking
 from ..events import Event
 from ..records import Record
-from ..reporting import leaderboard, published, report
+from ..reporting import report
 from ..storage import check_writable
 from . import campaign, cleanup, launch, places, slurm
 from .announce import show_estimate, show_plan
@@ -89,15 +88,15 @@ def _compute(due: list[Task], options: Options, console: Console, name: str, sto
 
 def _conclude(tasks: list[Task], options: Options, console: Console) -> int:
     """Renew the tables and show those of the run; the exit code."""
-    found, _ = records.read_all(options.out)
-    files, problems = report.render(options.out)
+    content = report.read(options.out)
+    files, problems = report.render(options.out, content=content)
     for problem in problems:
         console.print(f"warning: {problem}", markup=False, soft_wrap=True)
     report.write(files)
     boards = {task.cell.board for task in tasks}
-    made = leaderboard.build(found, published.read(options.out))
-    show_boards(console, [board for board in made if (board.track, board.backbone, board.budget) in boards], options.out)
-    good = {(r.track, r.backbone, r.budget, r.contender, r.seed): r for r in found if r.status == "ok"}
+    ours = [board for board in content.boards if (board.track, board.backbone, board.budget) in boards]
+    show_boards(console, ours, options.out)
+    good = {(r.track, r.backbone, r.budget, r.contender, r.seed): r for r in content.records if r.status == "ok"}
     return 0 if all(_done(task, good) for task in tasks) else 1
 
 
