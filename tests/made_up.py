@@ -148,6 +148,6 @@ def searched(trials: dict[str, float], finals: dict[str, float]) -> list[Record]
         track, settings = "digits" if seed < FIRST_TRIAL_SEED else "digits:dev", dict(parse_contender(name).settings)
         one = Record(track, "test_resnet", "1ep", "simclr", seed, "ok", name, metrics={"linear_top1": value})
         one.data, one.protocol, one.given = {"train": 1000}, PROTOCOL, {"settings": settings}
-        one.recipe = recorded.recipe(one).as_dict()
+        one.recipe = recorded.today(one)
         made.append(one)
     return made

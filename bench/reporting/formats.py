@@ -33,7 +33,7 @@ def operations(flops: float | None) -> str:
     return f"{significant(flops, unit)} {prefix}FLOP" if flops else "0"
 
 
-def significant(value: float | None, unit: float = 1) -> str:
+def significant(value: float | None, unit: float) -> str:
     """Three significant digits, without an exponent below a million."""
     return NONE if value is None else f"{float(f'{value / unit:.3g}'):,g}"
 

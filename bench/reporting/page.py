@@ -41,9 +41,7 @@ class Pool:
         return self._places[key]
 
 
-def html(
-    boards: Sequence[Leaderboard], judged: Sequence[experiments.Assessed] = (), running: dict[str, Any] | None = None
-) -> str:
+def html(boards: Sequence[Leaderboard], judged: Sequence[experiments.Assessed], running: dict[str, Any] | None) -> str:
     """The whole page. With a status ``running``, even an empty one, it reloads itself every few seconds."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs

@@ -53,28 +53,28 @@ class Summary:
         return "" if self.seeds >= ENOUGH else f"Without intervals: a method has fewer than {ENOUGH} seeds on a track."
 
 
-def of_boards(boards: Sequence[Leaderboard], metric: str = HEADLINE) -> list[Summary]:
+def of_boards(boards: Sequence[Leaderboard]) -> list[Summary]:
     """One summary for each backbone and budget with at least two tracks that share at least two contestants."""
     groups: dict[tuple[str, str], list[Leaderboard]] = defaultdict(list)
     for board in boards:
-        if any(row.values[metric] for row in board.ranked) and not searches.is_dev(board.track):
+        if any(row.values[HEADLINE] for row in board.ranked) and not searches.is_dev(board.track):
             groups[board.backbone, board.budget].append(board)
-    found = [_summary(*key, group, metric) for key, group in sorted(groups.items())]
+    found = [_summary(*key, group) for key, group in sorted(groups.items())]
     return [one for one in found if len(one.tracks) > 1 and len(one.samples) > 1]
 
 
-def _summary(backbone: str, budget: str, boards: Sequence[Leaderboard], metric: str) -> Summary:
-    values = [{row.contender: row.values[metric] for row in board.ranked if row.values[metric]} for board in boards]
+def _summary(backbone: str, budget: str, boards: Sequence[Leaderboard]) -> Summary:
+    values = [{row.contender: row.values[HEADLINE] for row in board.ranked if row.values[HEADLINE]} for board in boards]
     shared = [name for name in values[0] if all(name in of_board for of_board in values)]
     samples = {name: [np.array(list(of_board[name].values())) for of_board in values] for name in shared}
     return Summary(backbone, budget, [board.track for board in boards], samples)
 
 
-def resampled(samples: Samples, times: int = RESAMPLES) -> dict[str, list[np.ndarray]]:
-    """``times`` draws with replacement of every method's values on every track: float [times, n] each."""
+def resampled(samples: Samples) -> dict[str, list[np.ndarray]]:
+    """RESAMPLES draws with replacement of every method's values on every track: float [RESAMPLES, n] each."""
     rng = np.random.default_rng(BOOTSTRAP_SEED)
     return {
-        name: [values[rng.integers(len(values), size=(times, len(values)))] for values in of_method]
+        name: [values[rng.integers(len(values), size=(RESAMPLES, len(values)))] for values in of_method]
         for name, of_method in samples.items()
     }
 

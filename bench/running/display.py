@@ -60,7 +60,7 @@ class Display(Bar):
     def __init__(self, console: Console, total: int):
         super().__init__(console)
         self.total, self.number = total, 0
-        self.begun = self.cell_begun = self.said = time.monotonic()
+        self.cell_begun = self.said = time.monotonic()
         self.finished: list[float] = []
 
     def on_event(self, task: Task, event: Event) -> None:
