@@ -80,7 +80,7 @@ KNN_TOP1 = Metric("knn_top1", "kNN (k = 20)")
 KNN200_TOP1 = Metric("knn200_top1", "kNN (k = 200)")
 
 HEADLINE = LINEAR_TOP1.key
-HELD_OUT = "held_out_knn_top1"  # of learning curves: kNN accuracy on the held-out tenth of train
+HELD_OUT_KNN = "held_out_knn_top1"  # of learning curves: kNN accuracy on the held-out tenth of train
 COMPARED = (LINEAR_TOP1.key, KNN_TOP1.key)  # metrics for which the page and pairs.csv have every pair
 PROTOCOL_METRICS = {m.key: m for m in (LINEAR_TOP1, LINEAR_TOP5, KNN_TOP1, KNN200_TOP1)}  # of every record
 METRICS = {key: m.title for key, m in PROTOCOL_METRICS.items()}

@@ -12,9 +12,10 @@ from .. import recorded
 from ..metrics import COMPARED, HEADLINE, METRICS, PROTOCOL_METRICS, Metric, columns
 from ..records import Record, is_of_before
 from . import paired, searches, stale
-from .paired import Judged, Pair, Standing
+from .paired import Judged, Pair
 from .published import Published, of_board
 from .row import Row, rows_of
+from .standings import Standing, standings
 
 
 @dataclass(eq=False)  # one is itself alone, so that what is made of it can be kept
@@ -68,7 +69,7 @@ class Leaderboard:
     def standings(self) -> dict[str, dict[str, Standing]]:
         """By metric the standing of every contestant with enough seeds."""
         return {
-            metric: paired.standings({row.contender: row.sample(metric) for row in self.ranked}, contests) if contests else {}
+            metric: standings({row.contender: row.sample(metric) for row in self.ranked}, contests) if contests else {}
             for metric, contests in self.contests.items()
         }
 

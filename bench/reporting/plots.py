@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..metrics import HEADLINE, HELD_OUT, METRICS
+from ..metrics import HEADLINE, HELD_OUT_KNN, METRICS
 from ..storage import write_atomically
 from . import curves
 from .formats import rounded, unit_of_time
@@ -106,9 +106,9 @@ def _cost_points(board: Leaderboard) -> list[dict[str, Any]]:
 def _curve_lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
     lines = []
     for row in rows:
-        places, values = curves.mean(row.good, HELD_OUT)
+        places, values = curves.mean(row.good, HELD_OUT_KNN)
         if places:
-            low, high = curves.extremes(row.good, HELD_OUT, places)
+            low, high = curves.extremes(row.good, HELD_OUT_KNN, places)
             lines.append(
                 {
                     "method": row.contender,

@@ -23,7 +23,7 @@ from .stats import BOOTSTRAP_SEED, ENOUGH, LEVEL, RESAMPLES, Ends
 Samples = Mapping[str, Sequence[np.ndarray]]  # by method: for each track its values over seeds, float [n]
 
 
-class Estimate(NamedTuple):
+class Averaged(NamedTuple):
     """A number over tracks, and the ends of its interval, None below ENOUGH seeds."""
 
     value: float
@@ -98,16 +98,16 @@ def bounds(draws: np.ndarray) -> Ends:
     return Ends(float(low), float(high))
 
 
-class Line(NamedTuple):
+class MethodLine(NamedTuple):
     """A method over the tracks; ``improvement`` is over the first method, and None for that one."""
 
     method: str
-    mean: Estimate
-    rank: Estimate
-    improvement: Estimate | None
+    mean: Averaged
+    rank: Averaged
+    improvement: Averaged | None
 
 
-def numbers(summary: Summary) -> list[Line]:
+def numbers(summary: Summary) -> list[MethodLine]:
     """One line for each method, the best mean rank first."""
     names, samples = list(summary.samples), summary.samples
     found = np.array([[values.mean() for values in samples[name]] for name in names])
@@ -116,11 +116,11 @@ def numbers(summary: Summary) -> list[Line]:
     better = {name: float(improvement(samples[name], samples[first])) for name in names}
     ends = _bounds(samples, first) if summary.seeds >= ENOUGH else dict.fromkeys(names, (None, None, None))
     lines = [
-        Line(
+        MethodLine(
             name,
-            Estimate(float(mean), ends[name][0]),
-            Estimate(float(rank), ends[name][1]),
-            None if name == first else Estimate(better[name], ends[name][2]),
+            Averaged(float(mean), ends[name][0]),
+            Averaged(float(rank), ends[name][1]),
+            None if name == first else Averaged(better[name], ends[name][2]),
         )
         for name, mean, rank in zip(names, found.mean(1), ranks, strict=True)
     ]
@@ -153,7 +153,7 @@ def table(summary: Summary) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def _text(one: Estimate, form: str, scale: float = 1) -> str:
+def _text(one: Averaged, form: str, scale: float = 1) -> str:
     text = form.format(scale * one.value)
     return text if one.bounds is None else f"{text} ({'–'.join(form.format(scale * end) for end in one.bounds)})"
 

@@ -17,7 +17,6 @@ from .leaderboard import Leaderboard
 from .row import Row
 
 FEWEST = 3  # values of one setting that make a sweep
-Settings = dict[str, float]
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class Job(Conditions):
 
 
 @dataclass
-class Spent:
+class Trained:
     """The cost and the curve of training; empty for a method that does not train."""
 
     cost: dict[str, Any] = field(default_factory=lambda: {"train_seconds": 0.0, "eval_seconds": 0.0} | dict.fromkeys(COUNTED, 0))
@@ -79,16 +79,16 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
     tell(Phase("set up"))
     method = build_method(cell, splits).to(device).to(memory_format=torch.channels_last)
     splits = replace(splits, train=stored_on(splits.train, device))
-    spent = _train(method, splits, device, job, tell, stop) if method.trains else Spent()
+    trained = _train(method, splits, device, job, tell, stop) if method.trains else Trained()
 
     tell(Phase("evaluate", 1.0))
     begun = standstill.now()
     frozen = freeze(method.encoder, splits, recipe.track, device, job.data_root)
     found = evaluate_all(frozen, job.evaluators, lambda name: tell(Phase(f"evaluate, {name}", 1.0)))
-    if spent.curve:
-        spent.curve[-1] |= curve.of_embeddings(method.encoder, splits, recipe.track, device)
-    spent.cost["eval_seconds"] += standstill.now() - begun
-    spent.cost["peak_memory_bytes"] = resources.peak_memory_bytes(device)
+    if trained.curve:
+        trained.curve[-1] |= curve.of_embeddings(method.encoder, splits, recipe.track, device)
+    trained.cost["eval_seconds"] += standstill.now() - begun
+    trained.cost["peak_memory_bytes"] = resources.peak_memory_bytes(device)
     if next(method.encoder.parameters(), None) is not None:
         path, channels, size = job.runs / cell.encoder_path, splits.train.channels, recipe.track.size
         save_encoder(method.encoder, path, recipe.backbone, channels, size, recipe.backbone_source)
@@ -97,11 +97,11 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
         blank(cell),
         status="ok",
         **scores.fields(found, job.evaluators),
-        cost=spent.cost,
+        cost=trained.cost,
         data=data_of(splits, recipe.spec),
-        collapsed=bool(spent.curve) and collapse.collapsed(spent.curve[-1]),
-        curve=spent.curve,
-        environment=environment.describe(device) | packages | spent.chosen,
+        collapsed=bool(trained.curve) and collapse.collapsed(trained.curve[-1]),
+        curve=trained.curve,
+        environment=environment.describe(device) | packages | trained.chosen,
     )
 
 
@@ -134,7 +134,7 @@ def make_trainer(method: Method, splits: Splits, cell: Cell, device: torch.devic
     return Trainer(method, loader, recipe.training, recipe.budget, device, callbacks)
 
 
-def _train(method: Method, splits: Splits, device: torch.device, job: Job, tell: Tell, stop: Callable[[], int]) -> Spent:
+def _train(method: Method, splits: Splits, device: torch.device, job: Job, tell: Tell, stop: Callable[[], int]) -> Trained:
     """Train to the end of the budget, from a checkpoint where there is one."""
     cell, track, training = job.cell, job.cell.recipe.track, job.cell.recipe.training
     identity = f"{cell.identity(splits.fingerprint)}-{device.type}-{shape_of(method)}"
@@ -159,7 +159,7 @@ def _train(method: Method, splits: Splits, device: torch.device, job: Job, tell:
         "precision": precision(training, device),
     }
     joules = None if resumed or trainer.clock.stopped else energy.joules
-    return Spent(_cost(trainer, training.batch_size) | {"energy_joules": joules}, trainer.curve, chosen)
+    return Trained(_cost(trainer, training.batch_size) | {"energy_joules": joules}, trainer.curve, chosen)
 
 
 def _cost(trainer: Trainer, batch_size: int) -> dict[str, Any]:

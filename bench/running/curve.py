@@ -13,7 +13,7 @@ from ..datasets.held_out import held_out
 from ..datasets.store import Splits
 from ..evaluation import protocol
 from ..evaluation.features import encode
-from ..metrics import HELD_OUT
+from ..metrics import HELD_OUT_KNN
 from ..training import collapse
 from ..training.trainer import Trainer
 
@@ -25,7 +25,7 @@ def measure(splits: Splits, track: Track) -> Callable[[Trainer, float], dict[str
     """The trainer's callback at each point of its curve: `of_embeddings` where the next tenth of progress is reached."""
 
     def at(trainer: Trainer, progress: float) -> dict[str, float]:
-        done = sum(HELD_OUT in point for point in trainer.curve)
+        done = sum(HELD_OUT_KNN in point for point in trainer.curve)
         if progress >= 1 or progress < (done + 1) / TIMES:
             return {}
         return of_embeddings(trainer.method.encoder, splits, track, trainer.device)
@@ -41,4 +41,4 @@ def of_embeddings(encoder: nn.Module, splits: Splits, track: Track, device: torc
         return {}
     accuracy = protocol.curve_knn(train, held_out(train.labels), splits.classes)
     alike = collapse.alignment(encoder, splits.train, track.policy, track.size, device)
-    return {HELD_OUT: accuracy} | collapse.spread(train.values) | alike
+    return {HELD_OUT_KNN: accuracy} | collapse.spread(train.values) | alike

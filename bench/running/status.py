@@ -39,7 +39,7 @@ class Left:
 
 
 @dataclass(frozen=True)
-class Status:
+class CampaignStatus:
     """Numbers of records by their status; what runs, waits and failed; files that are no records; what all has cost."""
 
     records: dict[str, int]
@@ -60,13 +60,13 @@ class Status:
         return asdict(self)
 
 
-def of_folder(out: Path) -> Status:
+def of_folder(out: Path) -> CampaignStatus:
     """The status of the campaign whose records are below ``out``."""
     found, problems = records.read_all(out)
     running = claimed.below(out)
     waiting = _waiting(out, running)
     own = [record for record in found if record.role != "external"]
-    return Status(
+    return CampaignStatus(
         records=dict(sorted(Counter(record.status for record in found).items())),
         stale=sum(map(bool, stale.reasons(found))),
         running=running,
@@ -102,7 +102,7 @@ def _typical(contender: str, good: Sequence[tuple[str, float]]) -> float | None:
     return mean(alike) if alike else None
 
 
-def lines(status: Status) -> list[str]:
+def lines(status: CampaignStatus) -> list[str]:
     """The status as text."""
     told = ", ".join(f"{count} {name}" for name, count in status.records.items()) or "no records yet"
     found = [f"{told}; {len(status.running)} running, {status.waiting} waiting"]

@@ -26,7 +26,7 @@ from .parts import Parts
 from .scene import COLOUR, CPU, Scale, SmallNet
 from .timing import Measured, from_pairs, in_turn, rate
 
-Figure = Callable[[Scale, bool, int], Iterator[Measured]]  # scale, with peers, repeats
+Measure = Callable[[Scale, bool, int], Iterator[Measured]]  # scale, with peers, repeats
 
 
 def augment_32px(scale: Scale, peers: bool, repeats: int) -> Iterator[Measured]:
@@ -186,7 +186,7 @@ def _measure_memory(work: Callable[[], float], pipe: Connection) -> None:
     pipe.send((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 
 
-FIGURES: dict[str, Figure] = {
+FIGURES: dict[str, Measure] = {
     "augment": augment_32px,
     "end_to_end": end_to_end,
     "knn": knn,
