@@ -124,7 +124,7 @@ def of_folder(folder: Path, members: Callable[[Path, Outline], Iterable[Member]]
         yield from found
 
 
-def classes(package: str, base: Callable[[], type], needed: Collection[str]) -> Callable[[Path, Outline], Iterator[Member]]:
+def classes(package: str, base: Callable[[], type[Any]], needed: Collection[str]) -> Callable[[Path, Outline], Iterator[Member]]:
     """Finds the subclasses of ``base()`` with a ``name`` of their own in the files of ``package``, for `of_folder`.
 
     Their attributes are read from the file. It is imported only where these do not show: where it runs code at its top level,
@@ -140,7 +140,7 @@ def classes(package: str, base: Callable[[], type], needed: Collection[str]) -> 
             return
         for value in vars(importlib.import_module(module)).values():
             if isinstance(value, type) and issubclass(value, base()) and "name" in vars(value) and value.__module__ == module:
-                yield Member(value.name, str(path), given(value))
+                yield Member(vars(value)["name"], str(path), given(value))
 
     return found
 

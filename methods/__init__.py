@@ -33,7 +33,7 @@ def registry() -> Registry[type[Method[Any]]]:
     return Registry(GROUP, lambda: of_folder(Path(__path__[0]), classes(__name__, _method, ("name", "summary"))))
 
 
-def _method() -> type:
+def _method() -> type[Any]:
     from .base import Method
 
     return Method

@@ -45,9 +45,7 @@ def evaluate(
 
     root, place = data_root(data_dir), choose_device(device)
     specs, _ = choose_datasets(datasets, root)
-    chosen = choose(evaluators, {"--labels": labels, "--transfer-to": transfer_to})
-    for evaluator in chosen:
-        evaluator.check(root)
+    chosen = choose(evaluators, {"--labels": labels, "--transfer-to": transfer_to}, root)
     check_writable(out)
     opened = open_encoder(encoder, backbone, weights)
     opened = replace(opened, name=name or opened.name)

@@ -26,7 +26,7 @@ def registry() -> Registry[type[Evaluator]]:
     return Registry(GROUP, lambda: of_folder(Path(__path__[0]), classes(__name__, _evaluator, ("name",))))
 
 
-def _evaluator() -> type:
+def _evaluator() -> type[Evaluator]:
     from .evaluator import Evaluator
 
     return Evaluator

@@ -32,8 +32,13 @@ class Leaderboard:
     published: list[Published] = field(default_factory=list)
 
     @property
+    def key(self) -> tuple[str, str, str]:
+        """Track, backbone and budget, as `Cell.board` has them."""
+        return self.track, self.backbone, self.budget
+
+    @property
     def title(self) -> str:
-        return f"{self.track}, {self.backbone}, {self.budget}"
+        return ", ".join(self.key)
 
     @property
     def judged_on(self) -> str | None:

@@ -165,7 +165,7 @@ def _tells_images_apart(kind: type[Method], settings: Mapping[str, str]) -> str:
     run = trainer(kind, "20ep", settings=settings)
     if sum(view.count for view in run.loader.views) < 2:
         return "collapse: not looked for, the loss takes one view"
-    _hurry(run.method)
+    _speed_up_momentum(run.method)
     run.fit()
     batches = [run.loader.batch(step) for step in range(run.loader.steps_per_epoch)]
     own, mixed = 0.0, 0.0
@@ -181,15 +181,15 @@ def _tells_images_apart(kind: type[Method], settings: Mapping[str, str]) -> str:
     return f"collapse: none, views of different images cost {apart:.3f} more"
 
 
-def _hurry(method: Method) -> None:
+def _speed_up_momentum(method: Method) -> None:
     after_step = method.after_step
 
-    def hurried(progress: float) -> None:
+    def faster(progress: float) -> None:
         after_step(progress)
         for _ in range(CATCH_UP):
             after_step(0.0)
 
-    method.after_step = hurried  # type: ignore[method-assign]
+    method.after_step = faster  # type: ignore[method-assign]
 
 
 def resumes(kind: type[Method], training: Training = TRAINING, settings: Mapping[str, str] = NO_SETTINGS) -> str:

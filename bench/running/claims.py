@@ -82,8 +82,8 @@ class Claims:
         if not _create(mine, says):
             return None
         claim = Claim(record, mine, says)
-        outbid = standing is not None and _signature(standing) != judged  # another run has replaced the dead claim in between
-        if outbid or not claim.held():
+        replaced = standing is not None and _signature(standing) != judged  # by another run, since it was judged
+        if replaced or not claim.held():
             mine.unlink(missing_ok=True)
             return None
         return claim

@@ -221,7 +221,7 @@ class _Process:
             return replace(failed, status=self.ending.status, error=dict(self.ending.error))
         if self.late:
             return replace(failed, status="timeout", error=_plain(f"the cell ran longer than --cell-timeout {self.timeout:g}s"))
-        why = self.ending.why if isinstance(self.ending, Interrupted) else _fate(self.process.exitcode)
+        why = self.ending.why if isinstance(self.ending, Interrupted) else _how_it_ended(self.process.exitcode)
         return replace(failed, status="killed", error=_plain(why))
 
 
@@ -229,7 +229,7 @@ def _plain(why: str) -> dict[str, str]:
     return {"exception": why, "traceback": ""}
 
 
-def _fate(exitcode: int | None) -> str:
+def _how_it_ended(exitcode: int | None) -> str:
     if exitcode is not None and exitcode < 0:
         name = signal.Signals(-exitcode).name
         return f"the cell's process was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")

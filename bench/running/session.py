@@ -94,7 +94,7 @@ def _conclude(tasks: list[Task], options: Options, console: Console) -> int:
         console.print(f"warning: {problem}", markup=False, soft_wrap=True)
     report.write(files)
     boards = {task.cell.board for task in tasks}
-    ours = [board for board in content.boards if (board.track, board.backbone, board.budget) in boards]
+    ours = [board for board in content.boards if board.key in boards]
     show_boards(console, ours, options.out)
     good = {(r.track, r.backbone, r.budget, r.contender, r.seed): r for r in content.records if r.status == "ok"}
     return 0 if all(_done(task, good) for task in tasks) else 1

@@ -95,7 +95,7 @@ def _bases(tuning: Tuning, spec: Spec, console: Console) -> list[Recipe]:
 
 
 def describe(recipe: Recipe) -> str:
-    """What is searched, in words; aloud where the method has no settings of its own for it."""
+    """What is searched, in words; it says so where the method declares no settings of its own for it."""
     where = search.space(recipe)
     own = [key for key in where if key not in search.SHARED]
     alone = "" if own else f"{recipe.method.name} declares no settings of its own; "

@@ -60,7 +60,7 @@ function listen() {
     const names = Object.keys(THEMES);
     chooseTheme(names[(names.indexOf(document.documentElement.dataset.theme) + 1) % names.length]);
   });
-  window.addEventListener("resize", tellOfScrolling);
+  window.addEventListener("resize", showScrollHint);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 }
 

@@ -84,12 +84,12 @@ function drawTable() {
   }
   at("board-table").replaceChildren(make("thead", {}, head), body);
   at("board-table").setAttribute("aria-label", board().title);
-  tellOfScrolling();
+  showScrollHint();
   at("status").textContent = `${rows.length} of ${board().rows.length} methods, sorted by ${sort.title}${board().judged_on ? `; judged on ${board().judged_on}` : ""}`;
   at("notes").replaceChildren(...notes().map((note, i) => make("p", { class: "note" }, `[${i + 1}] published: ${note}`)));
 }
 
-function tellOfScrolling() {
+function showScrollHint() {
   const region = at("board-table").parentElement;
   at("scrolls").hidden = region.scrollWidth <= region.clientWidth;
 }
