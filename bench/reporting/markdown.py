@@ -87,14 +87,14 @@ def _sweep_tables(board: Leaderboard) -> list[str]:
 
 
 def sweep(board: Leaderboard, folder: str) -> list[str]:
-    """Tables and figures of the sweeps of a leaderboard, for a document beside the ``folder`` of the records."""
+    """Tables and figures of the sweeps of a leaderboard, for a document next to the ``folder`` of the records."""
     drawn = images(board, list(sweep_plots.of_board(board)))
     there = [line.replace("](figures/", f"]({folder}/figures/") for line in drawn]
     return [f"**{board.title}**", "", *_sweep_tables(board), *there]
 
 
 def images(board: Leaderboard, names: Sequence[str]) -> list[str]:
-    """The figures ``names`` of a leaderboard, for a document beside the folder of figures."""
+    """The figures ``names`` of a leaderboard, for a document next to the folder of figures."""
     titled = {name: TITLES.get(name, f"sweep over {name.partition('-')[2]}") for name in names}
     return [line for name in names for line in (f"![{board.title}: {titled[name]}](figures/{slug(board)}-{name}.svg)", "")]
 

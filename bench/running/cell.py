@@ -106,7 +106,7 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
 
 
 def data_of(splits: Splits, spec: Spec) -> dict[str, Any]:
-    """What a record says of its data."""
+    """The entry of a record on its data."""
     known: dict[str, Any] = {"fingerprint": splits.fingerprint, "train": len(splits.train), "test": len(splits.test)}
     known |= {"classes": splits.classes} | ({} if splits.class_list is None else {"class_list": splits.class_list})
     return known | ({"judged_on": DEV_TEST} if spec.dev else {})

@@ -1,4 +1,4 @@
-"""What a learning curve shows of the embeddings while a method trains; the test split stays untouched."""
+"""Measures the embeddings for learning curves while a method trains, without the test split."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from ..metrics import HELD_OUT_KNN
 from ..training import collapse
 from ..training.trainer import Trainer
 
-TIMES = 10  # a budget: a tenth of progress apart
-IMAGES = 10_000  # of train at most, evenly over it: ten looks at all 50,000 images of a split take longer than the evaluation
+TIMES = 10  # in a budget: a tenth of progress apart
+IMAGES = (
+    10_000  # of train at most, evenly over it: encoding all 50,000 images of a split ten times takes longer than the evaluation
+)
 
 
 def measure(splits: Splits, track: Track) -> Callable[[Trainer, float], dict[str, float]]:

@@ -1,4 +1,4 @@
-"""From what the user named to contenders and datasets."""
+"""Chooses contenders and datasets by the texts of a command."""
 
 from __future__ import annotations
 

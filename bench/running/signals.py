@@ -1,4 +1,4 @@
-"""What a run makes of SIGTERM, SIGINT and `cancel`: the first asks it to stop, a second SIGINT ends it at once."""
+"""How a run reacts to SIGTERM, SIGINT and `cancel`: the first asks it to stop, a second SIGINT ends it at once."""
 
 from __future__ import annotations
 

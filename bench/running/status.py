@@ -1,4 +1,4 @@
-"""`status`: how a campaign stands, from the records, claims and plans of a folder alone."""
+"""`status`: the state of a campaign, from the records, claims and plans of a folder alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .claimed import Claimed
 
 @dataclass(frozen=True)
 class FailedCell:
-    """A cell that ended otherwise than well."""
+    """A cell whose record has another status than ok."""
 
     cell: str
     status: str
