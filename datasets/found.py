@@ -124,16 +124,18 @@ def of_folder(folder: Path, members: Callable[[Path, Outline], Iterable[Member]]
         yield from found
 
 
-def classes(package: str, base: Callable[[], type[Any]], needed: Collection[str]) -> Callable[[Path, Outline], Iterator[Member]]:
+def classes(
+    package: str, base: Callable[[], type[Any]], needed: Collection[str], listed: Collection[str]
+) -> Callable[[Path, Outline], Iterator[Member]]:
     """Finds the subclasses of ``base()`` with a ``name`` of their own in the files of ``package``, for `of_folder`.
 
-    Their attributes are read from the file. It is imported only where these do not show: where it runs code at its top level,
-    or where one of the attributes ``needed`` is no literal.
+    Their attributes, ``needed`` by every member or ``listed`` where they are set, are read from the file. It is imported only
+    where it runs code at its top level, or where one of these attributes is no literal.
     """
 
     def found(path: Path, outline: Outline) -> Iterator[Member]:
         module = f"{package}.{path.stem}"
-        if outline.plain and not outline.computed & set(needed):
+        if outline.plain and not outline.computed & {*needed, *listed}:
             for kind, says in outline.classes.items():
                 if "name" in outline.own[kind] and says.keys() >= set(needed):
                     yield Member(says["name"], str(path), attribute(module, kind), {"__doc__": outline.about} | says)

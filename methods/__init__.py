@@ -30,7 +30,8 @@ def __getattr__(name: str) -> Any:
 @cache
 def registry() -> Registry[type[Method[Any]]]:
     """Every method by its name, in alphabetical order."""
-    return Registry(GROUP, lambda: of_folder(Path(__path__[0]), classes(__name__, _method, ("name", "summary"))))
+    members = classes(__name__, _method, needed=("name", "summary"), listed=("role", "uses_labels"))
+    return Registry(GROUP, lambda: of_folder(Path(__path__[0]), members))
 
 
 def _method() -> type[Any]:

@@ -124,7 +124,7 @@ class Computed(Evaluator):
 
 def test_classes_are_read_from_files_and_imported_where_their_names_are_no_literals(tmp_path, monkeypatch):
     (tmp_path / "some_evaluators").mkdir()
-    folder, find = tmp_path / "some_evaluators", found.classes("some_evaluators", lambda: Evaluator, ("name",))
+    folder, find = tmp_path / "some_evaluators", found.classes("some_evaluators", lambda: Evaluator, ("name",), ())
     (folder / "read.py").write_text(EVALUATOR.partition("class Computed")[0])
     (folder / "run.py").write_text(EVALUATOR)
     (folder / "broken.py").write_text("def f(:")

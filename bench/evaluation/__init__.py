@@ -23,7 +23,8 @@ FIRST = ("linear", "knn")  # the order of a record's metrics begins with the pro
 @cache
 def registry() -> Registry[type[Evaluator]]:
     """Every evaluator by its name."""
-    return Registry(GROUP, lambda: of_folder(Path(__path__[0]), classes(__name__, _evaluator, ("name",))))
+    members = classes(__name__, _evaluator, needed=("name",), listed=("version",))
+    return Registry(GROUP, lambda: of_folder(Path(__path__[0]), members))
 
 
 def _evaluator() -> type[Evaluator]:
