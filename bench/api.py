@@ -175,9 +175,7 @@ def evaluate(
     from .running.external import freeze_on
 
     place, root, spec = choose_device(device), data_root(None if data_dir is None else Path(data_dir)), parse_spec(dataset)
-    chosen = choose(evaluators, {"--labels": labels, "--transfer-to": transfer_to})
-    for evaluator in chosen:
-        evaluator.check(root)
+    chosen = choose(evaluators, {"--labels": labels, "--transfer-to": transfer_to}, root)
     if isinstance(encoder, nn.Module):
         opened = Opened(copy.deepcopy(encoder), type(encoder).__name__, type(encoder).__name__, "", None)
     else:

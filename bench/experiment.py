@@ -29,6 +29,7 @@ from .contenders import parse_contender
 from .datasets.base import DataError
 from .datasets.spec import parse_spec
 from .errors import UserError
+from .limits import MOST_SEEDS
 from .settings import nearest
 
 KINDS = ("better", "grows_with", "equal_within", "steadier")
@@ -130,8 +131,8 @@ def _experiment(name: str, content: dict[str, Any]) -> Experiment:
             "claims": [_claim(one) for one in _list("claims", content.get("claims", []))],
         }
     )
-    if type(experiment.seeds) is not int or experiment.seeds < 1:
-        raise UserError("seeds must be a whole number from 1 on")
+    if type(experiment.seeds) is not int or not 1 <= experiment.seeds <= MOST_SEEDS:
+        raise UserError(f"seeds must be a whole number from 1 to {MOST_SEEDS}")
     for one in experiment.claims:
         for side in (one.a, one.b):
             if experiment.spec(side) not in experiment.contenders:

@@ -34,6 +34,43 @@ class Metric:
         return f"{self.scale * value:.2f}" if self.is_fraction else f"{value:.4g}"
 
 
+@dataclass(frozen=True)
+class Cost:
+    """An entry of a record's cost that tables and pages use; the median over seeds is shown."""
+
+    key: str
+    title: str = ""  # of its column; empty where it has none
+    better: Better = "lower"
+    note: str = ""  # for the legend
+    measured: bool = False  # on a machine: another one gives other numbers
+    axis: str = ""  # title of its axis in the page's chart of costs; empty where that does not offer it
+    unit: float = 1.0  # how much one is on that axis
+
+
+COSTS = {
+    cost.key: cost
+    for cost in (
+        Cost("images_per_second", "images/s", "higher", "images/s counts images of training, detection included. ", True),
+        Cost("train_seconds", "train", measured=True, axis="training time [min]", unit=60),
+        Cost(
+            "detect_seconds", "detection", note="detection: its share of training time. ", axis="time in detection [min]", unit=60
+        ),
+        Cost("eval_seconds"),
+        Cost("views_per_image", "views/image"),
+        Cost(
+            "flops_per_image",
+            "GFLOP/image",
+            note="GFLOP/image: floating-point operations of a step, forward and backward, by image. ",
+        ),
+        Cost("forward_passes"),
+        Cost("detect_flops"),
+        Cost(
+            "flops", "operations", note="operations: of all training, detection included. ", axis="operations [TFLOP]", unit=1e12
+        ),
+        Cost("peak_memory_bytes", "peak memory", measured=True, axis="peak memory [GiB]", unit=2**30),
+        Cost("energy_joules", "energy", measured=True, axis="energy [kJ]", unit=1000),
+    )
+}
 FEW_LABELS = "linear@x%: fitted on the labels of x% of every class alone, the same images for every method and seed. "
 
 
@@ -43,22 +80,10 @@ KNN_TOP1 = Metric("knn_top1", "kNN (k = 20)")
 KNN200_TOP1 = Metric("knn200_top1", "kNN (k = 200)")
 
 HEADLINE = LINEAR_TOP1.key
+HELD_OUT_KNN = "held_out_knn_top1"  # of learning curves: kNN accuracy on the held-out tenth of train
 COMPARED = (LINEAR_TOP1.key, KNN_TOP1.key)  # metrics for which the page and pairs.csv have every pair
-PROTOCOL = {m.key: m for m in (LINEAR_TOP1, LINEAR_TOP5, KNN_TOP1, KNN200_TOP1)}  # of every record
-METRICS = {key: m.title for key, m in PROTOCOL.items()}
-COSTS = (  # entries of a record's cost that tables and pages show
-    "images_per_second",
-    "train_seconds",
-    "detect_seconds",
-    "eval_seconds",
-    "views_per_image",
-    "flops_per_image",
-    "forward_passes",
-    "detect_flops",
-    "flops",
-    "peak_memory_bytes",
-    "energy_joules",
-)
+PROTOCOL_METRICS = {m.key: m for m in (LINEAR_TOP1, LINEAR_TOP5, KNN_TOP1, KNN200_TOP1)}  # of every record
+METRICS = {key: m.title for key, m in PROTOCOL_METRICS.items()}
 ON_A_SHARE = re.compile(r"\w+@(\d+(?:\.\d+)?)%")
 
 

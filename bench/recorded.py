@@ -29,11 +29,6 @@ def today(record: Record) -> dict[str, Any]:
     return _plain(record, _chosen(record))["recipe"]
 
 
-def recipe(record: Record, contender: Contender | None = None) -> Recipe:
-    """Today's recipe for a record's settings, or for ``contender`` instead; `UserError` or `DataError` as `today`."""
-    return _recipe(_key(record, contender or _chosen(record)))
-
-
 def _plain(record: Record, contender: Contender) -> dict[str, Any]:
     """Today's recipe and canonical name of a contender; loads torch only where `remembered` does not have them."""
     if contender.method not in registry():

@@ -19,7 +19,6 @@ from .settings import convert, spaces, written
 SHARED = ("lr", "weight_decay")  # settings of the recipe that are searched for every method that trains
 AROUND = 10.0  # from a tenth of the recipe's value to ten times it
 OWN = 2  # settings of its own that a method may have searched: the same small number for all
-MOST = 1000  # most trials of a search
 
 
 def space(recipe: Recipe) -> dict[str, Space]:

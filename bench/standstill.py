@@ -25,7 +25,7 @@ def watch() -> None:
     with _lock:
         if not _watching:
             _watching, _last = True, (time.perf_counter(), _computed())
-            threading.Thread(target=_look_on, daemon=True).start()
+            threading.Thread(target=_keep_looking, daemon=True).start()
 
 
 def seconds() -> float:
@@ -52,7 +52,7 @@ def _look() -> tuple[float, float]:
         return clock, _stood
 
 
-def _look_on() -> None:
+def _keep_looking() -> None:
     while True:
         time.sleep(BEAT)
         _look()

@@ -21,7 +21,7 @@ def lines(track: Track, place: Path) -> list[str]:
     found = [f"train: {sum(counts[0]):,} images, test: {sum(counts[1]):,}{_split_by(meta)}"]
     found.append(_classes(meta, *counts))
     if track.side is not None:
-        found += _follows(track, meta)
+        found += _follows(track)
     if meta.get("left_out"):
         found.append(f"left out: {', '.join(f'{count:,} {why}' for why, count in meta['left_out'].items())}")
     if meta.get("duplicates"):
@@ -51,7 +51,7 @@ def _range(counts: list[int]) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
-def _follows(track: Track, meta: dict) -> list[str]:
+def _follows(track: Track) -> list[str]:
     blur = "blurred with p = 0.5" if track.policy.blur else "not blurred"
     said = f"stored at {track.side} x {track.side} pixels; views have {track.size}, {blur}; backbone {track.backbone}"
     small = " (small, as there is no GPU here; --backbone resnet18 for the usual one)"

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from . import layout, shards, trees
 from .base import DataError, Track, Tree
@@ -159,27 +160,28 @@ def _lot(name: str) -> bytes:
     return hashlib.sha256(f"{SEED} {name}".encode(errors="surrogateescape")).digest()
 
 
-def prepared(root: Path) -> Iterator[Track]:
-    """Every track below ``root`` that was made from a folder, damaged ones included."""
+def names(root: Path) -> list[str]:
+    """The names of the tracks below ``root`` that were made from a folder, damaged ones included; loads no torch."""
     try:
         places = sorted(path.parent for path in root.glob("*/meta.json"))
     except OSError:
-        return
-    for place in places:
-        found = at(place)
-        if found is not None:
-            yield found
+        return []
+    return [place.name for place in places if _described(place) is not None]
 
 
-def at(place: Path) -> Track | None:
-    """The track that was prepared in ``place`` from a folder, if one was."""
+def at(place: Path) -> Track:
+    """The track `names` has found in ``place``."""
+    meta = _described(place) or {}
+    side = meta.get("side")
+    return track(place.name, side if isinstance(side, int) and side > 0 else SIZE, meta.get("classes", 0))
+
+
+def _described(place: Path) -> dict[str, Any] | None:
+    """The content of meta.json, empty where it is damaged; None where ``place`` was not made from a folder."""
     if not NAME.fullmatch(place.name):
         return None
     try:
         meta = read_meta(place)
     except DataError:  # opening the track raises the same error
-        return track(place.name, SIZE)
-    if meta is None or meta.get("kind") != KIND:
-        return None
-    side = meta.get("side")
-    return track(place.name, side if isinstance(side, int) and side > 0 else SIZE, meta["classes"])
+        return {}
+    return meta if meta is not None and meta.get("kind") == KIND else None

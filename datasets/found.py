@@ -9,18 +9,20 @@ from __future__ import annotations
 import contextlib
 import difflib
 import importlib
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from .errors import DataError
+from .outline import Outline, read
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Member:
     """A name, the place of its definition, and the function that loads it."""
 
@@ -29,10 +31,21 @@ class Member:
     load: Callable[[], Any]
     says: dict[str, Any] = field(default_factory=dict)  # attributes that are known without loading it
     package: str = ""  # name and version of the package that adds it; empty for a file of the folder
-    problem: str = ""  # why it cannot be loaded, if that is known already
+    problem: str = ""  # why it cannot be loaded, as far as that is known
+
+    @cached_property
+    def value(self) -> Any:
+        """What `load` returns; `DataError` where the member has a problem, or where `load` raises anything."""
+        if not self.problem:
+            try:
+                return self.load()
+            except Exception as error:  # a user's file may raise anything
+                self.problem = cannot_import(self.where, error)
+                raise DataError(self.problem) from error
+        raise DataError(self.problem)
 
 
-class Registry(MutableMapping[str, T], Generic[T]):
+class Registry(Mapping[str, T], Generic[T]):
     """The members of a folder and of an entry-point ``group`` by name, in alphabetical order; each is loaded on first access.
 
     Iteration leaves out members that are known to be broken. `DataError` on access to one of them, or to a name that is
@@ -41,8 +54,6 @@ class Registry(MutableMapping[str, T], Generic[T]):
 
     def __init__(self, group: str, scan: Callable[[], Iterable[Member]]):
         self.group, self._scan = group, scan
-        self._loaded: dict[str, T] = {}
-        self._failed: dict[str, str] = {}
 
     @cached_property
     def members(self) -> dict[str, Member]:
@@ -58,8 +69,7 @@ class Registry(MutableMapping[str, T], Generic[T]):
 
     def broken(self) -> dict[str, str]:
         """The names that are known so far to be broken, and why."""
-        known = {name: member.problem for name, member in self.members.items() if member.problem} | self._failed
-        return {name: why for name, why in known.items() if name not in self._loaded}
+        return {name: member.problem for name, member in self.members.items() if member.problem}
 
     def loaded(self) -> dict[str, T]:
         """Load every member; those that can be loaded, by name. The others are `broken` from then on."""
@@ -75,40 +85,22 @@ class Registry(MutableMapping[str, T], Generic[T]):
 
     def describe(self, name: str, attributes: Iterable[str]) -> dict[str, Any]:
         """The ``attributes`` of a member that it has, read from its file without loading where that is possible."""
-        if name in self.members and name not in self._loaded and self.members[name].says:
-            return self.members[name].says
+        if says := self.members[name].says:
+            return says
         value = self[name]
         return {key: getattr(value, key) for key in attributes if hasattr(value, key)}
 
     def __getitem__(self, name: str) -> T:
-        if name in self._loaded:
-            return self._loaded[name]
-        if name not in self.members:
-            raise KeyError(name)
-        member = self.members[name]
-        if member.problem:
-            raise DataError(member.problem)
-        try:
-            self._loaded[name] = member.load()
-        except Exception as error:  # a user's file may raise anything
-            self._failed[name] = f"{member.where} cannot be imported: {type(error).__name__}: {error}"
-            raise DataError(self._failed[name]) from error
-        return self._loaded[name]
-
-    def __setitem__(self, name: str, value: T) -> None:
-        self._loaded[name] = value
-
-    def __delitem__(self, name: str) -> None:
-        del self._loaded[name]
+        return self.members[name].value
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._loaded.keys() | (self.members.keys() - self.broken().keys())))
+        return iter(sorted(self.members.keys() - self.broken().keys()))
 
     def __len__(self) -> int:
         return len(list(iter(self)))
 
     def __contains__(self, name: object) -> bool:
-        return name in self._loaded or name in self.members
+        return name in self.members
 
 
 def _added(group: str) -> Iterator[Member]:
@@ -119,6 +111,48 @@ def _added(group: str) -> Iterator[Member]:
 def _member(point: EntryPoint) -> Member:
     package = f"{point.dist.name} {point.dist.version}" if point.dist else "an installed package"
     return Member(point.name, f"{point.value} of {package}", point.load, package=package)
+
+
+def of_folder(folder: Path, members: Callable[[Path, Outline], Iterable[Member]]) -> Iterator[Member]:
+    """What ``members`` finds in each file of ``folder``; a file that cannot be imported is one broken member of its name."""
+    for path in sorted(folder.glob("*.py")):
+        outline = read(path)
+        try:
+            found = [_broken(path, outline.problem)] if outline.problem else list(members(path, outline))
+        except Exception as error:  # a user's file may raise anything
+            found = [_broken(path, cannot_import(str(path), error))]
+        yield from found
+
+
+def classes(
+    package: str, base: Callable[[], type[Any]], needed: Collection[str], listed: Collection[str]
+) -> Callable[[Path, Outline], Iterator[Member]]:
+    """Finds the subclasses of ``base()`` with a ``name`` of their own in the files of ``package``, for `of_folder`.
+
+    Their attributes, ``needed`` by every member or ``listed`` where they are set, are read from the file. It is imported only
+    where it runs code at its top level, or where one of these attributes is no literal.
+    """
+
+    def found(path: Path, outline: Outline) -> Iterator[Member]:
+        module = f"{package}.{path.stem}"
+        if outline.plain and not outline.computed & {*needed, *listed}:
+            for kind, says in outline.classes.items():
+                if "name" in outline.own[kind] and says.keys() >= set(needed):
+                    yield Member(says["name"], str(path), attribute(module, kind), {"__doc__": outline.about} | says)
+            return
+        for value in vars(importlib.import_module(module)).values():
+            if isinstance(value, type) and issubclass(value, base()) and "name" in vars(value) and value.__module__ == module:
+                yield Member(vars(value)["name"], str(path), given(value))
+
+    return found
+
+
+def cannot_import(where: str, error: Exception) -> str:
+    return f"{where} cannot be imported: {type(error).__name__}: {error}"
+
+
+def _broken(path: Path, problem: str) -> Member:
+    return Member(path.stem, str(path), given(None), problem=problem)
 
 
 def given(value: Any) -> Callable[[], Any]:

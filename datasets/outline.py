@@ -19,6 +19,7 @@ class Outline:
     names: frozenset[str] = frozenset()  # everything that it assigns or defines at its top level
     classes: dict[str, dict[str, Any]] = field(default_factory=dict)  # literals of each, with those of bases in this file
     own: dict[str, dict[str, Any]] = field(default_factory=dict)  # literals of each class alone
+    computed: frozenset[str] = frozenset()  # attributes of its classes whose values are no literals
     about: str = ""  # the docstring of the module
     plain: bool = True  # only imports, classes, functions and assignments at its top level
     problem: str = ""  # why it cannot be imported, as far as the outline shows that
@@ -30,13 +31,14 @@ def read(path: Path) -> Outline:
         tree = ast.parse(path.read_text(), str(path))
     except (OSError, SyntaxError, ValueError) as error:
         return Outline(problem=f"{path} cannot be imported: {type(error).__name__}: {error}")
-    missing = next((name for name in _imports(tree.body, path) if not _exists(name, path)), None)
+    missing = next((name for name in _imports(tree.body) if not _exists(name, path)), None)
     nodes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     own = {name: _literals(node.body) for name, node in nodes.items()}
     return Outline(
         names=frozenset(_names(tree.body)),
         classes={name: _inherited(name, nodes, own) for name in nodes},
         own=own,
+        computed=frozenset(one for name, node in nodes.items() for one in _names(node.body) if one not in own[name]),
         about=ast.get_docstring(tree) or "",
         plain=all(isinstance(node, PLAIN) or _is_harmless(node) for node in tree.body),
         problem=f"{path} cannot be imported: it needs {missing}, which is not installed" if missing else "",
@@ -64,7 +66,9 @@ def _names(body: list[ast.stmt]) -> Iterator[str]:
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if isinstance(node, ast.AnnAssign) and node.value is not None:
+            targets = [node.target]
         yield from (part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name))
 
 
@@ -84,7 +88,7 @@ def _is_harmless(node: ast.stmt) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
-def _imports(body: list[ast.stmt], path: Path) -> Iterator[str]:
+def _imports(body: list[ast.stmt]) -> Iterator[str]:
     """Top-level modules and files of the same folder that the file imports."""
     for node in body:
         if isinstance(node, ast.Import):

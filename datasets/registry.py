@@ -13,56 +13,45 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import folder, outline
+from . import folder
 from .base import DataError, Track
-from .found import Member, Registry, given, nearest
+from .found import Member, Registry, given, nearest, of_folder
 from .meta import read_meta
+from .outline import Outline
 from .spec import Spec
 
 if TYPE_CHECKING:  # tracks are listed without what holds their images
     from .store import Splits
 
-HERE = Path(__file__).parent
 GROUP = "ssl_bench.tracks"
 
 
 @cache
 def tracks() -> Registry[Track]:
     """Every track by its name, in alphabetical order."""
-    return Registry(GROUP, _scan)
+    return Registry(GROUP, lambda: of_folder(Path(__file__).parent, _of_file))
 
 
-def _scan() -> Iterator[Member]:
-    for path in sorted(HERE.glob("*.py")):
-        found = outline.read(path)
-        if found.problem:
-            yield Member(path.stem, str(path), given(None), problem=found.problem)
-        elif found.names & {"TRACK", "TRACKS"} or not found.plain:
-            yield from _of_file(path)
-
-
-def _of_file(path: Path) -> Iterator[Member]:
-    try:
+def _of_file(path: Path, outline: Outline) -> Iterator[Member]:
+    if outline.names & {"TRACK", "TRACKS"} or not outline.plain:
         module = importlib.import_module(f"{__package__}.{path.stem}")
-    except Exception as error:  # a user's file may raise anything
-        problem = f"{path} cannot be imported: {type(error).__name__}: {error}"
-        yield Member(path.stem, str(path), given(None), problem=problem)
-        return
-    for track in (*getattr(module, "TRACKS", ()), *([module.TRACK] if hasattr(module, "TRACK") else [])):
-        yield Member(track.name, str(path), given(track))
+        for track in (*getattr(module, "TRACKS", ()), *([module.TRACK] if hasattr(module, "TRACK") else [])):
+            yield Member(track.name, str(path), given(track))
 
 
 def known(root: Path) -> dict[str, Track]:
     """Every track by its name, including those prepared below ``root`` from the user's folders."""
-    return dict(sorted(({track.name: track for track in folder.prepared(root)} | tracks().loaded()).items()))
+    return dict(sorted(({name: folder.at(root / name) for name in folder.names(root)} | tracks().loaded()).items()))
 
 
 def find(name: str, root: Path | None = None) -> Track:
     """The track ``name``, also one prepared below ``root`` from a folder; `DataError` with the nearest names if unknown."""
-    names = tracks() if root is None or name in tracks() else known(root)
-    if name in names:
-        return names[name]
-    raise DataError(f"unknown dataset {name!r}: {nearest(name, names)}")
+    if name in tracks():
+        return tracks()[name]
+    own = [] if root is None else folder.names(root)
+    if root is not None and name in own:
+        return folder.at(root / name)
+    raise DataError(f"unknown dataset {name!r}: {nearest(name, [*tracks(), *own])}")
 
 
 def track_of(spec: Spec, root: Path | None = None) -> Track:

@@ -96,7 +96,7 @@ class Splits:
     class_list: str | None = None  # SHA-256 of the class names, one a line, in the order of the labels; None where unknown
 
 
-def in_memory(raw: Mapping[str, Raw], dev: bool = False) -> Splits:
+def in_memory(raw: Mapping[str, Raw], dev: bool) -> Splits:
     """Splits of an embedded track from ``raw``; for a ``dev`` form train alone, without making any test image."""
     digest = hashlib.sha256()
     stores, classes = [], 0

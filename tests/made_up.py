@@ -16,12 +16,13 @@ from bench import recorded, records
 from bench.budget import parse_budget
 from bench.cells import Cell, escaped
 from bench.contenders import parse_contender
+from bench.datasets.found import Member, Registry, given
 from bench.datasets.registry import tracks
 from bench.datasets.spec import Spec
+from bench.limits import FIRST_TRIAL_SEED
 from bench.methods import Method, registry
 from bench.recipe import resolve
 from bench.records import Record
-from bench.reporting.searches import SEEDS
 from bench.running.cell import blank
 from bench.versions import PROTOCOL
 
@@ -54,9 +55,14 @@ def install(monkeypatch: pytest.MonkeyPatch, contestants: Iterable[Contestant] =
     """Let the harness know the made-up methods and tracks until the test is over."""
     for c in contestants:
         kind = type(c.name, (Method,), {"name": c.name, "summary": "made up", "role": c.role, "uses_labels": c.uses_labels})
-        monkeypatch.setitem(registry(), c.name, kind)
+        add(monkeypatch, registry(), c.name, kind)
     for name in names:
-        monkeypatch.setitem(tracks(), name, dataclasses.replace(next(iter(tracks().values())), name=name, backbone="resnet18"))
+        add(monkeypatch, tracks(), name, dataclasses.replace(next(iter(tracks().values())), name=name, backbone="resnet18"))
+
+
+def add(monkeypatch: pytest.MonkeyPatch, members: Registry, name: str, value: object) -> None:
+    """Let a registry have ``value`` under ``name`` until the test is over."""
+    monkeypatch.setitem(members.members, name, Member(name, "made up", given(value)))
 
 
 def record(c: Contestant, seed: int, track: str = TRACK, budget: str = "10ep", points: int = 12, status: str = "ok") -> Record:
@@ -135,13 +141,13 @@ def read(out: Path) -> list[Record]:
 
 def searched(trials: dict[str, float], finals: dict[str, float]) -> list[Record]:
     """Records of trials of simclr on digits with these accuracies, by contender, and of three seeds of a board with those."""
-    seeds = [(name, value, SEEDS) for name, value in trials.items()]
+    seeds = [(name, value, FIRST_TRIAL_SEED) for name, value in trials.items()]
     seeds += [(name, value, seed) for name, value in finals.items() for seed in range(3)]
     made = []
     for name, value, seed in seeds:
-        track, settings = "digits" if seed < SEEDS else "digits:dev", dict(parse_contender(name).settings)
+        track, settings = "digits" if seed < FIRST_TRIAL_SEED else "digits:dev", dict(parse_contender(name).settings)
         one = Record(track, "test_resnet", "1ep", "simclr", seed, "ok", name, metrics={"linear_top1": value})
         one.data, one.protocol, one.given = {"train": 1000}, PROTOCOL, {"settings": settings}
-        one.recipe = recorded.recipe(one).as_dict()
+        one.recipe = recorded.today(one)
         made.append(one)
     return made

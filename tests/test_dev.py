@@ -20,6 +20,7 @@ from bench.datasets.spec import Spec, parse_spec, split_specs
 from bench.methods import registry
 from bench.recipe import resolve
 from bench.running import cell
+from tests import made_up
 
 PIXELS = 16
 
@@ -71,7 +72,7 @@ def test_an_embedded_track_makes_no_test_image(monkeypatch, tmp_path):
         raw = digits.read(folder)
         return {"train": raw["train"], "test": raw["test"]._replace(chunks=(pytest.fail("opened") for _ in range(1)))}
 
-    monkeypatch.setitem(tracks.tracks(), "digits", replace(digits, read=read))
+    made_up.add(monkeypatch, tracks.tracks(), "digits", replace(digits, read=read))
     assert len(open_splits(Spec("digits", dev=True), tmp_path).test) == 142
     with pytest.raises(BaseException, match="opened"):
         open_splits(Spec("digits"), tmp_path)

@@ -15,6 +15,7 @@ from bench.backbone import build_backbone, save_encoder
 from bench.datasets.registry import tracks
 from bench.evaluation.frozen import Features, Frozen
 from bench.methods import registry
+from bench.recipe import config_keys
 from bench.running import check
 from tests.small_cells import ROOT
 
@@ -114,9 +115,21 @@ def test_methods_and_datasets_import_nothing_of_the_harness(folder, inside):
             assert not beyond and name.split(".")[0] != "bench", (path, name)
 
 
-def test_the_harness_names_no_method_and_no_dataset():
+LAYERS = ("cli", "running", "reporting", "throughput", "training", "evaluation")  # each imports only what is behind it
+
+
+@pytest.mark.parametrize("folder", LAYERS)
+def test_imports_of_the_harness_point_down(folder):
+    above = LAYERS[: LAYERS.index(folder)]
+    for path in (ROOT / "bench" / folder).glob("*.py"):
+        wrong = [name for name in imported(path) if name.startswith("..") and name[2:].split(".")[0] in above]
+        assert not wrong, (path, wrong)
+
+
+def test_the_harness_names_no_method_no_setting_of_one_and_no_dataset():
     """In its code: documentation may give examples."""
-    names = {*registry(), *tracks()} - {"folder"}
+    settings = set().union(*(config_keys(kind) for kind in registry().values()))
+    names = {*registry(), *tracks(), *settings} - {"folder", "side", "features", "tau", "top"}  # words of the harness too
     for path in (ROOT / "bench").rglob("*.py"):
         if path.is_relative_to(ROOT / "bench" / "cli") or {"methods", "datasets"} & set(path.relative_to(ROOT).parts):
             continue

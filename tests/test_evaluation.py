@@ -154,7 +154,7 @@ def test_a_cell_whose_features_are_not_finite_has_diverged(tmp_path):
 def test_a_record_says_where_an_edge_of_the_grid_was_chosen(monkeypatch, clusters, right, edge):
     train, labels, *_ = clusters
     monkeypatch.setattr(linear, "STRENGTHS", (1e-2, 1e-1, 1.0))
-    heads = Heads(torch.zeros(3, 40, 6), torch.zeros(3, 6), 0)
+    heads = Heads(torch.zeros(3, 40, 6), torch.zeros(3, 6))
     monkeypatch.setattr(linear, "_try", lambda *_: (heads, torch.tensor(right, dtype=torch.float64) / 100))
     assert fit_linear(Features(train, labels), 6)[1]["linear_at_edge"] == edge
 

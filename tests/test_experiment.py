@@ -222,6 +222,7 @@ def test_the_experiment_that_comes_with_the_harness_is_read():
         (WRITTEN.replace("seeds = 4", ""), "needs seeds"),
         (WRITTEN.replace("seeds", "sedes"), "did you mean seeds"),
         (WRITTEN.replace("= 4", '= "4"'), "seeds must be a whole number"),
+        (WRITTEN.replace("= 4", "= 1001"), "seeds must be a whole number from 1 to 1000"),
         (WRITTEN.replace("10ep", "10 epochs"), "what works"),
         (WRITTEN.replace("classes=2|", "classes=1|"), "at least 2"),
         (WRITTEN + claim("best"), "did you mean better"),

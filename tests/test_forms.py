@@ -18,6 +18,7 @@ from bench.datasets.cut import regroup
 from bench.datasets.prepare import get
 from bench.datasets.registry import find, open_splits, tracks
 from bench.datasets.spec import Spec
+from tests import made_up
 from tests.made_data import encoded, fingerprint, write_table
 
 NAMES = ("ant", "bee_fly", "cow", "dog")
@@ -181,7 +182,7 @@ def test_the_superclasses_are_those_of_the_archive():
 
 def test_coarse_labels_of_the_same_images(images, track, tmp_path, monkeypatch):
     coarse = replace(track, groupings={"coarse": Grouping(("insect", "mammal"), (0, 0, 1, 1))})
-    monkeypatch.setitem(tracks(), "cifar100", coarse)
+    made_up.add(monkeypatch, tracks(), "cifar100", coarse)
     get(coarse, tmp_path / "root", as_folders(images, tmp_path / "tree"))
     fine, found = (open_splits(Spec("cifar100", labels=of), tmp_path / "root") for of in (None, "coarse"))
     assert found.classes == 2 and found.train.labels.tolist() == [0] * 6 + [1] * 6

@@ -146,7 +146,7 @@ def test_evaluators_are_chosen_by_name_or_by_their_flag():
 
     def names(text, **flags):
         options = {f"--{key.replace('_', '-')}": value for key, value in flags.items()}
-        return [evaluator.name for evaluator in choice.choose(text, options)]
+        return [evaluator.name for evaluator in choice.choose(text, options, Path("no such folder"))]
 
     assert names(None) == usual and names("knn,spectrum") == [*usual, "spectrum"]
     assert names("all") == [*usual, "clustering", "robustness", "spectrum"]

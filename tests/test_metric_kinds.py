@@ -119,3 +119,14 @@ def test_nothing_is_ranked_or_judged_by_a_metric_without_a_better_side(made, tmp
     made_up.write(tmp_path, made)
     code, said, _ = bench_command("compare", "alpha", "gamma", "--out", tmp_path, "--metric", "sizes")
     assert code == 0 and "differs" in said
+
+
+def test_the_page_shows_costs_as_the_tables_do(board):
+    content = page.content([board])
+    table = tables.table(board).set_index("method")
+    titles = {cost["key"]: cost["title"] for cost in content["costs"] if cost["title"]}
+    assert list(titles.values()) == [title for title in table.columns if title in titles.values()]
+    for row, (_, line) in zip(content["boards"][0]["rows"][:3], table.iterrows(), strict=False):
+        assert {titles[key]: text for key, (_, text) in row["shown"].items()} == {title: line[title] for title in titles.values()}
+    (share,) = {row["shown"]["detect_seconds"][1] for row in content["boards"][0]["rows"] if row["method"] == "alpha"}
+    assert share.endswith("%")

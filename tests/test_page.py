@@ -15,6 +15,7 @@ from bench.metrics import Metric
 from bench.reporting import report
 from tests import made_up
 from tests.made_up import Contestant
+from tests.small_cells import wait_for
 
 pytestmark = pytest.mark.browser
 FLAGS = (
@@ -79,14 +80,7 @@ def page(driver, few):
 def load(driver, path: Path, state: str = "") -> None:
     driver.get("about:blank")
     driver.get(path.as_uri() + state)
-    wait(lambda: driver.execute_script("return document.body.dataset.ready"))
-
-
-def wait(holds, seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "the page does not get there"
-        time.sleep(0.05)
+    wait_for(lambda: driver.execute_script("return document.body.dataset.ready"))
 
 
 def resize(driver, width: int) -> None:
@@ -144,7 +138,7 @@ def test_filtering(page):
     assert find(page, "#status").text.startswith("2 of 5 methods")
     assert len(page.find_elements("css selector", "#matrix tbody tr")) == 2
     page.refresh()  # the address keeps the choice
-    wait(lambda: page.execute_script("return document.body.dataset.ready"))
+    wait_for(lambda: page.execute_script("return document.body.dataset.ready"))
     assert methods(page) == ["beta", "gamma"]
 
 
@@ -164,7 +158,7 @@ def test_a_record_opens_behind_a_number(page):
     find(page, "[data-seed='5']").click()
     assert "RuntimeError: made up" in dialog.text
     page.switch_to.active_element.send_keys("\ue00c")  # escape
-    wait(lambda: not dialog.is_displayed())
+    wait_for(lambda: not dialog.is_displayed())
     assert page.switch_to.active_element.text == "gamma"  # focus returns to where it was
 
 
@@ -213,7 +207,7 @@ def test_it_fits_the_screen_in_both_themes(page, theme, width):
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]})
     resize(page, width)
     page.refresh()
-    wait(lambda: page.execute_script("return document.body.dataset.ready"))
+    wait_for(lambda: page.execute_script("return document.body.dataset.ready"))
     assert page.execute_script("return document.documentElement.scrollWidth") <= width
     names = "[...document.querySelectorAll('#board-table th.name, #matrix th.name')]"
     assert page.execute_script(f"return {names}.every((name) => name.scrollWidth <= name.clientWidth)")

@@ -8,6 +8,7 @@ from scipy import stats as scipy_stats
 
 from bench.reporting import paired
 from bench.reporting.paired import Sample
+from bench.reporting.standings import Standing, standings
 from tests.benchmarks import claims
 
 
@@ -30,7 +31,7 @@ def test_nothing_is_claimed_below_three_seeds(few):
     pair = paired.compare(values(*few), values(*few))
     assert pair.half is None and pair.p is None and pair.improvement is None
     assert judge(methods)["a", "b"].verdict == "too few seeds"
-    assert paired.standings(methods, judge(methods)) == {}
+    assert standings(methods, judge(methods)) == {}
 
 
 def test_pairs_are_formed_by_seed():
@@ -106,11 +107,11 @@ def test_standings_and_bold_follow_from_one_family():
         "last": values(*(0.5 + w for w in wave)),
         "young": values(0.9, 0.9),
     }
-    found = paired.standings(methods, judge(methods))
+    found = standings(methods, judge(methods))
     assert set(found) == {"best", "close", "last"}
-    assert found["best"] == paired.Standing(rank=1, best=1, worst=2) and found["best"].top
-    assert found["close"] == paired.Standing(rank=2, best=1, worst=2) and found["close"].top
-    assert found["last"] == paired.Standing(rank=3, best=3, worst=3) and not found["last"].top
+    assert found["best"] == Standing(rank=1, best=1, worst=2) and found["best"].top
+    assert found["close"] == Standing(rank=2, best=1, worst=2) and found["close"].top
+    assert found["last"] == Standing(rank=3, best=3, worst=3) and not found["last"].top
 
 
 def test_verdicts_turn_with_the_pair():

@@ -1,32 +1,47 @@
 """Open folders and entry points: found without being imported, and broken ones hurt nobody else."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
+import torch
 
+from bench import evaluation, outcomes
 from bench.datasets import found, outline
 from bench.datasets.errors import DataError
 from bench.datasets.found import Member, Registry, given
+from bench.datasets.spec import Spec
+from bench.evaluation.evaluator import Evaluator
+from bench.evaluation.frozen import Scores
 from bench.methods import registry
-from tests import small_cells
+from bench.records import Record
+from bench.running import scores
 from tests.small_cells import ROOT
 
-LISTS = (["--help"], ["list", "methods"], ["list", "datasets"], ["list", "results"])
+LISTS = (["--help"], ["list", "methods"], ["list", "datasets"], ["list", "evaluators"], ["list", "results"])
 
 
 @pytest.mark.parametrize("arguments", LISTS, ids=" ".join)
-def test_what_computes_nothing_imports_no_torch(arguments):
+def test_what_computes_nothing_imports_no_torch(arguments, tmp_path):
+    splits = {split: {"images": 2, "bytes": 8} for split in ("train", "test")}
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "meta.json").write_text(
+        json.dumps({"format": 1, "kind": "folder", "classes": 2, "fingerprint": "", "splits": splits})
+    )
     code = (
         "import sys\nfrom bench.cli import main\n"
         "try:\n    main(sys.argv[1:])\nexcept SystemExit as end:\n    assert not end.code\n"
         "heavy = {'torch', 'timm', 'lightly', 'sklearn', 'scipy', 'pandas'} & set(sys.modules)\nassert not heavy, heavy"
     )
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    variables = os.environ | {"BENCH_DATA": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=variables)
+    assert done.returncode == 0 and ("mine" in done.stdout) == ("datasets" in arguments), done.stderr
 
 
 def test_what_a_file_says_is_what_its_class_is():
@@ -97,6 +112,45 @@ def test_a_broken_file_is_a_line_of_the_list(monkeypatch, bench_command):
     assert code == 2 and "x.py cannot be imported: no" in err
 
 
+EVALUATOR = """
+from bench.evaluation.evaluator import Evaluator
+PREFIX = "made"
+class Literal(Evaluator):
+    name = "literal"
+class Computed(Evaluator):
+    name = PREFIX + "_up"
+"""
+
+
+def test_classes_are_read_from_files_and_imported_where_their_names_are_no_literals(tmp_path, monkeypatch):
+    (tmp_path / "some_evaluators").mkdir()
+    folder, find = tmp_path / "some_evaluators", found.classes("some_evaluators", lambda: Evaluator, ("name",), ())
+    (folder / "read.py").write_text(EVALUATOR.partition("class Computed")[0])
+    (folder / "run.py").write_text(EVALUATOR)
+    (folder / "broken.py").write_text("def f(:")
+    (folder / "raising.py").write_text("raise RuntimeError('no')")
+    monkeypatch.syspath_prepend(tmp_path)
+    made = {(member.name, Path(member.where).name): member for member in found.of_folder(folder, find)}
+    assert set(made) == {
+        ("literal", "read.py"), ("literal", "run.py"), ("made_up", "run.py"), ("broken", "broken.py"), ("raising", "raising.py"),
+    }  # fmt: skip
+    assert made["made_up", "run.py"].value.name == "made_up"
+    assert "SyntaxError" in made["broken", "broken.py"].problem and "RuntimeError: no" in made["raising", "raising.py"].problem
+
+
+def test_a_broken_evaluator_is_left_out_with_a_warning_unless_it_is_asked_for(monkeypatch, bench_command, tmp_path):
+    why = "x.py cannot be imported: no"
+    monkeypatch.setitem(evaluation.registry().members, "broken", Member("broken", "x.py", given(None), problem=why))
+    plan = ("run", "--methods", "raw_pixels", "--datasets", "digits", "--dry-run", "--out", tmp_path / "results")
+    code, out, _ = bench_command(*plan)
+    assert code == 0 and f"warning: {why}; its metrics are left out" in out
+    code, out, err = bench_command(*plan, "--evaluators", "broken")
+    assert code == 2 and why in err
+    assert any(
+        line.split()[:2] == ["broken", "broken"] and why in line for line in bench_command("list", "evaluators")[1].splitlines()
+    )
+
+
 def test_the_commit_is_that_of_the_harness_or_none(tmp_path):
     """Copied into another repository, as an environment there would hold it, the harness has no commit."""
     for name in ("bench", "datasets", "methods"):
@@ -110,11 +164,21 @@ def test_the_commit_is_that_of_the_harness_or_none(tmp_path):
     assert "(None" not in subprocess.run(show, cwd=tmp_path, capture_output=True, text=True).stdout
 
 
-def test_a_record_says_which_package_adds_its_method(monkeypatch, tmp_path):
-    from bench.running import cell
+def test_a_record_says_which_packages_add_its_method_and_its_evaluators(monkeypatch):
+    assert scores.packages(evaluation.default(), Spec("digits"), "raw_pixels") == {}
+    for known, name, version in ((registry(), "raw_pixels", "other 1.2"), (evaluation.registry(), "knn", "another 3")):
+        monkeypatch.setitem(known.members, name, replace(known.members[name], package=version))
+    found = scores.packages(evaluation.default(), Spec("digits"), "raw_pixels")
+    assert found == {"packages": {"raw_pixels": "other 1.2", "knn": "another 3"}}
+    assert scores.packages((), Spec("digits"), "raw_pixels") == {"packages": {"raw_pixels": "other 1.2"}}
 
-    job = small_cells.job("raw_pixels", tmp_path)
-    assert cell._packages(job) == {}
-    added = Member("raw_pixels", "x", given(None), package="other 1.2")
-    monkeypatch.setitem(registry().members, "raw_pixels", added)
-    assert cell._packages(job) == {"packages": {"raw_pixels": "other 1.2"}}
+
+def test_a_further_evaluation_keeps_its_outcomes_and_packages():
+    right = torch.tensor([True, False])
+    fields = scores.fields(Scores({"x": 0.5}, {"k": 1}, {"x": right}), ())
+    before = Record(
+        "t", "b", "1ep", "m", 0, "ok", environment={"device": "cpu", "packages": {"a": "a 1"}}, outcomes={"y": "gA=="}
+    )
+    both = scores.joined(before, replace(before, **fields, environment={"packages": {"c": "c 1"}}))
+    assert both.outcomes == {"y": "gA==", "x": outcomes.pack(right.numpy())} and both.metrics == {"x": 0.5}
+    assert both.environment == {"device": "cpu", "packages": {"a": "a 1", "c": "c 1"}}

@@ -12,12 +12,13 @@ import pytest
 from bench import records
 from bench.events import Progress, Started
 from bench.metrics import Metric
-from bench.reporting import curves, leaderboard, plots, published, report, row, spent, stale, tables, watch
+from bench.reporting import curves, formats, leaderboard, plots, published, report, row, spent, stale, tables, watch
 from bench.reporting.files import MADE_BY
 from bench.reporting.row import row_of
 from bench.running import cell
 from bench.running.options import read_options
 from bench.running.plan import plan
+from bench.running.status_file import StatusSink
 from tests import made_up
 from tests.commands import exit_code
 from tests.made_up import Contestant
@@ -123,7 +124,7 @@ def test_computing_is_shown_and_unknown_in_old_records(out):
     [(None, "–"), (0, "0"), (45e9, "0.045 TFLOP"), (3 * 10**15, "3 PFLOP"), (1234 * 10**12, "1.23 PFLOP"), (2e21, "2,000 EFLOP")],
 )
 def test_operations_are_written_with_three_digits(flops, text):
-    assert tables.operations(flops) == text
+    assert formats.operations(flops) == text
 
 
 def test_hours_are_summed_by_device(out):
@@ -330,7 +331,7 @@ def test_watch_renews_on_change_and_ends_with_a_page_that_stands_still(out):
 
 
 def test_a_run_in_progress_shows_on_the_page_that_follows_it(out):
-    told = watch.Running(out)
+    told = StatusSink(out)
     task = SimpleNamespace(cell="a made-up cell")
     told.on_event(task, Started())
     assert watch.running(out) is None

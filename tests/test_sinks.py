@@ -91,7 +91,7 @@ def test_a_sink_that_fails_warns_once_and_harms_nothing(task, when, error):
         if when == "close":
             raise error
 
-    sink = trackers.Guarded(SimpleNamespace(on_event=on_event, close=close), "the sink", said.append)
+    sink = trackers.GuardedSink(SimpleNamespace(on_event=on_event, close=close), "the sink", said.append)
     for _ in range(3):
         tell(SimpleNamespace(on_event=sink.on_event, close=lambda: None), task)
     sink.close()
@@ -104,7 +104,7 @@ def test_a_sink_that_hangs_holds_nothing_up(task, monkeypatch):
     monkeypatch.setattr(trackers, "PATIENCE", 0.05)
     said, released = [], threading.Event()
     stuck = SimpleNamespace(on_event=lambda task, event: released.wait(), close=lambda: None)
-    sink = trackers.Guarded(stuck, "the sink", said.append)
+    sink = trackers.GuardedSink(stuck, "the sink", said.append)
     tell(sink, task)
     assert said == ["the sink has not finished after 0 s and is left behind; the records are complete"]
     released.set()
@@ -114,7 +114,7 @@ def test_a_folder_of_tensorboard_that_is_a_file(task, tmp_path):
     (tmp_path / "tensorboard").write_text("not a folder")
     (sink,) = trackers.open_sinks("tensorboard", tmp_path).values()
     said = []
-    tell(trackers.Guarded(sink, "tensorboard", said.append), task)
+    tell(trackers.GuardedSink(sink, "tensorboard", said.append), task)
     assert len(said) == 1 and said[0].startswith("tensorboard failed")
 
 

@@ -69,8 +69,8 @@ def test_the_budget_clock_stands_still_too_and_says_so(clocks):
         clocks(1.0, 1.0)
         standstill.now()
         clocks(30.0, 0.0)
-    clock.excuse(0.1)  # a moment
-    clock.excuse(0.6)
+    clock.exclude(0.1)  # a moment
+    clock.exclude(0.6)
     assert clock.apart["checkpoint"] < 1.3 and clock.stopped == pytest.approx(90.6, abs=1)
     resumed = Clock(torch.device("cpu"))
     resumed.restore(clock.state())

@@ -6,7 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.throughput import against, timing
+from bench.methods import registry
+from bench.throughput import against, detection, timing
+from bench.throughput.scene import Scale
 
 
 def test_rows_have_the_documented_fields(tmp_path, bench_command):
@@ -93,3 +95,10 @@ def test_a_rate_of_other_work_is_not_compared(tmp_path, monkeypatch):
     target.write_text(json.dumps({"rows": [{"figure": "linear", "unit": "evaluations of protocol v2/s", "ours": 2.0}]}))
     monkeypatch.setattr(against.subprocess, "run", lambda *a, **k: SimpleNamespace(returncode=0))
     assert against._measure(tmp_path, "linear", target) == {"linear, evaluations of protocol v2/s": 2.0}
+
+
+def test_detection_is_gradual_where_half_of_the_budget_accepts_a_part(monkeypatch):
+    monkeypatch.setattr(detection, "EPOCHS", 1)
+    scale = Scale(images=400, classes=4, steps=1, batch=32)
+    for name, gradual in (("ifnd_elim", True), ("pcl", False)):
+        assert detection._measured(registry()[name], scale)[1] is gradual

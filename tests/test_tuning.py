@@ -145,6 +145,7 @@ def test_a_search_is_the_same_after_a_kill_and_from_python(tmp_path, bench_comma
     ("arguments", "said"),
     [
         (("--methods", "simclr", "--trials", "0"), "'--trials'"),
+        (("--methods", "simclr", "--seeds", "1001"), "'--seeds'"),
         (("--methods", "random_init"), "random_init does not train"),
         (("--methods", "byol:lr=0.1,weight_decay=0.1"), "only 4 different ones"),
         (("--methods", "simclr", "--datasets", "digits:dev"), "the tracks themselves"),
@@ -170,9 +171,11 @@ def test_no_winner_is_taken_from_fewer_trials_than_were_asked_for(tmp_path):
     made_up.write(tmp_path, made_up.searched(dict(zip(names, (0.5, 0.6, 0.7), strict=True)), {}))
     options = small_cells.options(tmp_path, "simclr", out=tmp_path)
     tuning_of = {number: tune.Tuning(options, number, options.budget, 1) for number in (3, 4)}
-    assert tune._winner(tuning_of[3], recipe(), Console(quiet=True), False).settings == parse_contender(names[2]).settings
+    known = searches.of_boards(leaderboard.build(records.read_all(tmp_path)[0]))
+    found = tune._winner(tuning_of[3], recipe(), known, Console(quiet=True), False)
+    assert found.settings == parse_contender(names[2]).settings
     with pytest.raises(UserError, match="3 of the 4 trials of simclr have a record"):
-        tune._winner(tuning_of[4], recipe(), Console(quiet=True), False)
+        tune._winner(tuning_of[4], recipe(), known, Console(quiet=True), False)
 
 
 def test_a_method_without_a_space_is_said_aloud(tmp_path, bench_command):

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..limits import MOST_SEEDS, MOST_TRIALS
 from .app import (
     AUTO,
     Backbone,
@@ -39,7 +40,7 @@ def run(
     methods: Methods = "all",
     datasets: Annotated[str, typer.Option(help="auto, or specs with commas, such as cifar100:classes=20,fraction=0.1.")] = "auto",
     budget: Annotated[str, typer.Option(help="What each may spend: 200ep, 50000steps, 10Mimg, 30min, 2h, 3PFLOP.")] = "200ep",
-    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Seeds 0 to N - 1 of every method.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, max=MOST_SEEDS, help="Seeds 0 to N - 1 of every method.")] = 3,
     backbone: Backbone = None,
     batch_size: BatchSize = None,
     device: TrainOn = AUTO,
@@ -94,11 +95,11 @@ def run(
 def tune(
     methods: Annotated[str, typer.Option(help="all, or method specs with commas; settings that a spec gives are not searched.")],
     datasets: Annotated[str, typer.Option(help="auto, or specs with commas; trials run on their dev form.")] = "auto",
-    trials: Annotated[int, typer.Option(min=2, max=1000, help="Of each method; the first is its default.")] = 8,
+    trials: Annotated[int, typer.Option(min=2, max=MOST_TRIALS, help="Of each method; the first is its default.")] = 8,
     budget: Annotated[str, typer.Option(help="Of a trial.")] = "20ep",
-    seeds: Annotated[int, typer.Option(min=1, max=100, help="Of a trial.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, max=MOST_SEEDS, help="Of a trial.")] = 1,
     final_budget: Annotated[str | None, typer.Option(help="Of default and winner on the track; else a trial's.")] = None,
-    final_seeds: Annotated[int, typer.Option(min=1, max=1000, help="Of default and winner, none of them a trial's.")] = 3,
+    final_seeds: Annotated[int, typer.Option(min=1, max=MOST_SEEDS, help="Of default and winner, none of them a trial's.")] = 3,
     backbone: Backbone = None,
     device: TrainOn = AUTO,
     out: Out = Path("results"),
@@ -170,7 +171,7 @@ def check(
     method: Annotated[str, typer.Argument(help="A method, see `list methods`; its settings as in simclr:temperature=0.5.")],
     sets: Sets = None,
 ) -> None:
-    """Train a method on tiny made-up data and check its shapes, loss, resume, collapse and use of a GPU, in seconds."""
+    """Train a method on tiny made-up data and check its shapes, loss, resume, collapse and use of a GPU."""
     from ..running import check, selection
     from ..settings import parse_assignments
 

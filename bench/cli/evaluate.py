@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..metrics import PROTOCOL, columns
+from ..metrics import PROTOCOL_METRICS, columns
 from .app import AUTO, DataDir, Out, TrainOn, app, console, data_root
 from .evaluators import Evaluators, TransferTo
 
@@ -38,20 +38,18 @@ def evaluate(
     from ..encoders import open_encoder
     from ..environment import choose_device
     from ..errors import Diverged, UserError
-    from ..evaluation.choice import choose
+    from ..evaluation.choice import choose, left_out
     from ..running import external
     from ..running.selection import choose_datasets
     from ..storage import check_writable
 
     root, place = data_root(data_dir), choose_device(device)
     specs, _ = choose_datasets(datasets, root)
-    chosen = choose(evaluators, {"--labels": labels, "--transfer-to": transfer_to})
-    for evaluator in chosen:
-        evaluator.check(root)
+    chosen = choose(evaluators, {"--labels": labels, "--transfer-to": transfer_to}, root)
     check_writable(out)
     opened = open_encoder(encoder, backbone, weights)
     opened = replace(opened, name=name or opened.name)
-    for line in (f"{opened.name}: SHA-256 {opened.digest[:12]}", *opened.said):
+    for line in (f"{opened.name}: SHA-256 {opened.digest[:12]}", *opened.said, *left_out()):
         console.print(line, markup=False, soft_wrap=True)
     paths = [external.check_place(opened, spec, out) for spec in specs]
     for spec in specs:
@@ -69,7 +67,7 @@ def evaluate(
 
 def _lines(record: Record, path: Path) -> list[str]:
     """What was found, a metric a line."""
-    found = [*PROTOCOL.values(), *columns(record.metrics, [record.evaluators]).values()]
+    found = [*PROTOCOL_METRICS.values(), *columns(record.metrics, [record.evaluators]).values()]
     width = max(len(metric.title) for metric in found)
     head = f"{record.track}, in {record.cost['eval_seconds']:.0f} s: {path}"
     return [head, *(f"  {metric.title:{width}}  {metric.shown(record.metrics[metric.key])}" for metric in found)]

@@ -112,7 +112,7 @@ def merge(
     from ..merge import merge as merge_records
 
     records, again = merge_records(folders, out)
-    console.print(f"{out} has {records} records; {again} were found again, and alike", markup=False, soft_wrap=True)
+    console.print(f"{out} has {records} records; {again} files were equal to one of them", markup=False, soft_wrap=True)
 
 
 def _renew(out: Path, png: bool, only: list[str] | None, live: bool = False) -> None:

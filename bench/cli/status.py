@@ -1,4 +1,4 @@
-"""Commands that see and stop what runs: status, cancel."""
+"""Commands that show and stop runs: status, cancel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Look again every 5 seconds, until Ctrl-C.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
-    """How the runs on --out do: cells done, running, waiting, failed. Exit code 1: a cell failed, or a claim's owner is dead."""
+    """The state of the runs on --out: cells done, running, waiting, failed. Exit code 1: a cell failed, or an owner is dead."""
     from ..running import status as module
 
     _check(out)

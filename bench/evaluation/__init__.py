@@ -5,13 +5,11 @@ Every file of this folder that defines a named `Evaluator` adds one; there is no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..datasets import outline
-from ..datasets.found import Member, Registry, attribute, given
+from ..datasets.found import Registry, classes, of_folder
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -19,34 +17,25 @@ if TYPE_CHECKING:
 __all__ = ["default", "registry"]
 
 GROUP = "ssl_bench.evaluators"
-PROTOCOL = ("linear", "knn")  # the first two, in the order of records
+FIRST = ("linear", "knn")  # the order of a record's metrics begins with the protocol's
 
 
 @cache
 def registry() -> Registry[type[Evaluator]]:
     """Every evaluator by its name."""
-    return Registry(GROUP, _scan)
+    members = classes(__name__, _evaluator, needed=("name",), listed=("version",))
+    return Registry(GROUP, lambda: of_folder(Path(__path__[0]), members))
+
+
+def _evaluator() -> type[Evaluator]:
+    from .evaluator import Evaluator
+
+    return Evaluator
 
 
 def default() -> tuple[Evaluator, ...]:
-    """The evaluators of every cell. `DataError` where one cannot be loaded, as its numbers would be missing otherwise."""
-    broken = registry().broken()
-    names = sorted({*registry(), *broken}, key=lambda name: (*(name != first for first in PROTOCOL), name))
-    kinds = [registry()[name] for name in names]
+    """The evaluators of every cell, without those that cannot be loaded, which are `registry().broken()` from then on."""
+    loaded = registry().loaded()
+    kinds = [loaded[name] for name in sorted(loaded, key=lambda name: (*(name != first for first in FIRST), name))]
     made = [kind() for kind in kinds if kind.by_default and not kind.option]
     return tuple(evaluator for evaluator in made if evaluator.columns)
-
-
-def _scan() -> Iterator[Member]:
-    for path in sorted(Path(__path__[0]).glob("*.py")):
-        found = outline.read(path)
-        if found.problem:
-            yield Member(path.stem, str(path), given(None), problem=found.problem)
-        for kind, says in found.own.items():
-            if isinstance(says.get("name"), str):
-                yield Member(
-                    says["name"],
-                    str(path),
-                    attribute(f"{__name__}.{path.stem}", kind),
-                    {"__doc__": found.about} | found.classes[kind],
-                )

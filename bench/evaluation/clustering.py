@@ -60,6 +60,7 @@ def _clusters(points: Tensor, k: int, seed: int) -> tuple[Tensor, float]:
 
 def matched(clusters: np.ndarray, labels: np.ndarray) -> float:
     """The share of images whose cluster is matched to their class, under the best one-to-one matching; int64 [N] each."""
-    counts = np.zeros((clusters.max() + 1, labels.max() + 1), np.int64)
-    np.add.at(counts, (clusters, labels), 1)
+    from sklearn.metrics.cluster import contingency_matrix
+
+    counts = contingency_matrix(clusters, labels)
     return float(counts[linear_sum_assignment(counts, maximize=True)].sum() / counts.sum())

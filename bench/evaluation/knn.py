@@ -23,7 +23,7 @@ class Setting(NamedTuple):
     temperature: float
 
 
-HEADLINE = Setting(k=20, temperature=0.07)
+PRIMARY = Setting(k=20, temperature=0.07)
 SECONDARY = Setting(k=200, temperature=0.1)
 
 
@@ -49,11 +49,11 @@ def knn_predict(queries: Tensor, train: Tensor, labels: Tensor, classes: int, se
 
 def knn_metrics(train: Features, test: Features, classes: int) -> Scores:
     """The metrics of both kNN settings."""
-    predicted = knn_predict(test.values, train.values, train.labels, classes, [HEADLINE, SECONDARY])
+    predicted = knn_predict(test.values, train.values, train.labels, classes, [PRIMARY, SECONDARY])
     knn, knn200 = (found == test.labels for found in predicted)
     metrics = {"knn_top1": float(knn.double().mean()), "knn200_top1": float(knn200.double().mean())}
     images = len(train.labels)
-    return Scores(metrics, {"knn_k": min(HEADLINE.k, images), "knn200_k": min(SECONDARY.k, images)}, {"knn_top1": knn})
+    return Scores(metrics, {"knn_k": min(PRIMARY.k, images), "knn200_k": min(SECONDARY.k, images)}, {"knn_top1": knn})
 
 
 class Knn(Evaluator):

@@ -51,7 +51,7 @@ def head_of(frozen: Frozen) -> Head:
     return frozen.once("linear head", lambda: _fitted(frozen.train, frozen.classes, None))
 
 
-def linear_metrics(train: Features, test: Features, classes: int, parts: Sequence[Held] | None = None) -> Scores:
+def linear_metrics(train: Features, test: Features, classes: int, parts: Sequence[Held]) -> Scores:
     """The scores of the classifier of `fit_linear`."""
     return _fitted(train, classes, parts).scores(test)
 
@@ -73,7 +73,7 @@ def fit_linear(train: Features, classes: int, parts: Sequence[Held] | None = Non
         grids, scores = zip(*(_try(train, classes, part) for part in parts), strict=True)
         score = torch.stack(scores).mean(0)
         taken = choose(score, sum(len(part.held) for part in parts))
-        start = Heads(grids[-1].weight[taken, None], grids[-1].bias[taken, None], 0)
+        start = Heads(grids[-1].weight[taken, None], grids[-1].bias[taken, None])
         strength = STRENGTHS[taken]
         edge = {0: "weak", len(STRENGTHS) - 1: "strong"}.get(taken)  # the best strength may be beyond the grid
         chosen = {"linear_held_out_top1": float(score[taken]), "linear_at_edge": edge}

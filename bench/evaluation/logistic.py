@@ -19,6 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+ITERATIONS = 300  # at most
 MEMORY = 10  # pairs kept by L-BFGS
 ROWS = 2048  # of features in a chunk
 SHRINK, TRIES = 0.3, 6  # of the line search
@@ -26,11 +27,10 @@ DESCENT = 1e-4  # share of the predicted descent that a step must achieve (Armij
 
 
 class Heads(NamedTuple):
-    """G linear classifiers: weight [G, D, C], bias [G, C], and the number of iterations."""
+    """G linear classifiers: weight [G, D, C], bias [G, C]."""
 
     weight: Tensor
     bias: Tensor
-    iterations: int
 
     def logits(self, features: Tensor) -> Tensor:
         """[G, N, C] of features [N, D]."""
@@ -59,7 +59,6 @@ def solve(
     strengths: Sequence[float],
     start: Heads | None = None,
     tolerance: float = 1e-5,
-    iterations: int = 300,
 ) -> Heads:
     """Fit one classifier for each of ``strengths`` on centred features float [N, D], labels int64 [N].
 
@@ -70,8 +69,7 @@ def solve(
     result = problem.parameters(start)
     live = torch.arange(len(result), device=result.device)
     state = _State(result.clone(), *problem.evaluate(result, problem.penalty), [])
-    done = 0
-    while done < iterations:
+    for _ in range(ITERATIONS):
         promise = (state.gradient.square() * state.metric).sum((1, 2)) / 2
         going = promise > tolerance * torch.minimum(state.value, math.log(classes) - state.value)
         result[live] = state.weights
@@ -85,8 +83,7 @@ def solve(
             live, state = live[moved], state.keep(moved)
             if not len(live):
                 break
-        done += 1
-    return problem.heads(result, done)
+    return problem.heads(result)
 
 
 class _State(NamedTuple):
@@ -207,8 +204,8 @@ class _Problem:
         curvature = self.spread * variance[:, None] / count + penalty + 1e-8
         return _Point(value / count + (penalty * weights.square()).sum((1, 2)) / 2, gradient + penalty * weights, 1 / curvature)
 
-    def heads(self, weights: Tensor, iterations: int) -> Heads:
-        return Heads(self.basis @ weights[:, :-1], weights[:, -1], iterations)
+    def heads(self, weights: Tensor) -> Heads:
+        return Heads(self.basis @ weights[:, :-1], weights[:, -1])
 
 
 def in_top_k(logits: Tensor, labels: Tensor, k: int) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..datasets.held_out import Held
 from .frozen import Features, Frozen, Scores
-from .knn import HEADLINE, knn_metrics, knn_predict
+from .knn import PRIMARY, knn_metrics, knn_predict
 from .linear import head_of
 
 TOP1 = {"linear_top1": "linear", "knn_top1": "kNN"}  # the metrics of `both_top1`, and their names in titles
@@ -24,5 +24,5 @@ def both_top1(frozen: Frozen, test: Features) -> Scores:
 def curve_knn(train: Features, part: Held, classes: int) -> float:
     """kNN accuracy on the held-out part of train, for learning curves, which must not use the test split."""
     fit, held = part.fit.to(train.values.device), part.held.to(train.values.device)
-    (predicted,) = knn_predict(train.values[held], train.values[fit], train.labels[fit], classes, [HEADLINE])
+    (predicted,) = knn_predict(train.values[held], train.values[fit], train.labels[fit], classes, [PRIMARY])
     return float((predicted == train.labels[held]).double().mean())

@@ -8,7 +8,7 @@ from statistics import fmean
 import numpy as np
 import pandas as pd
 
-from . import tables
+from .formats import number
 from .leaderboard import Leaderboard
 
 FEWEST = 3  # contestants; with fewer, a correlation of ranks says nothing
@@ -70,6 +70,6 @@ def correlation_table(board: Leaderboard) -> pd.DataFrame | None:
         return None
 
     def cell(a: str, b: str) -> str:
-        return "" if a == b else tables.number(found.get((a, b), found.get((b, a))), "{:.2f}")
+        return "" if a == b else number(found.get((a, b), found.get((b, a))), "{:.2f}")
 
     return pd.DataFrame([{"Kendall's τ": board.metrics[a], **{board.metrics[b]: cell(a, b) for b in names}} for a in names])

@@ -14,6 +14,7 @@ from ..errors import UserError
 from ..metrics import COMPARED
 from ..records import Record
 from . import confounds, leaderboard, paired, stats, tables
+from .formats import number
 from .leaderboard import Leaderboard, find_row
 from .paired import Judged, Sample
 from .row import Row, row_of
@@ -85,7 +86,7 @@ def _difference(judged: Judged | None) -> dict[str, str]:
     pair = judged.pair if judged else None
     return {
         "B - A": tables.difference(pair) if pair else tables.NONE,
-        "P(B > A)": tables.number(pair.improvement if pair else None, "{:.2f}"),
+        "P(B > A)": number(pair.improvement if pair else None, "{:.2f}"),
         "p (Holm)": tables.p_value(judged.p if judged else None),
         "pairs": str(pair.n if pair else 0),
     }
@@ -119,20 +120,16 @@ def _methods(a: str, b: str, out: Path, filters: Board, metrics: Sequence[str]) 
     found = []
     for board in boards:
         before, after = find_row(board, a), find_row(board, b)
-        if before and after and all(map(fnmatchcase, _key(board), filters)):
+        if before and after and all(map(fnmatchcase, board.key, filters)):
             subject = f"{after.contender} against {before.contender}"
             found += [_of_rows(board, subject, metric, before, after) for metric in metrics]
     return found
 
 
-def _key(board: Leaderboard) -> Board:
-    return board.track, board.backbone, board.budget
-
-
 def _of_rows(board: Leaderboard, subject: str, metric: str, a: Row, b: Row) -> Comparison:
     judged = board.judged(metric, b.contender, a.contender)
     differ = confounds.sentence((a, b))
-    return Comparison(_key(board), subject, metric, a.sample(metric), b.sample(metric), judged, not b.good, differ)
+    return Comparison(board.key, subject, metric, a.sample(metric), b.sample(metric), judged, not b.good, differ)
 
 
 def _folders(before: Path, after: Path, filters: Board, metrics: Sequence[str]) -> list[Comparison]:

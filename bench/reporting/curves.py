@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..metrics import HELD_OUT_KNN
 from ..records import Record
 
-ACCURACY = "held_out_knn_top1"
 AXES = ("progress", "step", "epoch", "seconds")  # keys for the horizontal axis; all other keys are values
 
 
@@ -55,7 +55,7 @@ def thin(points: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
     if len(points) <= most:
         return list(points)
     kept = set(np.linspace(0, len(points) - 1, most).round().astype(int).tolist())
-    rare = [i for i, point in enumerate(points) if ACCURACY in point]
+    rare = [i for i, point in enumerate(points) if HELD_OUT_KNN in point]
     if len(rare) <= most:
         kept.update(rare)
     return [points[i] for i in sorted(kept)]

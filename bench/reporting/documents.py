@@ -1,4 +1,4 @@
-"""The user's documents beside a folder of records, with their tables filled in between markers."""
+"""The user's documents next to a folder of records, with their tables filled in between markers."""
 
 from __future__ import annotations
 

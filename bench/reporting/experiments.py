@@ -17,9 +17,10 @@ from ..experiment import Claim, Experiment
 from ..metrics import Metric
 from . import paired, tables, verdicts
 from .files import MADE_BY
+from .formats import rounded
 from .leaderboard import Leaderboard, find_row
 from .paired import Pair
-from .plots import COLOURS, MARKERS, Figure, label, legend, rounded
+from .plots import COLOURS, MARKERS, Figure, label, legend
 from .steadiness import Steadiness
 from .sweeps import is_wide, number
 from .verdicts import NOT_TESTED, Finding
@@ -158,7 +159,7 @@ def _line_of(claim: Claim, points: Sequence[tuple[float, Pair]]) -> dict[str, An
         "label": f"{claim.a} − {claim.b}",
         "value": [rounded(at) for at, _ in points],
         "mean": [rounded(pair.metric.scale * pair.difference) for _, pair in points],
-        "half": [rounded(pair.metric.scale * (pair.half or 0)) for _, pair in points],
+        "half": [rounded(pair.metric.scale * (pair.half or 0.0)) for _, pair in points],
     }
 
 

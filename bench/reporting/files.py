@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import records
+from ..storage import write_atomically
 from . import plots
 
 MADE_BY = "Made by `python -m bench report` from the records beside this file; do not edit."
@@ -22,7 +22,7 @@ class Text:
         return path.is_file() and path.read_bytes() == self.content.encode()
 
     def write(self, path: Path) -> None:
-        records.write_atomically(path, self.content)
+        write_atomically(path, self.content)
 
 
 @dataclass(frozen=True)

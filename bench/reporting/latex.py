@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import columns, tables
+from . import tables
 from .leaderboard import Leaderboard
 
 SPELLING: dict[str, Any] = {sign: "\\" + sign for sign in "&%#_${}"} | {
@@ -27,7 +27,7 @@ CAPTION = (
 BEFORE, AFTER = ("rank", "method"), ("n", "images/s", "train", "published")  # the metrics
 
 
-def document(boards: list[Leaderboard], only: Sequence[str] = columns.ALL) -> str:
+def document(boards: Sequence[Leaderboard], only: Sequence[str]) -> str:
     """One ``table`` environment a leaderboard, for ``\\input``; needs the booktabs package."""
     head = "% Made by `python -m bench report` from the records beside this file; needs \\usepackage{booktabs}.\n"
     return head + "".join("\n" + _table(board, only) for board in boards)

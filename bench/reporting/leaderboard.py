@@ -9,12 +9,13 @@ from functools import cached_property
 from statistics import fmean
 
 from .. import recorded
-from ..metrics import COMPARED, HEADLINE, METRICS, PROTOCOL, Metric, columns
+from ..metrics import COMPARED, HEADLINE, METRICS, PROTOCOL_METRICS, Metric, columns
 from ..records import Record, is_of_before
 from . import paired, searches, stale
-from .paired import Judged, Pair, Standing
+from .paired import Judged, Pair
 from .published import Published, of_board
 from .row import Row, rows_of
+from .standings import Standing, standings
 
 
 @dataclass(eq=False)  # one is itself alone, so that what is made of it can be kept
@@ -31,8 +32,13 @@ class Leaderboard:
     published: list[Published] = field(default_factory=list)
 
     @property
+    def key(self) -> tuple[str, str, str]:
+        """Track, backbone and budget, as `Cell.board` has them."""
+        return self.track, self.backbone, self.budget
+
+    @property
     def title(self) -> str:
-        return f"{self.track}, {self.backbone}, {self.budget}"
+        return ", ".join(self.key)
 
     @property
     def judged_on(self) -> str | None:
@@ -68,7 +74,7 @@ class Leaderboard:
     def standings(self) -> dict[str, dict[str, Standing]]:
         """By metric the standing of every contestant with enough seeds."""
         return {
-            metric: paired.standings({row.contender: row.sample(metric) for row in self.ranked}, contests) if contests else {}
+            metric: standings({row.contender: row.sample(metric) for row in self.ranked}, contests) if contests else {}
             for metric, contests in self.contests.items()
         }
 
@@ -78,7 +84,7 @@ class Leaderboard:
 
         Without metrics of which neither more nor less is better.
         """
-        ranked = {key for key in self.metrics if key in PROTOCOL or self.columns[key].better}
+        ranked = {key for key in self.metrics if key in PROTOCOL_METRICS or self.columns[key].better}
         return {key: paired.family(self._pairs(self.ranked, key)) if key in ranked else {} for key in self.metrics}
 
     @cached_property

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from .. import experiment as files
 from .. import records
+from ..datasets import folder
+from ..datasets.base import Track
 from ..datasets.errors import DataError
-from ..datasets.registry import is_ready, known, tracks
+from ..datasets.meta import read_meta
+from ..datasets.registry import tracks
 from ..errors import UserError, counted
 from ..evaluation import registry as registered
 from ..methods import registry
@@ -54,8 +57,7 @@ def evaluators() -> list[Line]:
 
 def _evaluator(name: str) -> Line:
     try:
-        member = registered().members.get(name)  # the first docstring line, from the file where the evaluator is not loaded
-        says = (member and member.says) or registered().describe(name, ("version", "__doc__"))
+        says = registered().describe(name, ("version", "__doc__"))
     except DataError as error:
         return name, "broken", str(error)
     return name, f"version {says.get('version', 1)}", (says.get("__doc__") or "").partition("\n")[0]
@@ -63,25 +65,25 @@ def _evaluator(name: str) -> Line:
 
 def datasets(root: Path) -> list[Line]:
     """Name, state (ready or missing), size on disk and path of every dataset."""
-    rows: list[Line] = []
-    for name, track in known(root).items():
-        if track.embedded:
-            rows.append((name, "ready", "embedded", track.title))
-            continue
-        folder = root / name
-        try:
-            ready = is_ready(track, root)
-        except DataError as error:
-            rows.append((name, "damaged", "", str(error)))
-            continue
-        if not ready:
-            also = "" if track.how_to_get else " (or with --from DIR, in any form of docs/data.md)"
-            rows.append((name, "missing", "", f"get it with: {track.command}{also}"))
-            continue
-        size = sum(f.stat().st_size for f in folder.iterdir())
-        rows.append((name, "ready", f"{size / 2**20:,.0f} MiB", str(folder)))
-    rows += [(name, "broken", "", why) for name, why in tracks().broken().items()]
-    return [*rows, ("(your own)", "", "", "images, one folder a class: python -m bench data get folder --from DIR --name NAME")]
+    rows = {name: _prepared(root / name) for name in folder.names(root)}
+    for name, track in tracks().loaded().items():
+        rows[name] = ("ready", "embedded", track.title) if track.embedded else _prepared(root / name, track)
+    rows |= {name: ("broken", "", why) for name, why in tracks().broken().items()}
+    mine = "images, one folder a class: python -m bench data get folder --from DIR --name NAME"
+    return [*((name, *row) for name, row in sorted(rows.items())), ("(your own)", "", "", mine)]
+
+
+def _prepared(place: Path, track: Track | None = None) -> Line:
+    """State, size and path of what is prepared in ``place``; how to get the ``track`` where nothing is."""
+    try:
+        ready = read_meta(place) is not None
+    except DataError as error:
+        return "damaged", "", str(error)
+    if track is not None and not ready:
+        also = "" if track.how_to_get else " (or with --from DIR, in any form of docs/data.md)"
+        return "missing", "", f"get it with: {track.command}{also}"
+    size = sum(file.stat().st_size for file in place.iterdir())
+    return "ready", f"{size / 2**20:,.0f} MiB", str(place)
 
 
 def experiments(out: Path) -> list[Line]:

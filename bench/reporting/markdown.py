@@ -18,14 +18,9 @@ LEGEND = (
 )
 MEANINGS = {  # of columns
     "test split": "Test split: Wilson's 95% interval for a test split of this size, which no number of seeds narrows. ",
-    "images/s": "images/s counts images of training, detection included. ",
-    "detection": "detection: its share of training time. ",
-    "GFLOP/image": "GFLOP/image: floating-point operations of a step, forward and backward, by image. ",
-    "operations": "operations: of all training, detection included. ",
+    **{cost.title: cost.note for cost in metrics.COSTS.values() if cost.note},
 }
-COSTS = {"images/s", "train", "peak memory", "energy"}  # measured
-
-
+MEASURED = {cost.title for cost in metrics.COSTS.values() if cost.measured}
 TITLES = {  # of the figures of a leaderboard
     "cost": "accuracy against training time",
     "curves": "learning curves",
@@ -38,7 +33,7 @@ def legend(boards: Sequence[Leaderboard], devices: set[str], only: Sequence[str]
     shown = {str(title) for board in boards for title in tables.table(board, only)}
     told = [meaning for title, meaning in MEANINGS.items() if title in shown]
     notes = [c.note for board in boards for c in board.columns.values() if c.note and c.title in shown]
-    if shown & COSTS:
+    if shown & MEASURED:
         where = " and ".join(sorted(devices)) or "no machine yet"
         told.append(f"Costs are medians over seeds on {where}; ~ marks times that vary by more than a fifth between seeds. ")
     return "".join([LEGEND, *told, *dict.fromkeys(notes)]) + "– not measured or not applicable."
@@ -92,14 +87,14 @@ def _sweep_tables(board: Leaderboard) -> list[str]:
 
 
 def sweep(board: Leaderboard, folder: str) -> list[str]:
-    """Tables and figures of the sweeps of a leaderboard, for a document beside the ``folder`` of the records."""
+    """Tables and figures of the sweeps of a leaderboard, for a document next to the ``folder`` of the records."""
     drawn = images(board, list(sweep_plots.of_board(board)))
     there = [line.replace("](figures/", f"]({folder}/figures/") for line in drawn]
     return [f"**{board.title}**", "", *_sweep_tables(board), *there]
 
 
 def images(board: Leaderboard, names: Sequence[str]) -> list[str]:
-    """The figures ``names`` of a leaderboard, for a document beside the folder of figures."""
+    """The figures ``names`` of a leaderboard, for a document next to the folder of figures."""
     titled = {name: TITLES.get(name, f"sweep over {name.partition('-')[2]}") for name in names}
     return [line for name in names for line in (f"![{board.title}: {titled[name]}](figures/{slug(board)}-{name}.svg)", "")]
 

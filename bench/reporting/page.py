@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..metrics import COMPARED, HEADLINE, PROTOCOL
+from ..metrics import COMPARED, COSTS, HEADLINE, PROTOCOL_METRICS
 from ..records import Record
-from . import agreement, curves, experiments, spent, stats, summary, sweeps, tuning
+from . import agreement, costs, curves, experiments, spent, stats, summary, sweeps, tuning
+from .formats import rounded
 from .leaderboard import Leaderboard
 from .paired import Judged
 from .row import Row
@@ -40,9 +41,7 @@ class Pool:
         return self._places[key]
 
 
-def html(
-    boards: Sequence[Leaderboard], judged: Sequence[experiments.Assessed] = (), running: dict[str, Any] | None = None
-) -> str:
+def html(boards: Sequence[Leaderboard], judged: Sequence[experiments.Assessed], running: dict[str, Any] | None) -> str:
     """The whole page. With a status ``running``, even an empty one, it reloads itself every few seconds."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
@@ -77,6 +76,7 @@ def content(
         "spent": str(spent.total(r for board in boards for row in board.rows if row.role != "external" for r in row.records)),
         "headline": HEADLINE,
         "compared": COMPARED,
+        "costs": [vars(cost) for cost in COSTS.values()],
         "boards": shown,
         "summaries": summary.page(summary.of_boards(boards)),
         "tuning": tuning.page(tuning.of_leaderboards(boards)),
@@ -106,14 +106,14 @@ def _board(board: Leaderboard, shared: dict[str, Pool], most: int) -> dict[str, 
 
 
 def _declared(board: Leaderboard, key: str) -> dict[str, Any]:
-    metric = PROTOCOL.get(key) or board.columns[key]
+    metric = PROTOCOL_METRICS.get(key) or board.columns[key]
     return {"title": metric.title, "fraction": metric.is_fraction, "better": metric.better}
 
 
 def _agreement(board: Leaderboard) -> dict[str, Any]:
     """Ranks of the contestants by each metric, and Kendall's tau of each pair of metrics."""
     ranks = agreement.ranks(board)
-    pairs = [[a, b, rounded(value)] for (a, b), value in agreement.correlations(board).items()]
+    pairs = [[a, b, _rounded(value)] for (a, b), value in agreement.correlations(board).items()]
     names = next(iter(ranks.values()), {})
     by_name = {name: [of[name] for of in ranks.values()] for name in names}
     return {"metrics": list(agreement.means(board)), "ranked": list(ranks), "ranks": by_name, "tau": pairs}
@@ -138,7 +138,7 @@ def _pairs(pairs: dict[tuple[str, str], Judged]) -> list[list[Any]]:
     found = []
     for key, one in pairs.items():
         numbers = (one.pair.difference, one.pair.half, one.pair.improvement, one.pair.n, one.p)
-        found.append([*key, *map(rounded, numbers), one.verdict])
+        found.append([*key, *map(_rounded, numbers), one.verdict])
     return found
 
 
@@ -153,23 +153,30 @@ def _row(board: Leaderboard, row: Row, shared: dict[str, Pool], most: int) -> di
         "failed": row.failed,
         "metrics": _metrics(board, row),
         "ranks": {metric: [s.rank, s.best, s.worst] for metric, s in standings.items() if s},
-        "test": {m: list(map(rounded, ends)) for m in board.metrics if (ends := row.test_interval(m))},
-        "cost": {key: rounded(value) for key, value in row.cost.items()},
+        "test": {m: list(map(_rounded, ends)) for m in board.metrics if (ends := row.test_interval(m))},
+        "cost": {key: _rounded(value) for key, value in row.cost.items()},
+        "shown": _costs(row),
         "steady": row.steady,
         "curves": _mean_curves(row),
         "records": [_record(record, shared, most) for record in row.records],
     }
 
 
+def _costs(row: Row) -> dict[str, list[Any]]:
+    """By key the number to sort by, and the text to show."""
+    found, told = costs.numbers(row), costs.texts(row)
+    return {key: [_rounded(found[key]), told[cost.title]] for key, cost in COSTS.items() if cost.title}
+
+
 def _metrics(board: Leaderboard, row: Row) -> dict[str, Any]:
     resampled = stats.bootstrap([list(row.values[metric].values()) for metric in board.metrics])
     return {
         metric: {
-            "mean": rounded(found.mean),
-            "half": rounded(found.half),
+            "mean": _rounded(found.mean),
+            "half": _rounded(found.half),
             "n": found.n,
             "top": metric == HEADLINE and board.bold(row, metric),
-            "bca": [rounded(ends.low), rounded(ends.high)] if ends else None,
+            "bca": [_rounded(ends.low), _rounded(ends.high)] if ends else None,
         }
         for metric, ends in zip(board.metrics, resampled, strict=True)
         if (found := row.interval(metric))
@@ -193,8 +200,8 @@ def _record(record: Record, shared: dict[str, Pool], most: int) -> dict[str, Any
     return {
         "seed": record.seed,
         "status": record.status,
-        "metrics": {key: rounded(value) for key, value in record.metrics.items()},
-        "cost": {key: rounded(value) for key, value in record.cost.items()},
+        "metrics": {key: _rounded(value) for key, value in record.metrics.items()},
+        "cost": {key: _rounded(value) for key, value in record.cost.items()},
         "recipe": shared["recipe"].place(record.recipe),
         "hash": record.recipe_hash,
         "protocol": record.protocol,
@@ -208,9 +215,8 @@ def _record(record: Record, shared: dict[str, Pool], most: int) -> dict[str, Any
 
 
 def _list(values: Sequence[Any]) -> list[Any]:
-    return [rounded(value) for value in values]
+    return [_rounded(value) for value in values]
 
 
-def rounded(value: Any) -> Any:
-    """Five significant digits of a float, enough for a page; any other value as it is."""
-    return float(f"{value:.5g}") if isinstance(value, float) else value
+def _rounded(value: Any) -> Any:
+    return rounded(value, 5)

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..metrics import HEADLINE, METRICS
+from ..metrics import HEADLINE, HELD_OUT_KNN, METRICS
 from ..storage import write_atomically
 from . import curves
+from .formats import rounded, unit_of_time
 from .leaderboard import Leaderboard
 from .row import Row
-from .times import unit_of_time
 
 STYLE = 4  # raise it with any change of the look of figures
 OURS = re.compile(rb"shows [0-9a-f]{64}")
@@ -96,7 +96,7 @@ def _cost_points(board: Leaderboard) -> list[dict[str, Any]]:
             "time": rounded((row.cost["train_seconds"] or 0.0) / seconds),
             "unit": unit,
             "percent": rounded(100 * found.mean),
-            "half": rounded(100 * (found.half or 0)),
+            "half": rounded(100 * (found.half or 0.0)),
             "front": row.contender in board.front,
         }
         for row, found in known
@@ -106,9 +106,9 @@ def _cost_points(board: Leaderboard) -> list[dict[str, Any]]:
 def _curve_lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
     lines = []
     for row in rows:
-        places, values = curves.mean(row.good, curves.ACCURACY)
+        places, values = curves.mean(row.good, HELD_OUT_KNN)
         if places:
-            low, high = curves.extremes(row.good, curves.ACCURACY, places)
+            low, high = curves.extremes(row.good, HELD_OUT_KNN, places)
             lines.append(
                 {
                     "method": row.contender,
@@ -134,10 +134,6 @@ def _detection_lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def _percents(values: Sequence[float]) -> list[float]:
     return [rounded(100 * value) for value in values]
-
-
-def rounded(value: float) -> float:
-    return float(f"{value:.6g}")
 
 
 def accuracy_against_cost(axes: Any, shows: dict[str, Any]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from .. import records
+from ..records import Record
 from . import (
     documents,
     experiments,
@@ -27,25 +29,43 @@ from . import (
 from .files import MADE_BY, Files, Gone, Text, drawings, outdated, path_of, plain, write
 from .leaderboard import Leaderboard
 
-__all__ = ["PAGE", "Files", "outdated", "render", "write"]
+__all__ = ["PAGE", "Files", "outdated", "read", "render", "write"]
 
 PAGE = "index.html"  # large, so it is not under version control; each user makes it
 OURS = (*(f"*-{name}" for name in markdown.TITLES), "*-sweep-*", "*-grid-*", "*-tuning")
 
 
-def render(out: Path, following: bool = False, png: bool = False, only: Sequence[str] | None = None) -> tuple[Files, list[str]]:
+@dataclass(frozen=True)
+class Content:
+    """What a report is made from: the records, their leaderboards, and a line for each file that cannot be read."""
+
+    records: Sequence[Record]
+    boards: Sequence[Leaderboard]
+    problems: Sequence[str]
+
+
+def read(out: Path) -> Content:
+    """The content of the report on the records in ``out``."""
+    found, problems = records.read_all(out)
+    return Content(found, leaderboard.build(found, published.read(out, problems.append)), problems)
+
+
+def render(
+    out: Path, following: bool = False, png: bool = False, only: Sequence[str] | None = None, content: Content | None = None
+) -> tuple[Files, list[str]]:
     """Every file of the report on the records in ``out``, and a line for each file that cannot be read.
 
     With ``following``, the page shows the status of a run in progress and reloads itself; ``png`` adds the figures as PNG.
     Tables (not the page and the CSV files) have the columns that match the patterns ``only``, which are kept in columns.txt;
-    None takes the patterns from there. `UserError` where a pattern in ``only`` matches no column.
+    None takes the patterns from there. ``content`` is what `read` gives, where it has been read already.
+    `UserError` where a pattern in ``only`` matches no column.
     """
-    found, problems = records.read_all(out)
-    boards = leaderboard.build(found, published.read(out, problems.append))
+    content = content or read(out)
+    boards, problems = content.boards, list(content.problems)
     patterns, kept = shown.of_folder(out, boards, only, problems.append)
     judged, unread = experiments.of_folder(out, boards)
     texts = {board.title: markdown.text(board, patterns) for board in boards}
-    devices = {r.environment.get("device", "an unknown machine") for r in found}
+    devices = {r.environment.get("device", "an unknown machine") for r in content.records}
     figures = {board.title: markdown.figures(board) for board in boards}
     files: Files = {
         out / "leaderboard.md": Text(_whole(boards, texts, figures, markdown.legend(boards, devices, patterns)))

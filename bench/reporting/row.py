@@ -9,7 +9,7 @@ from functools import cached_property
 from statistics import median
 
 from .. import outcomes
-from ..metrics import COSTS, HEADLINE, PROTOCOL, Metric, columns, counts_test_images
+from ..metrics import COSTS, HEADLINE, PROTOCOL_METRICS, Metric, columns, counts_test_images
 from ..records import Record
 from . import stats
 from .paired import Sample
@@ -99,7 +99,7 @@ class Row:
         return columns((key for r in self.good for key in r.metrics), (r.evaluators for r in self.good))
 
     def declared(self, metric: str) -> Metric:
-        return PROTOCOL.get(metric) or self.columns.get(metric) or Metric(metric, metric)
+        return PROTOCOL_METRICS.get(metric) or self.columns.get(metric) or Metric(metric, metric)
 
     def sample(self, metric: str) -> Sample:
         """The sample for tests of differences: values by seed and, for a metric that counts test images, their outcomes."""

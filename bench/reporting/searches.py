@@ -12,6 +12,7 @@ from .. import recorded
 from ..contenders import parse_contender
 from ..datasets.errors import DataError
 from ..datasets.spec import Spec, parse_spec
+from ..limits import FIRST_TRIAL_SEED
 from ..methods import registry
 from ..metrics import HEADLINE
 from ..records import Record
@@ -19,7 +20,6 @@ from ..records import Record
 if TYPE_CHECKING:
     from .leaderboard import Leaderboard
 
-SEEDS = 1000  # the first seed of trials; those of leaderboards are smaller, so that no trial has used them
 WORST = 0.0  # accuracy of a trial that failed or collapsed
 
 
@@ -86,7 +86,7 @@ def _spec(track: str) -> Spec | None:
 
 
 def _of_board(board: Leaderboard, spec: Spec) -> list[Search]:
-    found = {row.contender: [r for r in row.records if r.seed >= SEEDS] for row in board.ranked + board.unranked}
+    found = {row.contender: [r for r in row.records if r.seed >= FIRST_TRIAL_SEED] for row in board.ranked + board.unranked}
     tried = {name: Trial(name, records) for name, records in found.items() if records}
     searches = []
     for base in tried:

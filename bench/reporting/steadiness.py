@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from ..limits import MOST_SEEDS
 from ..metrics import LINEAR_TOP1, Metric
 from .paired import POWER, Sample
 from .stats import ENOUGH, LEVEL
-
-MOST_SEEDS = 1000  # largest number of seeds that is reported
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from .stats import BOOTSTRAP_SEED, ENOUGH, LEVEL, RESAMPLES, Ends
 Samples = Mapping[str, Sequence[np.ndarray]]  # by method: for each track its values over seeds, float [n]
 
 
-class Estimate(NamedTuple):
+class Averaged(NamedTuple):
     """A number over tracks, and the ends of its interval, None below ENOUGH seeds."""
 
     value: float
@@ -53,29 +53,24 @@ class Summary:
         return "" if self.seeds >= ENOUGH else f"Without intervals: a method has fewer than {ENOUGH} seeds on a track."
 
 
-def of_boards(boards: Sequence[Leaderboard], metric: str = HEADLINE) -> list[Summary]:
+def of_boards(boards: Sequence[Leaderboard]) -> list[Summary]:
     """Summaries for each backbone and budget: of at least two tracks, all with the same two contestants or more."""
     groups: dict[tuple[str, str], list[Leaderboard]] = defaultdict(list)
     for board in boards:
-        if any(row.values[metric] for row in board.ranked) and not searches.is_dev(board.track):
+        if _values(board) and not searches.is_dev(board.track):
             groups[board.backbone, board.budget].append(board)
-    return [
-        _summary(*key, alike, metric)
-        for key, group in sorted(groups.items())
-        for alike in _with_the_same(group, metric)
-        if len(alike) > 1
-    ]
+    return [_summary(*key, alike) for key, group in sorted(groups.items()) for alike in _with_the_same(group) if len(alike) > 1]
 
 
-def _values(board: Leaderboard, metric: str) -> dict[str, Mapping[int, float]]:
-    return {row.contender: row.values[metric] for row in board.ranked if row.values[metric]}
+def _values(board: Leaderboard) -> dict[str, Mapping[int, float]]:
+    return {row.contender: row.values[HEADLINE] for row in board.ranked if row.values[HEADLINE]}
 
 
-def _with_the_same(boards: Sequence[Leaderboard], metric: str) -> list[list[Leaderboard]]:
+def _with_the_same(boards: Sequence[Leaderboard]) -> list[list[Leaderboard]]:
     """The boards in sets that share at least two contestants: from the board with the most on, each joins the first set it can."""
     sets: list[tuple[list[Leaderboard], set[str]]] = []
-    for board in sorted(boards, key=lambda board: -len(_values(board, metric))):
-        names = set(_values(board, metric))
+    for board in sorted(boards, key=lambda board: -len(_values(board))):
+        names = set(_values(board))
         for members, shared in sets:
             if len(shared & names) > 1:
                 members.append(board)
@@ -86,18 +81,18 @@ def _with_the_same(boards: Sequence[Leaderboard], metric: str) -> list[list[Lead
     return [members for members, _ in sets]
 
 
-def _summary(backbone: str, budget: str, boards: Sequence[Leaderboard], metric: str) -> Summary:
-    values = [_values(board, metric) for board in boards]
+def _summary(backbone: str, budget: str, boards: Sequence[Leaderboard]) -> Summary:
+    values = [_values(board) for board in boards]
     shared = [name for name in values[0] if all(name in of_board for of_board in values)]
     samples = {name: [np.array(list(of_board[name].values())) for of_board in values] for name in shared}
     return Summary(backbone, budget, [board.track for board in boards], samples)
 
 
-def resampled(samples: Samples, times: int = RESAMPLES) -> dict[str, list[np.ndarray]]:
-    """``times`` draws with replacement of every method's values on every track: float [times, n] each."""
+def resampled(samples: Samples) -> dict[str, list[np.ndarray]]:
+    """RESAMPLES draws with replacement of every method's values on every track: float [RESAMPLES, n] each."""
     rng = np.random.default_rng(BOOTSTRAP_SEED)
     return {
-        name: [values[rng.integers(len(values), size=(times, len(values)))] for values in of_method]
+        name: [values[rng.integers(len(values), size=(RESAMPLES, len(values)))] for values in of_method]
         for name, of_method in samples.items()
     }
 
@@ -121,16 +116,16 @@ def bounds(draws: np.ndarray) -> Ends:
     return Ends(float(low), float(high))
 
 
-class Line(NamedTuple):
+class MethodLine(NamedTuple):
     """A method over the tracks; ``improvement`` is over the first method, and None for that one."""
 
     method: str
-    mean: Estimate
-    rank: Estimate
-    improvement: Estimate | None
+    mean: Averaged
+    rank: Averaged
+    improvement: Averaged | None
 
 
-def numbers(summary: Summary) -> list[Line]:
+def numbers(summary: Summary) -> list[MethodLine]:
     """One line for each method, the best mean rank first."""
     names, samples = list(summary.samples), summary.samples
     found = np.array([[values.mean() for values in samples[name]] for name in names])
@@ -139,11 +134,11 @@ def numbers(summary: Summary) -> list[Line]:
     better = {name: float(improvement(samples[name], samples[first])) for name in names}
     ends = _bounds(samples, first) if summary.seeds >= ENOUGH else dict.fromkeys(names, (None, None, None))
     lines = [
-        Line(
+        MethodLine(
             name,
-            Estimate(float(mean), ends[name][0]),
-            Estimate(float(rank), ends[name][1]),
-            None if name == first else Estimate(better[name], ends[name][2]),
+            Averaged(float(mean), ends[name][0]),
+            Averaged(float(rank), ends[name][1]),
+            None if name == first else Averaged(better[name], ends[name][2]),
         )
         for name, mean, rank in zip(names, found.mean(1), ranks, strict=True)
     ]
@@ -176,7 +171,7 @@ def table(summary: Summary) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def _text(one: Estimate, form: str, scale: float = 1) -> str:
+def _text(one: Averaged, form: str, scale: float = 1) -> str:
     text = form.format(scale * one.value)
     return text if one.bounds is None else f"{text} ({'–'.join(form.format(scale * end) for end in one.bounds)})"
 

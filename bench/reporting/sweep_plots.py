@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..metrics import HEADLINE, METRICS
+from .formats import rounded
 from .leaderboard import Leaderboard
-from .plots import COLOURS, DASHES, MARKERS, Figure, label, legend, rounded
+from .plots import COLOURS, DASHES, MARKERS, Figure, label, legend
 from .sweeps import Grid, Sweep, grids, is_wide, number, sweeps
 
 
@@ -26,7 +27,7 @@ def _lines(board: Leaderboard, sweep: Sweep) -> dict[str, Any]:
                 "method": name,
                 "value": [rounded(value) for value, _ in found],
                 "percent": [rounded(100 * one.mean) for _, one in found],
-                "half": [rounded(100 * (one.half or 0)) for _, one in found],
+                "half": [rounded(100 * (one.half or 0.0)) for _, one in found],
             }
         )
     return {"title": board.title, "key": sweep.key, "lines": shown}

@@ -17,7 +17,6 @@ from .leaderboard import Leaderboard
 from .row import Row
 
 FEWEST = 3  # values of one setting that make a sweep
-Settings = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -102,12 +101,12 @@ def table(sweep: Sweep) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def grid_table(grid: Grid, metric: str = HEADLINE) -> pd.DataFrame:
-    """One row for each value of the first key, one column for each value of the second."""
+def grid_table(grid: Grid) -> pd.DataFrame:
+    """The headline metric: a line for each value of the first key, a column for each value of the second."""
     first, second = grid.values
     down, across = grid.keys
     lines = [
-        {f"{down} \\ {across}": number(a)} | {number(b): tables.percent(grid.rows[a, b].interval(metric)) for b in second}
+        {f"{down} \\ {across}": number(a)} | {number(b): tables.percent(grid.rows[a, b].interval(HEADLINE)) for b in second}
         for a in first
     ]
     return pd.DataFrame(lines)

@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 
 from ..metrics import HEADLINE, METRICS, Metric
-from . import columns, stats
+from . import columns, costs, stats
+from .formats import NONE, number
 from .leaderboard import Leaderboard
 from .paired import Pair
 from .row import Row
 from .stats import Interval
-from .times import NONE, duration
 
 RULE = "*not ranked: anchors and oracles*"
 EXTERNAL_RULE = "*encoders from elsewhere: judged alike, trained otherwise*"
@@ -41,7 +41,6 @@ def _whole(board: Leaderboard) -> pd.DataFrame:
 
 def _line(board: Leaderboard, row: Row) -> dict[str, Any]:
     failed = "".join(f"; {count} {status}" for status, count in row.failed.items())
-    about = "" if row.steady else "~"
     accuracies = {title: _accuracy(board, row, metric) for metric, title in board.metrics.items()}
     return {
         "rank": "" if row not in board.ranked else _rank(board, row),
@@ -50,14 +49,7 @@ def _line(board: Leaderboard, row: Row) -> dict[str, Any]:
         "test split": _ends(row.test_interval(HEADLINE)),
         **accuracies,
         "n": f"{len(row.values[HEADLINE])}{failed}",
-        "images/s": about + number(row.cost["images_per_second"], "{:,.0f}"),
-        "train": about + duration(row.cost["train_seconds"]) if row.cost["train_seconds"] else NONE,
-        "detection": _share(row.cost["detect_seconds"], row.cost["train_seconds"]),
-        "views/image": number(row.cost["views_per_image"], "{:g}"),
-        "GFLOP/image": significant(row.cost["flops_per_image"], 1e9),
-        "operations": operations(row.cost["flops"]),
-        "peak memory": number(row.cost["peak_memory_bytes"], "{:.2f} GiB", 2**30),
-        "energy": number(row.cost["energy_joules"], "{:,.0f} kJ", 1000),
+        **costs.texts(row),
         "published": _published(board, row),
     }
 
@@ -209,26 +201,5 @@ def to_markdown(frame: pd.DataFrame) -> str:
     return frame.to_markdown(index=False, disable_numparse=True)
 
 
-def number(value: float | None, form: str, unit: float = 1) -> str:
-    return NONE if value is None else form.format(value / unit)
-
-
 def _ends(found: stats.Ends | None) -> str:
     return NONE if found is None else f"{100 * found.low:.1f}–{100 * found.high:.1f}"
-
-
-def _share(part: float | None, whole: float | None) -> str:
-    return f"{100 * part / whole:.1f}%" if part and whole else NONE
-
-
-def operations(flops: float | None) -> str:
-    """Operations with the prefix that leaves one to three digits before the point, from TFLOP on."""
-    if flops is None:
-        return NONE
-    unit, prefix = next(((10.0**power, p) for power, p in ((18, "E"), (15, "P")) if flops >= 10**power), (1e12, "T"))
-    return f"{significant(flops, unit)} {prefix}FLOP" if flops else "0"
-
-
-def significant(value: float | None, unit: float = 1) -> str:
-    """Three significant digits, without an exponent below a million."""
-    return NONE if value is None else f"{float(f'{value / unit:.3g}'):,g}"

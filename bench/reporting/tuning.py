@@ -14,8 +14,9 @@ from ..contenders import parse_contender
 from ..errors import counted
 from ..metrics import HEADLINE, LINEAR_TOP1, METRICS
 from . import searches, spent, tables
+from .formats import duration, operations, rounded
 from .leaderboard import Leaderboard, find_row
-from .plots import COLOURS, DASHES, MARKERS, Figure, label, legend, rounded
+from .plots import COLOURS, DASHES, MARKERS, Figure, label, legend
 from .row import Row
 from .searches import Search
 from .stats import is_significant
@@ -144,8 +145,8 @@ def _trials_line(name: str, spread: dict[str, Any]) -> dict[str, str]:
         **{part: LINEAR_TOP1.shown(spread[f"trials_{part}"]) for part in ("default", "worst", "median", "best")},
         "failed": str(spread["trials_failed"]),
         "images": f"{spread['images']:,}",
-        "operations": tables.operations(spread["flops"]),
-        "time": tables.duration(spread["seconds"]),
+        "operations": operations(spread["flops"]),
+        "time": duration(spread["seconds"]),
     }
 
 

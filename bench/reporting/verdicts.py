@@ -29,12 +29,13 @@ from ..datasets.registry import track_of
 from ..datasets.spec import parse_spec
 from ..experiment import Claim, Experiment
 from ..folders import data_root
+from ..limits import MOST_SEEDS
 from . import paired, steadiness
 from .leaderboard import Leaderboard, find_row
 from .paired import POWER, Pair, Part, Sample
 from .row import Row
 from .stats import ENOUGH, LEVEL, holm, is_significant
-from .steadiness import MOST_SEEDS, Steadiness
+from .steadiness import Steadiness
 
 SUPPORTED, REFUTED, UNDECIDED, NOT_TESTED = "supported", "refuted", "undecided", "not tested"
 

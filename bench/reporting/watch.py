@@ -1,4 +1,4 @@
-"""The status file of a run in progress, in the folder of records, and a report that follows the run."""
+"""Reads the status file of a run in progress, in the folder of records, and renews the report while the run goes on."""
 
 from __future__ import annotations
 
@@ -7,18 +7,13 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
 from .. import records
-from ..events import Event, Phase, Progress
 from ..validation import Fraction, NonNegative, check_of
 from . import published
 
-if TYPE_CHECKING:  # a report imports nothing that only training needs
-    from ..running.scheduler import Task
-
 FILE = ".running.json"
-WRITE_EVERY = 2.0  # seconds
 LOOK_EVERY = 1.0  # seconds
 FORGOTTEN = 60.0  # seconds without an update after which the run counts as killed
 
@@ -34,31 +29,6 @@ class StatusFile(TypedDict, total=False):
 
 
 FITS = check_of(StatusFile)
-
-
-class Running:
-    """Keeps the status file up to date; `close` removes it."""
-
-    def __init__(self, out: Path):
-        self.path, self._written = out / FILE, 0.0
-
-    def on_event(self, task: Task, event: Event) -> None:
-        status: StatusFile
-        match event:
-            case Progress(progress=progress, loss=loss, seconds=seconds):
-                status = {"progress": progress, "seconds": seconds}
-                if loss is not None:
-                    status["loss"] = loss
-            case Phase(name, float(progress)):
-                status = {"progress": progress, "phase": name}
-            case _:
-                return
-        if time.monotonic() - self._written >= WRITE_EVERY:
-            self._written = time.monotonic()
-            records.write_atomically(self.path, json.dumps({"cell": str(task.cell), **status}))
-
-    def close(self) -> None:
-        self.path.unlink(missing_ok=True)
 
 
 def running(out: Path) -> dict[str, Any] | None:

@@ -1,8 +1,8 @@
-"""Campaigns: which cells a run is to compute, in a small file beside the records, so that others see what waits.
+"""Campaigns: which cells a run is to compute, in a small file next to the records, so that other commands know what waits.
 
 Runs of the same cells share one file, as its name is a digest of its content. Claims name it. A run removes it when all
-of its cells have records, and with it those of others that are done, or that nobody has worked on for long: an array may
-wait for days.
+of its cells have records, and with it the files of campaigns that are done, or that are a week old and have no live claim: an
+array may wait for days.
 """
 
 from __future__ import annotations

@@ -9,30 +9,28 @@ from typing import Any
 
 import torch
 
-from .. import environment, outcomes, own_code, standstill, versions
+from .. import environment, own_code, standstill, versions
 from ..backbone import build_backbone, save_encoder
 from ..budget import Budget
 from ..cells import Cell
 from ..datasets.held_out import shown
 from ..datasets.loader import Loader, stored_on
-from ..datasets.registry import open_splits, tracks
+from ..datasets.registry import open_splits
 from ..datasets.spec import Spec
 from ..datasets.store import Splits
 from ..errors import UserError
 from ..evaluation import default
-from ..evaluation import registry as evaluators
 from ..evaluation.detection import Rater
-from ..evaluation.evaluator import Evaluator, description, evaluate_all
+from ..evaluation.evaluator import Evaluator, evaluate_all
 from ..evaluation.features import freeze
 from ..events import Event, Phase, Resumed, Warned
 from ..methods import Method, TrainData
-from ..methods import registry as methods
 from ..records import Record
 from ..training import collapse, resources
 from ..training.checkpointer import Checkpointer, shape_of
 from ..training.loss_call import precision
 from ..training.trainer import Callbacks, Trainer
-from . import curve
+from . import curve, scores
 
 COUNTED = ("images", "steps", "views_per_image", "flops_per_image", "forward_passes", "detect_flops", "flops")
 DEV_TEST = "the held-out tenth of train; the test split was not opened"
@@ -63,7 +61,7 @@ class Job(Conditions):
 
 
 @dataclass
-class Spent:
+class Trained:
     """The cost and the curve of training; empty for a method that does not train."""
 
     cost: dict[str, Any] = field(default_factory=lambda: {"train_seconds": 0.0, "eval_seconds": 0.0} | dict.fromkeys(COUNTED, 0))
@@ -81,45 +79,34 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
     tell(Phase("set up"))
     method = build_method(cell, splits).to(device).to(memory_format=torch.channels_last)
     splits = replace(splits, train=stored_on(splits.train, device))
-    spent = _train(method, splits, device, job, tell, stop) if method.trains else Spent()
+    trained = _train(method, splits, device, job, tell, stop) if method.trains else Trained()
 
     tell(Phase("evaluate", 1.0))
     begun = standstill.now()
     frozen = freeze(method.encoder, splits, recipe.track, device, job.data_root)
     found = evaluate_all(frozen, job.evaluators, lambda name: tell(Phase(f"evaluate, {name}", 1.0)))
-    if spent.curve:
-        spent.curve[-1] |= curve.of_embeddings(method.encoder, splits, recipe.track, device)
-    spent.cost["eval_seconds"] += standstill.now() - begun
-    spent.cost["peak_memory_bytes"] = resources.peak_memory_bytes(device)
+    if trained.curve:
+        trained.curve[-1] |= curve.of_embeddings(method.encoder, splits, recipe.track, device)
+    trained.cost["eval_seconds"] += standstill.now() - begun
+    trained.cost["peak_memory_bytes"] = resources.peak_memory_bytes(device)
     if next(method.encoder.parameters(), None) is not None:
         path, channels, size = job.runs / cell.encoder_path, splits.train.channels, recipe.track.size
         save_encoder(method.encoder, path, recipe.backbone, channels, size, recipe.backbone_source)
+    packages = scores.packages(job.evaluators, recipe.spec, recipe.method.name)
     return replace(
         blank(cell),
         status="ok",
-        metrics=dict(found.metrics),
-        cost=spent.cost,
-        evaluation=dict(found.chosen),
-        evaluators=description(job.evaluators),
+        **scores.fields(found, job.evaluators),
+        cost=trained.cost,
         data=data_of(splits, recipe.spec),
-        collapsed=bool(spent.curve) and collapse.collapsed(spent.curve[-1]),
-        outcomes={metric: outcomes.pack(right.cpu().numpy()) for metric, right in found.right.items()},
-        curve=spent.curve,
-        environment=environment.describe(device) | _packages(job) | spent.chosen,
+        collapsed=bool(trained.curve) and collapse.collapsed(trained.curve[-1]),
+        curve=trained.curve,
+        environment=environment.describe(device) | packages | trained.chosen,
     )
 
 
-def _packages(job: Job) -> dict[str, Any]:
-    """Which installed packages, with their versions, add the method, the track or the evaluators; nothing where none does."""
-    recipe = job.cell.recipe
-    found = {e.name: evaluators().package(e.name) for e in job.evaluators}
-    found |= {recipe.method.name: methods().package(recipe.method.name), recipe.spec.name: tracks().package(recipe.spec.name)}
-    added = {name: package for name, package in found.items() if package}
-    return {"packages": added} if added else {}
-
-
 def data_of(splits: Splits, spec: Spec) -> dict[str, Any]:
-    """What a record says of its data."""
+    """The entry of a record on its data."""
     known: dict[str, Any] = {"fingerprint": splits.fingerprint, "train": len(splits.train), "test": len(splits.test)}
     known |= {"classes": splits.classes} | ({} if splits.class_list is None else {"class_list": splits.class_list})
     return known | ({"judged_on": DEV_TEST} if spec.dev else {})
@@ -147,7 +134,7 @@ def make_trainer(method: Method, splits: Splits, cell: Cell, device: torch.devic
     return Trainer(method, loader, recipe.training, recipe.budget, device, callbacks)
 
 
-def _train(method: Method, splits: Splits, device: torch.device, job: Job, tell: Tell, stop: Callable[[], int]) -> Spent:
+def _train(method: Method, splits: Splits, device: torch.device, job: Job, tell: Tell, stop: Callable[[], int]) -> Trained:
     """Train to the end of the budget, from a checkpoint where there is one."""
     cell, track, training = job.cell, job.cell.recipe.track, job.cell.recipe.training
     identity = f"{cell.identity(splits.fingerprint)}-{device.type}-{shape_of(method)}"
@@ -172,7 +159,7 @@ def _train(method: Method, splits: Splits, device: torch.device, job: Job, tell:
         "precision": precision(training, device),
     }
     joules = None if resumed or trainer.clock.stopped else energy.joules
-    return Spent(_cost(trainer, training.batch_size) | {"energy_joules": joules}, trainer.curve, chosen)
+    return Trained(_cost(trainer, training.batch_size) | {"energy_joules": joules}, trainer.curve, chosen)
 
 
 def _cost(trainer: Trainer, batch_size: int) -> dict[str, Any]:

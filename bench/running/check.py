@@ -88,7 +88,7 @@ def make(kind: type[Method], settings: Mapping[str, str] = NO_SETTINGS) -> Metho
 
 
 def narrow(config: C) -> C:
-    """The settings with layers of few units, so that a check takes seconds."""
+    """The settings with layers of few units, so that a check is fast."""
     hints = get_type_hints(type(config), include_extras=True)
     wide = [key for key, hint in hints.items() if any(isinstance(one, Units) for one in get_args(hint))]
     return replace(config, **{key: min(getattr(config, key), NARROW) for key in wide})
@@ -166,7 +166,7 @@ def _tells_images_apart(kind: type[Method], settings: Mapping[str, str]) -> str:
     run = trainer(kind, "20ep", settings=settings)
     if sum(view.count for view in run.loader.views) < 2:
         return "collapse: not looked for, the loss takes one view"
-    _hurry(run.method)
+    _speed_up_momentum(run.method)
     run.fit()
     batches = [run.loader.batch(step) for step in range(run.loader.steps_per_epoch)]
     own, mixed = 0.0, 0.0
@@ -182,15 +182,15 @@ def _tells_images_apart(kind: type[Method], settings: Mapping[str, str]) -> str:
     return f"collapse: none, views of different images cost {apart:.3f} more"
 
 
-def _hurry(method: Method) -> None:
+def _speed_up_momentum(method: Method) -> None:
     after_step = method.after_step
 
-    def hurried(progress: float) -> None:
+    def faster(progress: float) -> None:
         after_step(progress)
         for _ in range(CATCH_UP):
             after_step(0.0)
 
-    method.after_step = hurried  # type: ignore[method-assign]
+    method.after_step = faster  # type: ignore[method-assign]
 
 
 def resumes(kind: type[Method], training: Training = TRAINING, settings: Mapping[str, str] = NO_SETTINGS) -> str:

@@ -1,4 +1,4 @@
-"""The claims below a folder, as anybody sees them: who computes which cell, since when, and how far it is."""
+"""Reads the claims below a folder: which run computes which cell, since when, and its progress."""
 
 from __future__ import annotations
 

@@ -2,8 +2,9 @@
 
 A claim is a small file next to the future record, made by one exclusive creation, which is atomic on shared file systems
 too. A claim whose owner is dead is not removed (of two runs that do, one might remove the other's new claim) but superseded: the
-next generation of it is created, again exclusively. Owners on this machine are looked up by process; others,
-and claims that cannot be read, count as dead once they have not been renewed for a while by this machine's clock.
+next generation of it is created, again exclusively. Owners on this machine are looked up by process. Others, and claims that
+cannot be read, count as dead once this process has seen no change of the claim for SILENT seconds; with ``by_age``, once the
+claim's file is that old by the clock of its file system.
 """
 
 from __future__ import annotations
@@ -81,8 +82,8 @@ class Claims:
         if not _create(mine, says):
             return None
         claim = Claim(record, mine, says)
-        outbid = standing is not None and _signature(standing) != judged  # another run has replaced the dead claim in between
-        if outbid or not claim.held():
+        replaced = standing is not None and _signature(standing) != judged  # by another run, since it was judged
+        if replaced or not claim.held():
             mine.unlink(missing_ok=True)
             return None
         return claim

@@ -1,4 +1,4 @@
-"""What a learning curve shows of the embeddings while a method trains; the test split stays untouched."""
+"""Measures the embeddings for learning curves while a method trains, without the test split."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from ..datasets.held_out import held_out
 from ..datasets.store import Splits
 from ..evaluation import protocol
 from ..evaluation.features import encode
+from ..metrics import HELD_OUT_KNN
 from ..training import collapse
 from ..training.trainer import Trainer
 
-TIMES = 10  # a budget: a tenth of progress apart
-IMAGES = 10_000  # of train at most, evenly over it: ten looks at all 50,000 images of a split take longer than the evaluation
-ACCURACY = "held_out_knn_top1"
+TIMES = 10  # in a budget: a tenth of progress apart
+IMAGES = (
+    10_000  # of train at most, evenly over it: encoding all 50,000 images of a split ten times takes longer than the evaluation
+)
 
 
 def measure(splits: Splits, track: Track) -> Callable[[Trainer, float], dict[str, float]]:
     """The trainer's callback at each point of its curve: `of_embeddings` where the next tenth of progress is reached."""
 
     def at(trainer: Trainer, progress: float) -> dict[str, float]:
-        done = sum(ACCURACY in point for point in trainer.curve)
+        done = sum(HELD_OUT_KNN in point for point in trainer.curve)
         if progress >= 1 or progress < (done + 1) / TIMES:
             return {}
         return of_embeddings(trainer.method.encoder, splits, track, trainer.device)
@@ -41,4 +43,4 @@ def of_embeddings(encoder: nn.Module, splits: Splits, track: Track, device: torc
         return {}
     accuracy = protocol.curve_knn(train, held_out(train.labels), splits.classes)
     alike = collapse.alignment(encoder, splits.train, track.policy, track.size, device)
-    return {ACCURACY: accuracy} | collapse.spread(train.values) | alike
+    return {HELD_OUT_KNN: accuracy} | collapse.spread(train.values) | alike

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from .. import events
 from ..cells import Cell
 from ..events import Event, Interrupted, Phase, Recorded, Resumed, Started, Waiting, Warned
-from ..metrics import COMPARED, PROTOCOL, columns
+from ..metrics import COMPARED, PROTOCOL_METRICS, columns
 from ..records import Record
 from ..reporting.leaderboard import Leaderboard
 from ..reporting.tables import table, to_markdown
@@ -60,7 +60,7 @@ class Display(Bar):
     def __init__(self, console: Console, total: int):
         super().__init__(console)
         self.total, self.number = total, 0
-        self.begun = self.cell_begun = self.said = time.monotonic()
+        self.cell_begun = self.said = time.monotonic()
         self.finished: list[float] = []
 
     def on_event(self, task: Task, event: Event) -> None:
@@ -118,7 +118,7 @@ class Display(Bar):
         spent = time.monotonic() - self.cell_begun
         if record.status == "ok":
             self.finished.append(spent)
-            shown = {key: PROTOCOL[key] for key in COMPARED} | columns(record.metrics, [record.evaluators])
+            shown = {key: PROTOCOL_METRICS[key] for key in COMPARED} | columns(record.metrics, [record.evaluators])
             scores = ", ".join(f"{metric.title} {metric.shown(record.metrics[key])}" for key, metric in shown.items())
             text = f"[green]ok[/]  {escape(str(cell))}: {scores}, {spent:.0f} s"
         else:

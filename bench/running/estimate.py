@@ -18,7 +18,7 @@ from ..datasets.loader import stored_on
 from ..errors import counted, reason
 from ..recipe import Recipe
 from ..records import Record
-from ..reporting import tables
+from ..reporting.formats import duration
 from .cell import build_method, make_trainer
 from .scheduler import Task
 
@@ -26,7 +26,7 @@ APART = ("eval_seconds", "compile_seconds", "checkpoint_seconds")  # what a cell
 WARM_UP, ENOUGH, MOST = 2, 2.0, 50  # steps that are not timed; seconds, and steps, after which timing ends
 
 
-class Cost(NamedTuple):
+class CellCost(NamedTuple):
     """Of one cell. ``taken_from``: the number of records; 0: steps were timed, and nothing else is included."""
 
     seconds: float
@@ -38,7 +38,7 @@ class Cost(NamedTuple):
 class Estimate:
     """Of several cells; ``unknown`` are the methods of those of which nothing is known."""
 
-    costs: Sequence[Cost]
+    costs: Sequence[CellCost]
     unknown: Sequence[str]
     disk: int  # bytes of encoders and records
     failed: Mapping[str, str]  # contenders whose steps could not be taken, and why
@@ -59,7 +59,7 @@ def estimate(due: Sequence[Task], found: Sequence[Record], timed: bool) -> Estim
     failed: dict[str, str] = {}
 
     @cache
-    def steps(key: tuple[str, ...]) -> Cost | None:  # the same for every seed
+    def steps(key: tuple[str, ...]) -> CellCost | None:  # the same for every seed
         try:
             return of_steps(tasks[key])
         except Exception as error:  # a loss may raise anything
@@ -76,13 +76,13 @@ def _key(task: Task) -> tuple[str, ...]:
     return *task.cell.board, str(task.cell.recipe.contender)
 
 
-def of_records(task: Task, found: Sequence[Record]) -> Cost | None:
+def of_records(task: Task, found: Sequence[Record]) -> CellCost | None:
     """From good records of the same track, backbone, unit of budget, method and device, by their median.
 
     Those of the very contender go before those of other settings. What trains is scaled by the budget.
     """
     if task.job.completes is not None:
-        return Cost(task.job.completes.cost.get("eval_seconds") or 0.0, None, 1)
+        return CellCost(task.job.completes.cost.get("eval_seconds") or 0.0, None, 1)
     recipe, device = task.cell.recipe, environment.device_name(torch.device(task.job.device))
     alike = [
         r
@@ -98,7 +98,7 @@ def of_records(task: Task, found: Sequence[Record]) -> Cost | None:
     scales = [_amount(recipe.budget)[1] / _amount(parse_budget(r.budget))[1] for r in chosen]
     seconds = [s * r.cost["train_seconds"] + sum(r.cost.get(k) or 0 for k in APART) for r, s in zip(chosen, scales, strict=True)]
     energy = [s * j for r, s in zip(chosen, scales, strict=True) if (j := r.cost.get("energy_joules")) is not None]
-    return Cost(median(seconds), median(energy) if energy else None, len(chosen))
+    return CellCost(median(seconds), median(energy) if energy else None, len(chosen))
 
 
 def _amount(budget: Budget) -> tuple[str, float]:
@@ -106,11 +106,11 @@ def _amount(budget: Budget) -> tuple[str, float]:
     return ("s", budget.seconds) if budget.seconds is not None else (budget.unit, float(budget.total))
 
 
-def of_steps(task: Task) -> Cost:
+def of_steps(task: Task) -> CellCost:
     """From steps that are timed now and leave no trace, without detection and evaluation. Raises what they raise."""
     cell, device = task.cell, torch.device(task.job.device)
     if not cell.recipe.method.trains:
-        return Cost(0.0, None, 0)
+        return CellCost(0.0, None, 0)
     splits = task.job.splits()
     method = build_method(cell, splits).to(device).to(memory_format=torch.channels_last)
     trainer = make_trainer(method, replace(splits, train=stored_on(splits.train, device)), cell, device)
@@ -127,7 +127,7 @@ def of_steps(task: Task) -> Cost:
         taken += 1
     trainer.meter.read()
     seconds = cell.recipe.budget.seconds or (standstill.now() - begun) / taken * total
-    return Cost(seconds, None, 0)
+    return CellCost(seconds, None, 0)
 
 
 def _disk(due: Sequence[Task], found: Sequence[Record]) -> int:
@@ -148,7 +148,7 @@ def lines(found: Estimate, device: str, timed: bool) -> list[str]:
     """The estimate as text, in lines that fit a terminal."""
     told = []
     if found.costs:
-        told += [f"time: about {tables.duration(found.seconds)} on {device}", f"  {_source(found.costs)}"]
+        told += [f"time: about {duration(found.seconds)} on {device}", f"  {_source(found.costs)}"]
     if found.unknown:
         names = ", ".join(dict.fromkeys(found.unknown))
         told += [f"time of {counted(len(found.unknown), 'cell')} not known: {names}"]
@@ -158,7 +158,7 @@ def lines(found: Estimate, device: str, timed: bool) -> list[str]:
     return told + ([f"energy: about {found.joules / 3.6e6:,.3g} kWh"] if found.joules is not None else [])
 
 
-def _source(costs: Sequence[Cost]) -> str:
+def _source(costs: Sequence[CellCost]) -> str:
     numbers = sorted({cost.taken_from for cost in costs if cost.taken_from})
     steps = sum(not cost.taken_from for cost in costs)
     each = " to ".join(map(str, dict.fromkeys((numbers[0], numbers[-1])))) if numbers else ""

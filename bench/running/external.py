@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .. import environment, outcomes, records, standstill, versions
+from .. import environment, records, standstill, versions
 from ..cells import escaped
 from ..datasets.base import Track
 from ..datasets.loader import stored_on
@@ -18,12 +18,12 @@ from ..datasets.spec import Spec
 from ..datasets.store import Splits
 from ..encoders import Opened
 from ..errors import UserError, reason
-from ..evaluation.evaluator import Evaluator, description, evaluate_all
+from ..evaluation.evaluator import Evaluator, evaluate_all
 from ..evaluation.features import Channels, FrozenEncoder, freeze
 from ..evaluation.frozen import Scores
 from ..records import Record
+from . import scores
 from .cell import data_of
-from .reevaluate import joined
 
 METHOD, BUDGET = "external", "external"
 
@@ -94,16 +94,13 @@ def evaluate(
         seed=0,
         status="ok",
         role="external",
-        metrics=dict(found.metrics),
+        **scores.fields(found, evaluators),
         cost={"eval_seconds": standstill.now() - started},
         recipe={"encoder": opened.name, "sha256": opened.digest, "read": list(opened.said), "input_size": frozen.track.size},
         recipe_hash=opened.digest[:12],
         protocol=versions.PROTOCOL,
-        evaluation=dict(found.chosen),
-        evaluators=description(evaluators),
         data=data_of(frozen.splits, spec),
-        outcomes={metric: outcomes.pack(right.cpu().numpy()) for metric, right in found.right.items()},
-        environment=environment.describe(device),
+        environment=environment.describe(device) | scores.packages(evaluators, spec),
     )
 
 
@@ -114,14 +111,7 @@ def with_earlier(found: Record, path: Path) -> Record:
     before = records.read(path)
     if (before.recipe, before.protocol, before.data) != (found.recipe, found.protocol, found.data):
         return found
-    both = joined(before, found.metrics, found.evaluation, found.evaluators)
-    return replace(
-        found,
-        metrics=both.metrics,
-        evaluation=both.evaluation,
-        evaluators=both.evaluators,
-        outcomes={**before.outcomes, **found.outcomes},
-    )
+    return replace(scores.joined(before, found), cost=found.cost)
 
 
 def check_place(opened: Opened, spec: Spec, out: Path) -> Path:

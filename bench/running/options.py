@@ -13,17 +13,15 @@ from ..contenders import Contender
 from ..datasets.spec import Spec
 from ..environment import choose_device
 from ..errors import UserError
-from ..evaluation.choice import choose
-from ..evaluation.evaluator import Evaluator
+from ..evaluation.choice import choose, left_out
 from ..folders import data_root, runs_root
+from ..limits import MOST_SEEDS
 from ..settings import parse_assignments
 from . import launch
 from .cell import Conditions
 from .selection import choose_contenders, choose_datasets, named
 from .slurm import Array
 from .trackers import check_log
-
-MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def read_options(
         data_root=root,
         runs=runs_root(runs, out),
         checkpoint_every=parse_budget(checkpoint_every, "--checkpoint-every") if checkpoint_every is not None else None,
-        evaluators=_ready(choose(evaluators, {"--labels": labels, "--transfer-to": transfer_to}), root),
+        evaluators=choose(evaluators, {"--labels": labels, "--transfer-to": transfer_to}, root),
     )
     return Options(
         contenders=choose_contenders(methods, parse_assignments(sets)),
@@ -100,7 +98,7 @@ def read_options(
         asked_for=named(methods),
         workers=launch.workers(workers, gpus),
         array=array,
-        said=said,
+        said=[*said, *left_out()],
     )
 
 
@@ -119,13 +117,6 @@ def _device(name: str, gpus: str | None, array: Array | None) -> str:
     if gpus is not None and name not in ("auto", "cuda"):
         raise UserError(f"--gpus {gpus} and --device {name}: --gpus says by itself where to compute")
     return str(choose_device("cuda" if gpus is not None and name == "auto" else name))
-
-
-def _ready(evaluators: tuple[Evaluator, ...], root: Path) -> tuple[Evaluator, ...]:
-    """The same; `DataError` where one lacks its data."""
-    for evaluator in evaluators:
-        evaluator.check(root)
-    return evaluators
 
 
 def timeout_of(text: str | None) -> float | None:

@@ -1,4 +1,4 @@
-"""The cells of a run, each with what is known of it already; everything is tried that can be before anything is written."""
+"""The cells of a run, each with its existing record; all input is checked before anything is written."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import nn
@@ -14,11 +13,12 @@ from ..cells import Cell
 from ..datasets.loader import stored_on
 from ..datasets.store import Splits
 from ..errors import UserError
-from ..evaluation.evaluator import description, evaluate_all, merged
+from ..evaluation.evaluator import evaluate_all
 from ..evaluation.features import freeze
 from ..evaluation.knn import Knn
 from ..events import Phase
 from ..records import Record
+from . import scores
 from .cell import Job, Tell, build_method
 
 FAR = 0.005  # in kNN accuracy, beyond what another device or library makes of one encoder
@@ -38,26 +38,8 @@ def run(job: Job, tell: Tell = lambda event: None) -> Record:
     frozen = freeze(encoder, replace(splits, train=stored_on(splits.train, device)), cell.recipe.track, device, job.data_root)
     _check_same(record, evaluate_all(frozen, [Knn()]).metrics)
     found = evaluate_all(frozen, job.evaluators, lambda name: tell(Phase(f"evaluate, {name}", 0.5)))
-    return joined(record, found.metrics, found.chosen, description(job.evaluators))
-
-
-def joined(record: Record, metrics: Mapping[str, float], chosen: Mapping[str, Any], described: Mapping[str, Any]) -> Record:
-    """``record`` with what was found by further evaluators as well."""
-    return replace(
-        record,
-        metrics=merged(record.metrics, metrics),
-        evaluation=merged(record.evaluation, chosen),
-        evaluators=_described(record.evaluators, described),
-    )
-
-
-def _described(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """What both say of evaluators: one that gave some of its columns before and others now has both."""
-    found = {**old, **new}
-    for name in old.keys() & new.keys():
-        if old[name]["version"] == new[name]["version"]:
-            found[name] = {**new[name], "columns": merged(old[name]["columns"], new[name]["columns"])}
-    return dict(sorted(found.items()))
+    environment = scores.packages(job.evaluators, cell.recipe.spec)
+    return scores.joined(record, replace(record, **scores.fields(found, job.evaluators), environment=environment))
 
 
 def _encoder(job: Job, cell: Cell, splits: Splits) -> nn.Module:

@@ -132,7 +132,7 @@ def _compute(task: Task, out: Path, on_event: OnEvent, stop: Stop, timeout: floa
 
 
 class _Process:
-    """A cell's process, and the parent's side of what is said between them."""
+    """A cell's process, and the parent's end of the messages between them."""
 
     def __init__(self, task: Task, on_event: OnEvent, stop: Stop, timeout: float | None, claim: Claim):
         self.task, self.on_event, self.stop, self.timeout, self.claim = task, on_event, stop, timeout, claim
@@ -161,7 +161,7 @@ class _Process:
         return self._record()
 
     def _ended(self, pipe: Connection) -> bool:
-        """Wait a moment for something to be said, and take it; whether nothing more will come."""
+        """Take a message, if one comes within LOOK seconds; whether the process has closed the pipe."""
         if not pipe.poll(LOOK):
             return False
         try:
@@ -189,7 +189,7 @@ class _Process:
         self.awake = clock
         self.claim.beat()
         if is_stopped(self.process.pid):
-            self.begun += now - self.looked  # what it cannot use does not count against its time
+            self.begun += now - self.looked  # the time limit is of the time that it could use
         self.looked = now
         self.late = self.late or (self.timeout is not None and now - self.begun > self.timeout)
         if (self.late or self.stop.look()) and not self.asked:
@@ -221,7 +221,7 @@ class _Process:
             return replace(failed, status=self.ending.status, error=dict(self.ending.error))
         if self.late:
             return replace(failed, status="timeout", error=_plain(f"the cell ran longer than --cell-timeout {self.timeout:g}s"))
-        why = self.ending.why if isinstance(self.ending, Interrupted) else _fate(self.process.exitcode)
+        why = self.ending.why if isinstance(self.ending, Interrupted) else _how_it_ended(self.process.exitcode)
         return replace(failed, status="killed", error=_plain(why))
 
 
@@ -229,7 +229,7 @@ def _plain(why: str) -> dict[str, str]:
     return {"exception": why, "traceback": ""}
 
 
-def _fate(exitcode: int | None) -> str:
+def _how_it_ended(exitcode: int | None) -> str:
     if exitcode is not None and exitcode < 0:
         name = signal.Signals(-exitcode).name
         return f"the cell's process was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")

@@ -1,4 +1,4 @@
-"""From what the user named to contenders and datasets."""
+"""Chooses contenders and datasets by the texts of a command."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def find_method(name: str) -> type[Method]:
     return registry()[name]
 
 
-def choose_contenders(text: str, assignments: Sequence[Assignment] = ()) -> list[Contender]:
+def choose_contenders(text: str, assignments: Sequence[Assignment]) -> list[Contender]:
     """``all``, or method specs with commas and wildcards, with what ``--set`` adds; ``a|b`` expanded, each once.
 
     A setting of a spec, or of one method, goes before one for all. `UserError` where a name or a key is unknown, or where

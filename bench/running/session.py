@@ -8,13 +8,11 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from .. import records
 from ..evaluation import default
 from ..evaluation.evaluator import lacking
 from ..events import Event
 from ..records import Record
-from ..reporting import leaderboard, published, report
-from ..reporting.watch import Running
+from ..reporting import report
 from ..storage import check_writable
 from . import campaign, cleanup, launch, places, slurm
 from .announce import show_estimate, show_plan
@@ -24,7 +22,8 @@ from .options import Options
 from .plan import plan
 from .scheduler import OnEvent, Task, run_all
 from .signals import Stop
-from .trackers import Guarded, open_sinks
+from .status_file import StatusSink
+from .trackers import GuardedSink, open_sinks
 
 
 def run(options: Options, console: Console, dry_run: bool, timed: bool = False) -> int:
@@ -76,9 +75,9 @@ def _cells(tasks: list[Task]) -> campaign.Cells:
 
 
 def _compute(due: list[Task], options: Options, console: Console, name: str, stop: Stop) -> None:
-    opened = open_sinks(options.log, options.conditions.runs) | {"the file of what runs": Running(options.out)}
+    opened = open_sinks(options.log, options.conditions.runs) | {"the status file": StatusSink(options.out)}
     with stop, Display(console, len(due)) as display:
-        sinks = [Guarded(sink, name, display.warn) for name, sink in opened.items()]
+        sinks = [GuardedSink(sink, name, display.warn) for name, sink in opened.items()]
         on_event = _tell_all([display.on_event, *(sink.on_event for sink in sinks)])
         try:
             run_all(due, options.out, on_event, stop, options.cell_timeout, name)
@@ -89,15 +88,15 @@ def _compute(due: list[Task], options: Options, console: Console, name: str, sto
 
 def _conclude(tasks: list[Task], options: Options, console: Console) -> int:
     """Renew the tables and show those of the run; the exit code."""
-    found, _ = records.read_all(options.out)
-    files, problems = report.render(options.out)
+    content = report.read(options.out)
+    files, problems = report.render(options.out, content=content)
     for problem in problems:
         console.print(f"warning: {problem}", markup=False, soft_wrap=True)
     report.write(files)
     boards = {task.cell.board for task in tasks}
-    made = leaderboard.build(found, published.read(options.out))
-    show_boards(console, [board for board in made if (board.track, board.backbone, board.budget) in boards], options.out)
-    good = {(r.track, r.backbone, r.budget, r.contender, r.seed): r for r in found if r.status == "ok"}
+    ours = [board for board in content.boards if board.key in boards]
+    show_boards(console, ours, options.out)
+    good = {(r.track, r.backbone, r.budget, r.contender, r.seed): r for r in content.records if r.status == "ok"}
     return 0 if all(_done(task, good) for task in tasks) else 1
 
 

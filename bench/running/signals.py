@@ -1,4 +1,4 @@
-"""What a run makes of SIGTERM, SIGINT and `cancel`: the first asks it to stop, a second SIGINT ends it at once."""
+"""How a run reacts to SIGTERM, SIGINT and `cancel`: the first asks it to stop, a second SIGINT ends it at once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Stop:
         self._before = {}
         if threading.current_thread() is threading.main_thread():  # only there may handlers be set
             for number in (signal.SIGTERM, signal.SIGINT):
-                self._before[number] = signal.signal(number, self._hear)
+                self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -42,7 +42,7 @@ class Stop:
         if self.look():
             raise Stopped(self.number, self.by)
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.number and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.number = self.number or number

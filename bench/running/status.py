@@ -1,4 +1,4 @@
-"""`status`: how a campaign stands, from the records, claims and plans of a folder alone."""
+"""`status`: the state of a campaign, from the records, claims and plans of a folder alone."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .. import records
 from ..errors import counted
 from ..records import Record
 from ..reporting import spent, stale
+from ..reporting.formats import duration
 from ..reporting.listing import name_of
 from ..reporting.spent import Spent
-from ..reporting.times import duration
 from . import campaign, claimed
 from .claimed import Claimed
 
 
 @dataclass(frozen=True)
-class Failed:
-    """A cell that ended otherwise than well."""
+class FailedCell:
+    """A cell whose record has another status than ok."""
 
     cell: str
     status: str
@@ -39,7 +39,7 @@ class Left:
 
 
 @dataclass(frozen=True)
-class Status:
+class CampaignStatus:
     """Numbers of records by their status; what runs, waits and failed; files that are no records; what all has cost."""
 
     records: dict[str, int]
@@ -47,7 +47,7 @@ class Status:
     running: list[Claimed]
     waiting: int  # cells of the campaigns that run, else of the last one
     left: Left
-    failed: list[Failed]
+    failed: list[FailedCell]
     problems: list[str]
     spent: Spent
 
@@ -60,19 +60,19 @@ class Status:
         return asdict(self)
 
 
-def of_folder(out: Path) -> Status:
+def of_folder(out: Path) -> CampaignStatus:
     """The status of the campaign whose records are below ``out``."""
     found, problems = records.read_all(out)
     running = claimed.below(out)
     waiting = _waiting(out, running)
     own = [record for record in found if record.role != "external"]
-    return Status(
+    return CampaignStatus(
         records=dict(sorted(Counter(record.status for record in found).items())),
         stale=sum(map(bool, stale.reasons(found))),
         running=running,
         waiting=len(waiting),
         left=_left(waiting, [one for one in running if one.alive], found),
-        failed=[Failed(name_of(r), r.status, (r.error or {}).get("exception", "")) for r in found if r.status != "ok"],
+        failed=[FailedCell(name_of(r), r.status, (r.error or {}).get("exception", "")) for r in found if r.status != "ok"],
         problems=problems,
         spent=spent.total(own),
     )
@@ -102,7 +102,7 @@ def _typical(contender: str, good: Sequence[tuple[str, float]]) -> float | None:
     return mean(alike) if alike else None
 
 
-def lines(status: Status) -> list[str]:
+def lines(status: CampaignStatus) -> list[str]:
     """The status as text."""
     told = ", ".join(f"{count} {name}" for name, count in status.records.items()) or "no records yet"
     found = [f"{told}; {len(status.running)} running, {status.waiting} waiting"]

@@ -10,16 +10,14 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ..errors import UserError
 from ..events import Event, Progress, Recorded, Started
 from ..records import Record
 from ..reporting.curves import AXES
 from ..settings import nearest
-
-if TYPE_CHECKING:  # reports are made without all that training needs
-    from .scheduler import Task
+from .scheduler import Task
 
 PROJECT = "ssl-bench"
 PATIENCE = 30.0  # seconds that a sink has to finish when the run ends
@@ -74,7 +72,7 @@ def scalars(record: Record) -> Iterator[tuple[int, dict[str, float]]]:
     yield step, {f"test/{key}": value for key, value in record.metrics.items()}
 
 
-class Guarded:
+class GuardedSink:
     """A sink that cannot harm the run: it works in a thread of its own, and is dropped after its first failure.
 
     ``warn`` is then called once; the records hold all that a sink shows.

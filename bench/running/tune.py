@@ -17,10 +17,12 @@ from ..contenders import Contender
 from ..datasets.registry import open_splits, track_of
 from ..datasets.spec import Spec
 from ..errors import UserError
+from ..limits import FIRST_TRIAL_SEED, MOST_SEEDS, MOST_TRIALS
 from ..recipe import Recipe, resolve
 from ..reporting import leaderboard, searches
+from ..reporting.searches import Search
 from . import session
-from .options import MOST_SEEDS, Options
+from .options import Options
 from .plan import tried
 from .selection import find_method
 
@@ -40,8 +42,8 @@ def run(tuning: Tuning, console: Console, dry_run: bool, timed: bool = False) ->
 
     A trial that fails counts as the worst. `UserError` before anything is written.
     """
-    if not 2 <= tuning.trials <= search.MOST:
-        raise UserError(f"--trials must be from 2, as the first is the method as it is, to {search.MOST}")
+    if not 2 <= tuning.trials <= MOST_TRIALS:
+        raise UserError(f"--trials must be from 2, as the first is the method as it is, to {MOST_TRIALS}")
     if not 1 <= tuning.final_seeds <= MOST_SEEDS:
         raise UserError(f"--final-seeds must be from 1 to {MOST_SEEDS}")
     if any(spec.dev for spec in tuning.options.specs):
@@ -54,11 +56,12 @@ def _tune(tuning: Tuning, spec: Spec, bases: Sequence[Recipe], console: Console,
     lists = [search.trials(recipe, tuning.trials) for recipe in bases]
     contenders = [lists[i][number] for number in range(tuning.trials) for i in range(len(lists))]  # the methods in turn
     trials = replace(
-        tuning.options, specs=[replace(spec, dev=True)], contenders=contenders, first_seed=searches.SEEDS, asked_for=(), said=()
+        tuning.options, specs=[replace(spec, dev=True)], contenders=contenders, first_seed=FIRST_TRIAL_SEED, asked_for=(), said=()
     )
     session.run(trials, console, dry_run, timed)
     first = dry_run or timed
-    winners = [_winner(tuning, recipe, console, first) for recipe in bases]
+    found = searches.of_boards(leaderboard.build(records.read_all(tuning.options.out)[0]))
+    winners = [_winner(tuning, recipe, found, console, first) for recipe in bases]
     compared = [one for recipe, winner in zip(bases, winners, strict=True) for one in (recipe.contender, winner)]
     final = replace(tuning.options, specs=[spec], contenders=compared, budget=tuning.final_budget, seeds=tuning.final_seeds)
     code = session.run(replace(final, said=()), console, dry_run, timed)
@@ -92,18 +95,17 @@ def _bases(tuning: Tuning, spec: Spec, console: Console) -> list[Recipe]:
 
 
 def describe(recipe: Recipe) -> str:
-    """What is searched, in words; aloud where the method has no settings of its own for it."""
+    """What is searched, in words; it says so where the method declares no settings of its own for it."""
     where = search.space(recipe)
     own = [key for key in where if key not in search.SHARED]
     alone = "" if own else f"{recipe.method.name} declares no settings of its own; "
     return alone + "; ".join(f"{key} {space}" for key, space in where.items())
 
 
-def _winner(tuning: Tuning, recipe: Recipe, console: Console, foreseen: bool) -> Contender:
-    """The best of the trials, by their records; where it is ``foreseen`` and they are not complete, trial 1 in its stead."""
-    boards = leaderboard.build(records.read_all(tuning.options.out)[0])
+def _winner(tuning: Tuning, recipe: Recipe, known: Sequence[Search], console: Console, foreseen: bool) -> Contender:
+    """The best of the trials, by the searches ``known``; where it is ``foreseen`` and they are not complete, trial 1 instead."""
     place = (str(replace(recipe.spec, dev=False)), recipe.backbone, str(recipe.budget), str(recipe.contender))
-    found = [one for one in searches.of_boards(boards) if (one.track, one.backbone, one.budget, one.base) == place]
+    found = [one for one in known if (one.track, one.backbone, one.budget, one.base) == place]
     complete = bool(found) and len(found[0].trials) >= tuning.trials
     if foreseen and not complete:
         console.print(f"{recipe.contender}: trial 1 stands for the winner, which is not known yet", markup=False, soft_wrap=True)

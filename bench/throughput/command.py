@@ -14,8 +14,8 @@ from ..datasets.base import Track
 from ..environment import device_name
 from ..errors import UserError
 from ..methods import Method
-from ..records import write_atomically
 from ..settings import nearest
+from ..storage import write_atomically
 from . import against, scene
 from .figures import FIGURES, of_track
 from .timing import Measured

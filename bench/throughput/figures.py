@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
@@ -21,14 +20,13 @@ from ..evaluation.knn import Setting, knn_predict
 from ..evaluation.linear import fit_linear
 from ..methods import Method, registry
 from ..methods.parts.kmeans import kmeans, plus_plus
-from ..training.trainer import Trainer
 from . import scene
-from .scene import COLOUR, Scale, SmallNet
+from .detection import detection
+from .parts import Parts
+from .scene import COLOUR, CPU, Scale, SmallNet
 from .timing import Measured, from_pairs, in_turn, rate
 
-CPU = torch.device("cpu")
-EPOCHS = 200  # of the assumed budget, for the share of detection
-Figure = Callable[[Scale, bool, int], Iterator[Measured]]  # scale, with peers, repeats
+Measure = Callable[[Scale, bool, int], Iterator[Measured]]  # scale, with peers, repeats
 
 
 def augment_32px(scale: Scale, peers: bool, repeats: int) -> Iterator[Measured]:
@@ -80,37 +78,6 @@ def of_track(track: Track, kind: type[Method], device: torch.device, repeats: in
     yield in_turn(f"input_only_{name}", "images/s", parts.input_only, None, repeats)
     unit = "images/s; peer: the same steps on ready-made views"
     yield in_turn(f"end_to_end_{name}", unit, parts.end_to_end, parts.model_only, repeats)
-
-
-class Parts:
-    """The training loop of ``trainer``, whole and in parts; each method runs ``steps`` batches and returns the images."""
-
-    def __init__(self, trainer: Trainer, steps: int):
-        self.trainer, self.steps = trainer, steps
-        self.batch = trainer.loader.batch
-        self.ready = self.batch(0)
-
-    def end_to_end(self) -> float:
-        for _ in range(self.steps):
-            self.trainer.train_step()
-        return self._done()
-
-    def model_only(self) -> float:
-        self.trainer.loader.batch = lambda step: self.ready  # type: ignore[method-assign]
-        try:
-            return self.end_to_end()
-        finally:
-            self.trainer.loader.batch = self.batch  # type: ignore[method-assign]
-
-    def input_only(self) -> float:
-        for step in range(self.steps):
-            self.batch(step)
-        return self._done()
-
-    def _done(self) -> float:
-        if self.trainer.device.type == "cuda":
-            torch.cuda.synchronize()
-        return self.steps * self.trainer.training.batch_size
 
 
 def _peer_loop(scale: Scale) -> float:
@@ -195,39 +162,6 @@ def kmeans_(scale: Scale, peers: bool, repeats: int) -> Iterator[Measured]:
     yield in_turn("kmeans", "iterations/s", ours, theirs, repeats)
 
 
-def detection(scale: Scale, peers: bool, repeats: int) -> Iterator[Measured]:
-    """The share of training time that detection takes, by default settings and under a budget of EPOCHS epochs.
-
-    One row for each method with pseudo labels; `detection_share` is the largest share of those that accept them gradually.
-    """
-    shares, accepting = {}, []
-    for kind in registry().values():
-        if kind.role == "contestant" and kind.pseudo_labels is not Method.pseudo_labels:
-            shares[kind.name] = _detection_share(kind, scale)
-            accepting += [kind.name] if "schedule" in {f.name for f in fields(kind.config_type)} else []
-    for name, share in shares.items():
-        yield Measured(f"detection_share_{name}", "share of training time", share)
-    yield Measured("detection_share", "share of training time", max(shares[name] for name in accepting))
-
-
-def _detection_share(kind: type[Method], scale: Scale) -> float:
-    """Estimated from the time of a step, the time of a detection, and the number of detections in EPOCHS epochs."""
-    store = scene.random_store(scale.images, scale.classes)
-    trainer = scene.make_trainer(kind, SmallNet(), store, COLOUR, 32, scale.batch, CPU)
-    parts = Parts(trainer, scale.steps)
-    rate(parts.end_to_end)
-    epoch = trainer.loader.steps_per_epoch * scale.batch / rate(parts.end_to_end)
-    begun = time.perf_counter()
-    trainer.method.before_epoch(0.5, trainer.embed)
-    once = time.perf_counter() - begun
-    twin = scene.make_trainer(kind, SmallNet(), scene.random_store(200, 10), COLOUR, 32, 100, CPU)
-    for e in range(EPOCHS):
-        twin.method.before_epoch(e / EPOCHS, twin.embed)
-    view = twin.method.pseudo_labels()
-    spent = once * (view.detections if view else 0)
-    return spent / (spent + EPOCHS * epoch)
-
-
 def baseline() -> type[Method]:
     """The method that speed is measured with by default."""
     return next(kind for kind in registry().values() if kind.baseline)
@@ -252,7 +186,7 @@ def _measure_memory(work: Callable[[], float], pipe: Connection) -> None:
     pipe.send((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 
 
-FIGURES: dict[str, Figure] = {
+FIGURES: dict[str, Measure] = {
     "augment": augment_32px,
     "end_to_end": end_to_end,
     "knn": knn,

@@ -16,6 +16,7 @@ from torchvision.transforms.functional import to_pil_image
 from ..datasets.augment import Policy
 
 __all__ = ["PilImages", "batches", "knn_predict", "sgd_probe", "simclr_steps", "transform"]
+PROBE_BATCH = 256
 
 
 def transform(policy: Policy, size: int) -> SimCLRTransform:
@@ -67,13 +68,13 @@ def simclr_steps(network: nn.Module, optimizer: torch.optim.Optimizer, source: I
         optimizer.step()
 
 
-def sgd_probe(features: Tensor, labels: Tensor, classes: int, epochs: int = 90, batch_size: int = 256) -> nn.Linear:
+def sgd_probe(features: Tensor, labels: Tensor, classes: int, epochs: int) -> nn.Linear:
     """A linear probe on cached features: SGD 0.9, lr 0.1 with a cosine, as lightly's benchmarks train theirs."""
     probe = nn.Linear(features.shape[1], classes)
     optimizer = torch.optim.SGD(probe.parameters(), lr=0.1, momentum=0.9)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
     for _ in range(epochs):
-        for rows in torch.randperm(len(features)).split(batch_size):
+        for rows in torch.randperm(len(features)).split(PROBE_BATCH):
             loss = nn.functional.cross_entropy(probe(features[rows]), labels[rows])
             optimizer.zero_grad()
             loss.backward()

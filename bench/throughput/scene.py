@@ -17,6 +17,7 @@ from ..methods.base import Encoder
 from ..recipe import Training
 from ..training.trainer import Trainer
 
+CPU = torch.device("cpu")
 COLOUR = Policy(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))  # crop, flip, jitter, grayscale: the policy at 32 pixels
 
 

@@ -34,18 +34,18 @@ def _is_trained(block: nn.Module) -> bool:
 
 
 def _contexts(block: nn.Module) -> tuple[contextlib.AbstractContextManager, contextlib.AbstractContextManager]:
-    return contextlib.nullcontext(), _without_notes(block)
+    return contextlib.nullcontext(), _without_statistics(block)
 
 
 @contextlib.contextmanager
-def _without_notes(block: nn.Module) -> Iterator[None]:
+def _without_statistics(block: nn.Module) -> Iterator[None]:
     """Inside the block, BatchNorms normalise by the batch, as in training, without updating their running statistics."""
     norms = [module for module in block.modules() if isinstance(module, _BatchNorm)]
-    noted = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms]
+    kept = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
         norm.momentum, norm.num_batches_tracked = 0.0, None  # no update, and no count
     try:
         yield
     finally:
-        for norm, momentum, count in noted:
+        for norm, momentum, count in kept:
             norm.momentum, norm.num_batches_tracked = momentum, count

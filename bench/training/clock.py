@@ -32,7 +32,7 @@ class Clock:
         """Seconds in which the process was stopped or waited for its parent; no other account includes them."""
         return self.apart.get("stopped", 0.0) + standstill.seconds() - self._stood
 
-    def excuse(self, seconds: float) -> None:
+    def exclude(self, seconds: float) -> None:
         """Subtract ``seconds`` in which the run waited for its parent, if they are more than MOMENT."""
         if self._since is not None and seconds > MOMENT:
             self._since += seconds

@@ -55,7 +55,7 @@ def set_rates(optimizer: Optimizer, groups: Sequence[Group], training: Training,
         entry["lr"] = group.factor(progress) * (scheduled if group.scheduled else training.lr)
 
 
-def tame(groups: Sequence[Group], training: Training, progress: float) -> None:
+def limit_gradients(groups: Sequence[Group], training: Training, progress: float) -> None:
     """Remove the gradients of frozen groups, and clip the others to the recipe's norm."""
     for group in groups:
         if group.factor(progress) == 0:

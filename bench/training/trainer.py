@@ -116,12 +116,12 @@ class Trainer:
             loss = self.call.loss(views, index)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        optimizer.tame(self.groups, self.training, progress)
+        optimizer.limit_gradients(self.groups, self.training, progress)
         self.optimizer.step()
         self.meter.add(loss)
         self.step += 1
         self.spending.steps = self.step
-        self._stay_close()
+        self._limit_lead()
         self.method.after_step(self.progress)
 
     def _after_step(self) -> None:
@@ -136,7 +136,7 @@ class Trainer:
             event = Progress(self.progress, self.step, self.clock.seconds(), **latest)
             told = standstill.now()
             self.callbacks.tell(event)
-            self.clock.excuse(standstill.now() - told)  # a stopped parent reads no messages, and the pipe fills up
+            self.clock.exclude(standstill.now() - told)  # a stopped parent reads no messages, and the pipe fills up
 
     def _before_epoch(self) -> None:
         """Call the method's ``before_epoch``, which costs budget; it is left out where too little budget is left."""
@@ -205,7 +205,7 @@ class Trainer:
     def _last(self, key: str) -> float | None:
         return self.curve[-1].get(key) if self.curve else None
 
-    def _stay_close(self) -> None:
+    def _limit_lead(self) -> None:
         """Under a budget of time, let the host run at most AHEAD steps ahead of the GPU, so that its clock is right."""
         if self.device.type != "cuda" or self.budget.seconds is None:
             return

@@ -3,15 +3,6 @@
 const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B8860B", "#56B4E9", "#7F7F7F"];
 const DASHES = ["solid", "dash", "dot", "dashdot"];
 const SYMBOLS = ["circle", "square", "diamond", "triangle-up"];
-const COSTS = {
-  train_seconds: ["training time [min]", 60],
-  detect_seconds: ["time in detection [min]", 60],
-  flops: ["operations [TFLOP]", 1e12],
-  peak_memory_bytes: ["peak memory [GiB]", 2 ** 30],
-  energy_joules: ["energy [kJ]", 1000],
-};
-
-const TIMES = ["train_seconds", "detect_seconds"];
 
 // A method has the same colour and symbol in every chart, independent of the filter.
 function look(row) {
@@ -51,12 +42,12 @@ function drawCost() {
   const key = at("cost-key").value, metric = at("cost-metric").value;
   at("cost-section").hidden = !key;  // a board of encoders from elsewhere, or of failed cells, has no cost
   if (!key) return;
-  const [title, unit] = COSTS[key];
+  const { axis: title, unit } = data.costs.find((cost) => cost.key === key);
   const rows = shownRows().filter((row) => row.kind !== "stale" && row.metrics[metric] && row.cost[key]);
   const contestants = rows.filter((row) => row.kind === "contestant");
   const place = (row) => [row.cost[key] / unit, inUnit(metric, row.metrics[metric].mean)];
   const { title: name, fraction, better } = declared(metric);
-  const comparable = better && (board().steady || !TIMES.includes(key));  // no front of times that other work disturbed
+  const comparable = better && (board().steady || !key.endsWith("_seconds"));  // no front of times that other work disturbed
   const dominates = (a, b) => a[0] <= b[0] && (better === "lower" ? a[1] <= b[1] : a[1] >= b[1]) && (a[0] < b[0] || a[1] !== b[1]);
   const front = contestants.filter((row) => comparable && !contestants.some((other) => dominates(place(other), place(row))));
   const points = rows.map((row) => {

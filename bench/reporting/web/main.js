@@ -17,9 +17,9 @@ function drawAll() {
 
 function chooseBoard(index) {
   keep({ board: index });
-  const costs = Object.entries(COSTS).filter(([key]) => board().rows.some((row) => row.cost[key]));
+  const costs = data.costs.filter(({ key, axis }) => axis && board().rows.some((row) => row.cost[key]));
   fill(at("cost-metric"), Object.entries(board().metrics).map(([key, { title }]) => [key, title]), at("cost-metric").value || data.headline);
-  fill(at("cost-key"), costs.map(([key, [title]]) => [key, title]), "train_seconds");
+  fill(at("cost-key"), costs.map(({ key, axis }) => [key, axis]), "train_seconds");
   for (const detection of [false, true]) {
     const select = at(detection ? "detection-key" : "curve-key");
     fill(select, curveKeys(detection).map((key) => [key, words(key)]), select.value || (detection ? "detect_precision" : ""));
@@ -60,7 +60,7 @@ function listen() {
     const names = Object.keys(THEMES);
     chooseTheme(names[(names.indexOf(document.documentElement.dataset.theme) + 1) % names.length]);
   });
-  window.addEventListener("resize", tellOfScrolling);
+  window.addEventListener("resize", showScrollHint);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 }
 

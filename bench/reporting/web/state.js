@@ -66,18 +66,6 @@ function duration(seconds) {
   return seconds < 7200 ? `${(seconds / 60).toFixed(1)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
-const amount = (value, unit = 1, digits = 0) =>
-  value === null || value === undefined ? NONE : (value / unit).toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-
-const significant = (value, unit = 1) =>
-  value === null || value === undefined ? NONE : (value / unit).toLocaleString("en", { maximumSignificantDigits: 3 });
-
-// Floating-point operations, from TFLOP on.
-function operations(flops) {
-  const [unit, prefix] = [[1e18, "E"], [1e15, "P"]].find(([size]) => flops >= size) ?? [1e12, "T"];
-  return flops ? `${significant(flops, unit)} ${prefix}FLOP` : significant(flops);
-}
-
 function words(key) {
   const known = { held_out_knn_top1: "held-out kNN top-1", lr: "learning rate", images_per_second: "images per second" };
   return known[key] ?? key.replaceAll("_", " ");

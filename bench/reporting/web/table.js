@@ -16,7 +16,13 @@ function columns() {
     text: (row) => meanText(key, row.metrics[key]),
     down: better !== "lower",
   }));
-  const cost = (key, title, text, down = false) => ({ key, title, number: (row) => row.cost[key], text, down });
+  const costs = data.costs.filter(({ title }) => title).map(({ key, title, better }) => ({
+    key,
+    title,
+    number: (row) => row.shown[key][0],
+    text: (row) => row.shown[key][1],
+    down: better !== "lower",
+  }));
   return [
     { key: "rank", title: "rank", number: (row) => row.ranks[data.headline]?.[0], text: rank },
     { key: "method", title: "method", number: (row) => row.method, text: name },
@@ -24,20 +30,10 @@ function columns() {
     { key: "test", title: "test split", number: (row) => row.test[data.headline]?.[0], text: testSplit, down: true },
     ...metrics.slice(1),
     { key: "n", title: "n", number: (row) => row.metrics[data.headline]?.n ?? 0, text: seeds, down: true },
-    cost("images_per_second", "images/s", (row) => about(row) + amount(row.cost.images_per_second), true),
-    cost("train_seconds", "train", (row) => about(row) + duration(row.cost.train_seconds)),
-    cost("detect_seconds", "detection", (row) => duration(row.cost.detect_seconds)),
-    cost("views_per_image", "views/image", (row) => significant(row.cost.views_per_image)),
-    cost("flops_per_image", "GFLOP/image", (row) => significant(row.cost.flops_per_image, 1e9)),
-    cost("flops", "operations", (row) => operations(row.cost.flops)),
-    cost("peak_memory_bytes", "peak memory", (row) => (row.cost.peak_memory_bytes ? `${amount(row.cost.peak_memory_bytes, 2 ** 30, 2)} GiB` : NONE)),
-    cost("energy_joules", "energy", (row) => (row.cost.energy_joules ? `${amount(row.cost.energy_joules, 1000)} kJ` : NONE)),
+    ...costs,
     { key: "published", title: "published", number: (row) => published(row)[0]?.value, text: publishedText, down: true },
   ].filter((column) => !["test", "published", "energy_joules", "detect_seconds"].includes(column.key) || board().rows.some((row) => column.number(row)));
 }
-
-// A tilde: times that vary by more than a fifth between seeds.
-const about = (row) => (row.steady ? "" : "~");
 
 const rank = (row) => {
   const found = row.ranks[data.headline];
@@ -88,12 +84,12 @@ function drawTable() {
   }
   at("board-table").replaceChildren(make("thead", {}, head), body);
   at("board-table").setAttribute("aria-label", board().title);
-  tellOfScrolling();
+  showScrollHint();
   at("status").textContent = `${rows.length} of ${board().rows.length} methods, sorted by ${sort.title}${board().judged_on ? `; judged on ${board().judged_on}` : ""}`;
   at("notes").replaceChildren(...notes().map((note, i) => make("p", { class: "note" }, `[${i + 1}] published: ${note}`)));
 }
 
-function tellOfScrolling() {
+function showScrollHint() {
   const region = at("board-table").parentElement;
   at("scrolls").hidden = region.scrollWidth <= region.clientWidth;
 }
