@@ -67,7 +67,7 @@ def _values(board: Leaderboard) -> dict[str, Mapping[int, float]]:
 
 
 def _with_the_same(boards: Sequence[Leaderboard]) -> list[list[Leaderboard]]:
-    """The boards in sets that share at least two contestants; from the board with the most on, each joins the first that it can."""
+    """Boards in sets that share at least two contestants; from the board with the most on, each joins the first that it can."""
     sets: list[tuple[list[Leaderboard], set[str]]] = []
     for board in sorted(boards, key=lambda board: -len(_values(board))):
         names = set(_values(board))
