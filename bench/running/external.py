@@ -81,6 +81,7 @@ def evaluate(
     begin: Callable[[str], None] = lambda name: None,
 ) -> Record:
     """The record, of role external, of what ``evaluators`` find; raises `UserError` and `Diverged`."""
+    standstill.watch()
     started = standstill.now()
     begin("features")
     frozen = freeze_on(opened, spec, device, data_root)
