@@ -17,6 +17,7 @@ from torch import nn
 from . import own_code, state_dicts
 from .backbone import as_timm, check_backbone, load_encoder, small_stem
 from .errors import UserError, counted, reason
+from .folders import expanded
 
 TIMM, FOLDER = "timm:", "local-dir:"
 KINDS = (
@@ -41,12 +42,12 @@ class Opened:
 def open_encoder(text: str, backbone: str | None = None, weights: str | Path | None = None) -> Opened:
     """Open the encoder that ``text`` names, with all weights from files; `UserError` says what does not fit."""
     if text.startswith(TIMM):
-        return _of_timm(text.removeprefix(TIMM), None if weights is None else Path(weights).expanduser(), backbone)
+        return _of_timm(text.removeprefix(TIMM), None if weights is None else expanded(weights), backbone)
     if own_code.parts(text):
         if backbone is not None:
             raise UserError(f"{text} is a backbone itself; leave --backbone out")
-        return _of_own_code(text, None if weights is None else Path(weights).expanduser())
-    path = Path(text).expanduser()
+        return _of_own_code(text, None if weights is None else expanded(weights))
+    path = expanded(text)
     if not path.is_file():
         raise UserError(f"{text!r} is no encoder: there is no such file; ENCODER is {KINDS}")
     if weights is not None:
@@ -82,7 +83,7 @@ def _of_export(path: Path, made: dict, backbone: str | None) -> Opened:
 def _of_timm(name: str, weights: Path | None, backbone: str | None) -> Opened:
     if backbone is not None:
         raise UserError(f"timm:{name} is a backbone itself; leave --backbone out")
-    folder = Path(name.removeprefix(FOLDER)).expanduser()
+    folder = expanded(name.removeprefix(FOLDER))
     if name.startswith(FOLDER) or (name and folder.is_dir()):
         return _of_folder(folder, weights)
     if weights is None:

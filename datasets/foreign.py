@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 THUMBNAILS, FORKS, CHECKPOINTS, DELETED = "thumbnails", "resource forks", "notebook checkpoints", "deleted files"
 SYSTEM = "files of desktop systems"
 FOLDERS = {
@@ -37,3 +39,8 @@ def of_file(name: str) -> str | None:
     if name.startswith("._"):
         return FORKS
     return FILES.get(name.lower()) or ("hidden files" if name.startswith(".") else None)
+
+
+def visible(folder: Path, pattern: str) -> list[Path]:
+    """The paths in ``folder`` that match ``pattern``, sorted, less those whose names are left out."""
+    return sorted(path for path in folder.glob(pattern) if of_file(path.name) is None)

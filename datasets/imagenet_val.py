@@ -9,6 +9,7 @@ from pathlib import Path
 
 from . import trees
 from .base import DataError
+from .foreign import visible
 
 DEVKIT = "ILSVRC2012_devkit_t12"
 TRUTH, META = "ILSVRC2012_validation_ground_truth.txt", "meta.mat"  # in the devkit's folder data
@@ -37,7 +38,7 @@ def _classes(folder: Path, val: str, names: Sequence[str]) -> dict[str, str]:
     devkit = next((found for depth in ("", "*/", "*/*/") for found in folder.glob(f"{depth}{DEVKIT}")), None)
     if names and devkit is not None:
         return _all_of(names, devkit / "data" / TRUTH, from_devkit(devkit), val)
-    tables = sorted([*folder.glob("*.csv"), *(folder / val).glob("*.csv")], key=lambda path: path.name != KAGGLE)
+    tables = sorted([*visible(folder, "*.csv"), *visible(folder / val, "*.csv")], key=lambda path: path.name != KAGGLE)
     for path in tables if names else []:
         found = from_csv(path)
         if found:

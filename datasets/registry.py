@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from . import folder, outline
 from .base import DataError, Track
+from .foreign import visible
 from .found import Member, Registry, given, nearest
 from .meta import read_meta
 from .spec import Spec
@@ -33,7 +34,7 @@ def tracks() -> Registry[Track]:
 
 
 def _scan() -> Iterator[Member]:
-    for path in sorted(HERE.glob("*.py")):
+    for path in visible(HERE, "*.py"):
         found = outline.read(path)
         if found.problem:
             yield Member(path.stem, str(path), given(None), problem=found.problem)

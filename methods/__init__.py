@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..datasets import outline
+from ..datasets.foreign import visible
 from ..datasets.found import Member, Registry, attribute, given
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def registry() -> Registry[type[Method[Any]]]:
 
 
 def _scan() -> Iterator[Member]:
-    for path in sorted(Path(__path__[0]).glob("*.py")):
+    for path in visible(Path(__path__[0]), "*.py"):
         found, module = outline.read(path), f"{__name__}.{path.stem}"
         if found.problem:
             yield Member(path.stem, str(path), given(None), problem=found.problem)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench import folders
 from bench.datasets import decode, folder, foreign, layout, measure, store, trees
 from bench.datasets.base import DataError
 from bench.datasets.registry import known
@@ -359,6 +360,15 @@ def test_without_a_home_everything_else_works(monkeypatch, bench_command, tmp_pa
     tree = fill(tmp_path / "tree", {"a": 2, "b": 2})
     code, out, err = bench_command("data", "get", "folder", "--from", str(tree), "--name", "x", "--workers", "1")
     assert code == 0 and "x is ready in ssl-bench-data/x" in out, err
+
+
+def test_a_cache_folder_that_is_no_path_is_not_made(monkeypatch):
+    monkeypatch.delenv("BENCH_DATA", raising=False)
+    monkeypatch.setattr(folders, "user_cache_dir", lambda name: f"~/.cache/{name}")  # as older ones do without a home
+    assert folders.user_cache() is None and folders.data_root(None) == Path("ssl-bench-data")
+    monkeypatch.setenv("BENCH_DATA", "~/data")
+    monkeypatch.setenv("HOME", "/home/me")
+    assert folders.data_root(None) == Path("/home/me/data") == folders.data_root("~/data")
 
 
 # parquet files

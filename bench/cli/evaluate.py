@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..metrics import PROTOCOL, columns
-from .app import AUTO, DataDir, Out, TrainOn, app, console, data_root
+from .app import AUTO, DataDir, Out, TrainOn, app, console, data_root, home
 from .evaluators import Evaluators, TransferTo
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def evaluate(
     transfer_to: TransferTo = None,
     labels: Annotated[str | None, typer.Option(help="Also linear evaluation on these fractions of the train labels.")] = None,
     backbone: Annotated[str | None, typer.Option(help="The timm model that a state dict is of, such as resnet50.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="The weights of timm:NAME or FILE.py:Class.")] = None,
+    weights: Annotated[Path | None, typer.Option(callback=home, help="The weights of timm:NAME or FILE.py:Class.")] = None,
     name: Annotated[str | None, typer.Option(help="What its row is called; else the name of its file.")] = None,
     device: TrainOn = AUTO,
     out: Out = Path("results"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..datasets import outline
+from ..datasets.foreign import visible
 from ..datasets.found import Member, Registry, attribute, given
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def default() -> tuple[Evaluator, ...]:
 
 
 def _scan() -> Iterator[Member]:
-    for path in sorted(Path(__path__[0]).glob("*.py")):
+    for path in visible(Path(__path__[0]), "*.py"):
         found = outline.read(path)
         if found.problem:
             yield Member(path.stem, str(path), given(None), problem=found.problem)

@@ -78,7 +78,7 @@ def datasets(root: Path) -> list[Line]:
             also = "" if track.how_to_get else " (or with --from DIR, in any form of docs/data.md)"
             rows.append((name, "missing", "", f"get it with: {track.command}{also}"))
             continue
-        size = sum(f.stat().st_size for f in folder.iterdir())
+        size = sum(f.stat().st_size for f in folder.iterdir() if f.is_file())
         rows.append((name, "ready", f"{size / 2**20:,.0f} MiB", str(folder)))
     rows += [(name, "broken", "", why) for name, why in tracks().broken().items()]
     return [*rows, ("(your own)", "", "", "images, one folder a class: python -m bench data get folder --from DIR --name NAME")]
