@@ -11,11 +11,10 @@ from typing import Any
 
 import timm
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from . import own_code, state_dicts
-from .backbone import as_timm, check_backbone, load_encoder, small_stem
+from .backbone import as_timm, check_backbone, described, load_encoder, small_stem
 from .errors import UserError, counted, reason
 from .folders import expanded
 
@@ -52,7 +51,7 @@ def open_encoder(text: str, backbone: str | None = None, weights: str | Path | N
         raise UserError(f"{text!r} is no encoder: there is no such file; ENCODER is {KINDS}")
     if weights is not None:
         raise UserError(f"--weights goes with timm:NAME or FILE.py:Class; {text} holds weights itself")
-    exported = _described(path)
+    exported = described(path)
     if exported is not None:
         return _of_export(path, exported, backbone)
     if backbone is None:
@@ -60,22 +59,10 @@ def open_encoder(text: str, backbone: str | None = None, weights: str | Path | N
     return _of_state_dict(path, backbone)
 
 
-def _described(path: Path) -> dict | None:
-    """The metadata of an exported encoder; None for any other file."""
-    try:
-        with safe_open(path, "pt") as file:
-            return json.loads((file.metadata() or {})["encoder"])
-    except (SafetensorError, KeyError, ValueError, OSError):
-        return None
-
-
 def _of_export(path: Path, made: dict, backbone: str | None) -> Opened:
     if backbone is not None and backbone != made["backbone"]:
         raise UserError(f"{path} is a {made['backbone']}, as it says itself; leave --backbone {backbone} out")
-    try:
-        network = load_encoder(path)
-    except (RuntimeError, KeyError) as error:
-        raise UserError(f"{path} is damaged: {str(error).splitlines()[-1].strip()[:160]}") from None
+    network = load_encoder(path)
     said = (f"exported: {made['backbone']} for {made['channels']} x {made['size']} x {made['size']}, every key taken",)
     return Opened(network, path.name, made["backbone"], _sha(path), made["channels"], made["size"], said)
 
