@@ -41,6 +41,11 @@ def of_file(name: str) -> str | None:
     return FILES.get(name.lower()) or ("hidden files" if name.startswith(".") else None)
 
 
+def of_system(name: str) -> bool:
+    """Whether a system has put a file or folder of this name beside the user's."""
+    return name.startswith("._") or name.lower() in FILES or name.lower() in FOLDERS
+
+
 def visible(folder: Path, pattern: str) -> list[Path]:
     """The paths in ``folder`` that match ``pattern``, sorted, less those whose names are left out."""
     return sorted(path for path in folder.glob(pattern) if of_file(path.name) is None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,20 +19,22 @@ ANNOTATIONS = "val_annotations.txt"  # of Tiny ImageNet
 WNID = re.compile(r"n\d{8}")
 
 
-def flat_classes(folder: Path, val: str, wanted: Sequence[str]) -> list[tuple[str, int]]:
+def flat_classes(folder: Path, val: str, wanted: Sequence[str], left: Counter[str]) -> list[tuple[str, int]]:
     """The images of ``folder/val`` in the classes ``wanted``, and their labels, in the order that class folders would give.
 
-    `DataError` says which file to add where the classes are unknown, or which classes lack images.
+    Other files are counted in ``left``. `DataError` says which file to add where the classes are unknown, or which classes lack
+    images.
     """
     label = {wnid: i for i, wnid in enumerate(wanted)}
-    known = _classes(folder, val, trees.images_below(folder / val))
+    source, known = _classes(folder, val, trees.images_below(folder / val, left))
+    left[trees.kind(source.name)] -= source.parent == folder / val  # it is used
     found = [(name, label[wnid]) for name, wnid in known.items() if wnid in label]
     trees.require_classes(folder / val, wanted, found)
     return sorted(found, key=lambda pair: (pair[1], pair[0]))
 
 
-def _classes(folder: Path, val: str, names: Sequence[str]) -> dict[str, str]:
-    """The class id of each of the images ``names`` in ``folder/val``; `DataError` says which file to add where it is unknown."""
+def _classes(folder: Path, val: str, names: Sequence[str]) -> tuple[Path, dict[str, str]]:
+    """What gives the classes, and that of each of the images ``names`` in ``folder/val``; `DataError` where nothing does."""
     annotations = folder / val / ANNOTATIONS
     if names and annotations.is_file():
         return _all_of(names, annotations, from_annotations(annotations), val)
@@ -49,11 +52,11 @@ def _classes(folder: Path, val: str, names: Sequence[str]) -> dict[str, str]:
     )
 
 
-def _all_of(names: Sequence[str], source: Path, known: dict[str, str], val: str) -> dict[str, str]:
+def _all_of(names: Sequence[str], source: Path, known: dict[str, str], val: str) -> tuple[Path, dict[str, str]]:
     unknown = [name for name in names if Path(name).stem not in known]
     if unknown:
         raise DataError(f"{source} gives no class for {trees.few(unknown)} in {val}")
-    return {name: known[Path(name).stem] for name in names}
+    return source, {name: known[Path(name).stem] for name in names}
 
 
 def from_devkit(devkit: Path) -> dict[str, str]:

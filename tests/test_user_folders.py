@@ -100,9 +100,13 @@ def test_a_flat_val_with_its_table(tmp_path):
     fill(tmp_path, {"train/cat/images": 3, "train/dog/images": 3, "val/images": 4})
     lines = [f"{i}.png\t{'dog' if i % 2 else 'cat'}\t0\t0\t9\t9" for i in range(4)]
     (tmp_path / "val" / "val_annotations.txt").write_text("\n".join(lines))
+    for name in ("images/._0.png", "@eaDir/0.png", "notes.txt"):
+        (tmp_path / "val" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "val" / name).touch()
     found = folder.tree(tmp_path)
     assert found.names["test"] == [f"val/images/{i}.png" for i in (0, 2, 1, 3)]
     assert found.labels["test"].tolist() == [0, 0, 1, 1]
+    assert found.notes["left_out"] == {foreign.FORKS: 1, foreign.THUMBNAILS: 1, ".txt files": 1}  # not the table
 
 
 # files that are taken, and such that are not
@@ -191,6 +195,7 @@ def test_links_to_folders_and_files_are_followed(tmp_path):
 def test_what_cannot_be_read_is_named(tmp_path, monkeypatch):
     fill(tmp_path, {"a": 2, "a/closed": 2, "b": 2})
     (tmp_path / "b" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "b" / "loop.png").symlink_to(tmp_path / "b" / "loop.png")
     scandir = trees.os.scandir
 
     def closed(path):
@@ -201,8 +206,9 @@ def test_what_cannot_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(trees.os, "scandir", closed)
     with pytest.raises(DataError, match=r"closed \(Permission denied\)"):
         folder.tree(tmp_path)
-    with pytest.raises(DataError, match=r"gone\.png \(a link to nothing\)"):
-        trees.images_below(tmp_path / "b")
+    for name in ("gone", "loop"):
+        with pytest.raises(DataError, match=rf"{name}\.png \(a link to nothing\)"):
+            trees.images_below(tmp_path / "b")
 
 
 # how large they are
@@ -417,6 +423,37 @@ def test_parquet_files_without_a_test_split_or_names(tmp_path):
     write_table(tmp_path / "train.parquet", rows, "image", "label", ("a", "b", "c"))
     with pytest.raises(DataError, match="lacks images of 1 of the 3 classes: c"):
         folder.tree(tmp_path)
+
+
+def test_what_stands_beside_parquet_files_is_left_out_and_counted(tmp_path):
+    rows = [(encoded(pixels(i)), i % 2) for i in range(10)]
+    write_table(tmp_path / "data" / "train.PARQUET", rows, "image", "label")
+    write_table(tmp_path / "#recycle" / "train.parquet", rows, "image", "label")
+    write_table(tmp_path / ".cache" / "test.parquet", rows, "image", "label")
+    for name in ("@eaDir/data/THUMB.jpg", "data/._train.parquet", "data/._logo.png", "README.md", ".gitattributes"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"strange")
+    found = folder.tree(tmp_path)
+    assert [len(found.names[split]) for split in ("train", "test")] == [8, 2]
+    assert found.notes["left_out"] == {
+        foreign.DELETED: 1,
+        foreign.FORKS: 2,
+        foreign.THUMBNAILS: 1,
+        "files in hidden folders": 1,
+        "hidden files": 1,
+        ".md files": 1,
+    }
+    assert decode.decode(tmp_path / found.names["test"][0], 16)[1] == (16, 16)
+
+
+def test_images_in_linked_folders_go_before_a_stray_parquet_file(tmp_path):
+    elsewhere = fill(tmp_path / "elsewhere", {"cats": 3, "dogs": 3})
+    (tmp_path / "root").mkdir()
+    for name in ("cats", "dogs"):
+        (tmp_path / "root" / name).symlink_to(elsewhere / name, target_is_directory=True)
+    write_table(tmp_path / "root" / "train.parquet", [(encoded(pixels(i)), i % 2) for i in range(4)], "image", "label")
+    found = folder.tree(tmp_path / "root")
+    assert found.classes == ["cats", "dogs"] and found.notes["left_out"] == {trees.OTHER: 1}
 
 
 def test_an_unreadable_image_in_a_parquet_file_is_named(tmp_path, bench_command):
