@@ -105,8 +105,8 @@ def is_reported(experiment: Experiment, beside: Path) -> bool:
 def load(path: Path) -> Experiment:
     """The experiment in a file; `UserError` says in one line what is wrong with it."""
     try:
-        content: dict[str, Any] = tomllib.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is no readable experiment: {error}") from None
     try:
         return _experiment(path.stem.replace("_", "-"), content)

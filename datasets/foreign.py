@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 THUMBNAILS, FORKS, CHECKPOINTS, DELETED = "thumbnails", "resource forks", "notebook checkpoints", "deleted files"
-SYSTEM = "files of desktop systems"
+SYSTEM, SNAPSHOTS = "files of desktop systems", "files in snapshots"
 FOLDERS = {
     "@eadir": THUMBNAILS,  # Synology
     ".@__thumb": THUMBNAILS,  # QNAP
@@ -19,6 +19,11 @@ FOLDERS = {
     "@recycle": DELETED,
     "$recycle.bin": DELETED,
     "lost+found": DELETED,
+    "#snapshot": SNAPSHOTS,  # Synology
+    "@recently-snapshot": SNAPSHOTS,  # QNAP
+    "~snapshot": SNAPSHOTS,  # NetApp
+    ".snapshot": SNAPSHOTS,
+    ".zfs": SNAPSHOTS,
     ".dtrash": DELETED,
     "system volume information": SYSTEM,
 }

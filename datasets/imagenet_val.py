@@ -42,13 +42,18 @@ def _classes(folder: Path, val: str, names: Sequence[str]) -> tuple[Path, dict[s
     if names and devkit is not None:
         return _all_of(names, devkit / "data" / TRUTH, from_devkit(devkit), val)
     tables = sorted([*visible(folder, "*.csv"), *visible(folder / val, "*.csv")], key=lambda path: path.name != KAGGLE)
+    unreadable = []
     for path in tables if names else []:
-        found = from_csv(path)
+        try:
+            found = from_csv(path)
+        except DataError as error:  # another one may have the classes
+            unreadable.append(f" ({error})")
+            continue
         if found:
             return _all_of(names, path, found, val)
     raise DataError(
         f"{folder / val} has no folders of the classes: sort its images into {val}/<class>/, or put the devkit ({DEVKIT}) "
-        f"or {KAGGLE} into {folder}"
+        f"or {KAGGLE} into {folder}{''.join(unreadable)}"
     )
 
 
@@ -85,7 +90,7 @@ def from_devkit(devkit: Path) -> dict[str, str]:
 def from_annotations(path: Path) -> dict[str, str]:
     """File names without suffix -> classes, from lines ``image<tab>class<tab>...``."""
     try:
-        rows = [line.split("\t") for line in path.read_text().splitlines()]
+        rows = [line.split("\t") for line in path.read_text(encoding="utf-8-sig").splitlines()]
         return {Path(row[0]).stem: row[1] for row in rows}
     except (OSError, ValueError, IndexError) as error:
         raise DataError(f"{path} is damaged: {error}") from None
@@ -94,7 +99,7 @@ def from_annotations(path: Path) -> dict[str, str]:
 def from_csv(path: Path) -> dict[str, str]:
     """File names without suffix -> ids, from rows ``image,id`` or Kaggle's ``image,id box id box ...``; others are skipped."""
     try:
-        with path.open(newline="") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = [row for row in csv.reader(stream) if len(row) >= 2]
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"cannot read {path}: {error}") from None

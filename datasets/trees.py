@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
+from types import MappingProxyType
 
 import numpy as np
 
@@ -120,9 +121,12 @@ def class_folders(folder: Path) -> list[str]:
 
 def by_class(folder: Path, classes: Sequence[str], left: Counter[str] | None = None) -> list[tuple[str, int]]:
     """Every image of ``folder/<class>`` with its label, class by class; `DataError` names the classes that it lacks."""
-    images = {name: images_below(folder / name, left) for name in classes}
+    passed = Counter[str]()
+    images = {name: images_below(folder / name, passed) for name in classes}
     found = [(f"{name}/{image}", label) for label, name in enumerate(classes) for image in images[name]]
-    require_classes(folder, classes, found)
+    require_classes(folder, classes, found, left=passed)
+    if left is not None:
+        left.update(passed)
     return found
 
 
@@ -147,6 +151,11 @@ def beside(folder: Path, used: Collection[str], left: Counter[str]) -> None:
             left[f"files in {name}, which is not used"] += count_below(folder / name)
 
 
+def listed(left: Mapping[str, int]) -> str:
+    """What was left out, as text."""
+    return ", ".join(f"{count:,} {why}" for why, count in counts(left).items())
+
+
 def counts(left: Mapping[str, int]) -> dict[str, int]:
     """What was left out, by reason, as meta.json has it."""
     return {why: count for why, count in sorted(left.items()) if count > 0}
@@ -155,12 +164,17 @@ def counts(left: Mapping[str, int]) -> dict[str, int]:
 OUTSIDE, OTHER = "images outside of the folders of classes", "other files next to the folders of classes"
 
 
-def require_classes(folder: Path, classes: Sequence[str], found: Found, where: str = "") -> None:
-    """`DataError` unless every class has an image."""
+def require_classes(
+    folder: Path, classes: Sequence[str], found: Found, where: str = "", left: Mapping[str, int] = MappingProxyType({})
+) -> None:
+    """`DataError` unless every class has an image; it says what was ``left`` out."""
     there = {label for _, label in found}
     missing = [name for label, name in enumerate(classes) if label not in there]
     if missing:
-        raise DataError(f"{folder} lacks images of {len(missing)} of the {len(classes)} classes{where}: {' '.join(missing)}")
+        said = f"; left out: {listed(left)}" if left else ""
+        raise DataError(
+            f"{folder} lacks images of {len(missing)} of the {len(classes)} classes{where}: {' '.join(missing)}{said}"
+        )
 
 
 def make(

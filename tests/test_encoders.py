@@ -53,6 +53,10 @@ class Later(Small):
             raise ValueError("too many\\nat a time")
         return super().forward(images)
 
+class Huge(Small):
+    def forward(self, images):
+        return super().forward(images).expand(len(images), 6)[:, :1].expand(len(images), 10**13)
+
 class Leaves(Small):
     def __init__(self):
         raise SystemExit(3)
@@ -190,6 +194,7 @@ class Shell:
 def test_what_does_not_fit_is_one_line(tmp_path, bench_command, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("net.py").write_text(OWN)
+    Path("caf\udce9.py").write_text(OWN)
     Path("syntax.py").write_text("def")
     state = torchvision.models.resnet34().state_dict()
     torch.save(state, "deep.pth")
@@ -220,6 +225,9 @@ def test_what_does_not_fit_is_one_line(tmp_path, bench_command, monkeypatch):
         ("net.py:number",): "not a torch.nn.Module",
         ("net.py:Maps",): "not features float [2, D]",
         ("net.py:Small", "--evaluators", "nonsense"): "unknown evaluator 'nonsense'",
+        ("net.py:Small", "--name", "a\nb"): "letters that are not printable",
+        ("caf\udce9.py:Small",): "letters that are not printable",
+        ("net.py:Huge",): "memory was refused",
         ("net.py:Small", "--transfer-to", "cifar100", "--data-dir", "."): "cifar100 is not in",
         ("syntax.py:Net",): "SyntaxError",
         ("gone.py:Net",): "there is no file",
@@ -228,6 +236,21 @@ def test_what_does_not_fit_is_one_line(tmp_path, bench_command, monkeypatch):
         code, _, error = bench_command("evaluate", *small, *given)
         assert code == 2 and expected in error and error.count("\n") == 1, (given, error)
     assert not Path("ran").exists() and not list(Path().rglob("seed0.json"))
+
+
+def test_every_batch_gives_features_of_one_width():
+    """An encoder with a squeeze gives something else for a last batch of one image."""
+    squeezed = external.Guarded(nn.Sequential(nn.AdaptiveAvgPool2d(1), Squeeze()), "e")
+    assert squeezed(torch.ones(2, 3, 4, 4)).shape == (2, 3)
+    with pytest.raises(UserError, match=r"e gives float32 \(3,\) for 1 images, not features float \[1, 3\]"):
+        squeezed(torch.ones(1, 3, 4, 4))
+    with pytest.raises(UserError, match=r"e gives float32 \(2, 4\) for 2 images, not features float \[2, 3\]"):
+        squeezed(torch.ones(2, 4, 4, 4))
+
+
+class Squeeze(nn.Module):
+    def forward(self, maps):
+        return maps.squeeze()
 
 
 def test_a_backbone_of_one_s_own_trains_and_its_source_is_in_the_recipe(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bench import folders
-from bench.datasets import decode, folder, foreign, layout, measure, store, trees
+from bench.datasets import decode, folder, foreign, imagenet_val, layout, measure, store, trees
 from bench.datasets.base import DataError
 from bench.datasets.registry import known
 from tests.made_data import encoded, write_table
@@ -51,6 +51,9 @@ def pair(train: str, test: str) -> dict[str, int]:
         ("train-images", "valid images"),
         ("images_train", "images_eval"),
         ("trn", "dev"),
+        ("trainval", "test"),
+        ("seg_train", "seg_test"),
+        ("ILSVRC2012_img_train", "ILSVRC2012_img_val"),
     ],
 )
 def test_splits_in_any_form(tmp_path, train, test):
@@ -69,7 +72,17 @@ def test_of_several_the_one_that_has_the_classes(tmp_path):
     assert folder.tree(tmp_path).notes["test_split"] == "Val"
 
 
-@pytest.mark.parametrize("names", [("train", "bus", "car"), ("test", "exam"), ("Training", "yoga"), ("valid", "expired")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train", "bus", "car"),
+        ("test", "exam"),
+        ("Training", "yoga"),
+        ("valid", "expired"),
+        ("test_tube", "train_station"),
+        ("strain", "contest"),
+    ],
+)
 def test_a_class_that_is_called_like_a_split(tmp_path, names):
     assert folder.tree(fill(tmp_path, {name: 5 for name in names})).classes == sorted(names)
 
@@ -78,6 +91,7 @@ def test_a_class_that_is_called_like_a_split(tmp_path, names):
     ("counts", "says"),
     [
         (pair("train", "Training"), "which mean the same split"),
+        (pair("trainA", "testA") | pair("trainB", "testB"), "testA, testB, which mean the same split"),
         (pair("validation", "test"), "no folder train"),
         ({"train/cat": 2, "train/dog": 2}, "neither val nor test"),
         ({"Training/cat": 2, "Training/dog": 2, "more": 2}, "neither val nor test"),
@@ -143,6 +157,7 @@ def test_what_is_left_out_is_counted_by_why(tmp_path):
         "b/Thumbs.db",
         "b/.ipynb_checkpoints/0-checkpoint.png",
         "#recycle/a/9.png",
+        "#snapshot/GMT-2026/a/0.png",
         "b/desktop.ini",
         ".DS_Store",
         "a/notes.txt",
@@ -163,6 +178,7 @@ def test_what_is_left_out_is_counted_by_why(tmp_path):
         foreign.FORKS: 2,
         foreign.CHECKPOINTS: 1,
         foreign.DELETED: 1,
+        foreign.SNAPSHOTS: 1,
         foreign.SYSTEM: 2,
         ".txt files": 1,
         ".mp4 files": 1,
@@ -173,6 +189,25 @@ def test_what_is_left_out_is_counted_by_why(tmp_path):
         trees.OTHER: 1,
     }
     assert sum(found.notes["left_out"].values()) == len(strange)
+
+
+def test_a_class_of_other_files_alone_is_refused_with_their_kinds(tmp_path):
+    fill(tmp_path, {"a": 2, "b": 0})
+    (tmp_path / "b" / "0.raw").touch()
+    with pytest.raises(DataError, match=r"lacks images of 1 of the 2 classes: b; left out: 1 \.raw files"):
+        folder.tree(tmp_path)
+
+
+def test_a_table_of_classes_is_found_among_other_tables(tmp_path):
+    fill(tmp_path, {"val": 2})
+    (tmp_path / "._x.csv").write_bytes(b"\0\5")
+    (tmp_path / "a.csv").write_bytes("Müller,1".encode("latin-1"))
+    with pytest.raises(DataError, match=r"put the devkit .* \(cannot read .*a\.csv"):
+        imagenet_val.flat_classes(tmp_path, "val", ["n00000001"], Counter())
+    (tmp_path / "val" / "b.csv").write_text("\ufeff0.png,n00000001\n1.png,n00000001 3 4 5 6\n", encoding="utf-8")
+    left = Counter()
+    assert imagenet_val.flat_classes(tmp_path, "val", ["n00000001"], left) == [("0.png", 0), ("1.png", 0)]
+    assert trees.counts(left) == {}
 
 
 def test_links_to_folders_and_files_are_followed(tmp_path):

@@ -36,8 +36,8 @@ def evaluate(
     """Evaluate any frozen encoder as every cell is evaluated; a record of role `external` below the rule of the tables."""
     from .. import records
     from ..encoders import open_encoder
-    from ..environment import choose_device
-    from ..errors import Diverged, UserError
+    from ..environment import choose_device, is_out_of_memory
+    from ..errors import Diverged, UserError, reason
     from ..evaluation.choice import choose
     from ..running import external
     from ..running.selection import choose_datasets
@@ -62,6 +62,10 @@ def evaluate(
                 record = external.evaluate(opened, spec, chosen, place, root, shown.update)
         except Diverged as error:
             raise UserError(f"{opened.name} on {spec}: {error}") from None
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise UserError(f"{opened.name} on {spec}: memory was refused: {reason(error)}") from None
         records.write(external.with_earlier(record, path), path)
         console.print("\n".join(_lines(record, path)), markup=False, soft_wrap=True)
     console.print(f"`python -m bench report --out {out}` renews the tables", markup=False, soft_wrap=True)

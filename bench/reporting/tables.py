@@ -205,8 +205,9 @@ def difference(pair: Pair) -> str:
 
 
 def to_markdown(frame: pd.DataFrame) -> str:
-    """A table of texts, each as it is."""
-    return frame.to_markdown(index=False, disable_numparse=True)
+    """A table of texts, each as it is; a | in one ends no cell."""
+    plain = frame.map(lambda cell: cell.replace("|", "\\|") if isinstance(cell, str) else cell)
+    return plain.to_markdown(index=False, disable_numparse=True)
 
 
 def number(value: float | None, form: str, unit: float = 1) -> str:
