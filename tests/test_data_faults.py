@@ -15,8 +15,8 @@ from bench.datasets import cifar, files, store, verify, writer
 from bench.datasets.base import DataError, File, Raw
 from bench.datasets.prepare import get
 from bench.datasets.registry import find
-from tests.edited import changed
 from tests.commands import exit_code
+from tests.edited import changed
 
 
 def raw(labels=(0, 1, 2, 3)) -> Raw:
