@@ -39,6 +39,8 @@ def splits(folder: Path, names: Iterable[str]) -> dict[str, Table]:
 
     The name of a file gives its split, else that of a folder above it. `DataError` names the file that is wrong.
     """
+    _starts.cache_clear()  # the files may have changed since another preparation by this process
+    _group.cache_clear()
     found: dict[str, list[Path]] = {}
     for path in sorted(folder / name for name in names):
         found.setdefault(_split_of(path, folder), []).append(path)

@@ -111,12 +111,15 @@ def count_below(folder: str | Path) -> int:
 
 
 def class_folders(folder: Path) -> list[str]:
-    """The names of the folders in ``folder`` that may be classes, sorted."""
+    """The names of the folders in ``folder`` that may be classes, sorted. `DataError` on a link that may have led to one."""
     try:
-        with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if foreign.of_folder(entry.name) is None and _is(entry.is_dir))
+        entries = [entry for entry in os.scandir(folder) if foreign.of_folder(entry.name) is None]
     except OSError as error:
         raise DataError(f"cannot read {folder}: {error.strerror or error}") from None
+    lost = [entry.path for entry in entries if entry.is_symlink() and not Path(entry.path).exists() and not _suffix(entry.name)]
+    if lost:
+        raise DataError(f"cannot read {len(lost)} of the files and folders: {few(lost)} (a link to nothing)")
+    return sorted(entry.name for entry in entries if _is(entry.is_dir))
 
 
 def by_class(folder: Path, classes: Sequence[str], left: Counter[str] | None = None) -> list[tuple[str, int]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from bench import folders
@@ -240,6 +241,9 @@ def test_what_cannot_be_read_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr(trees.os, "scandir", closed)
     with pytest.raises(DataError, match=r"closed \(Permission denied\)"):
+        folder.tree(tmp_path)
+    (tmp_path / "c").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"/c \(a link to nothing\)"):
         folder.tree(tmp_path)
     for name in ("gone", "loop"):
         with pytest.raises(DataError, match=rf"{name}\.png \(a link to nothing\)"):
@@ -478,7 +482,10 @@ def test_what_stands_beside_parquet_files_is_left_out_and_counted(tmp_path):
         "hidden files": 1,
         ".md files": 1,
     }
-    assert decode.decode(tmp_path / found.names["test"][0], 16)[1] == (16, 16)
+    before, _ = decode.decode(tmp_path / found.names["test"][0], 16)
+    write_table(tmp_path / "data" / "train.PARQUET", [(encoded(pixels(i + 50)), i % 2) for i in range(10)], "image", "label")
+    found = folder.tree(tmp_path)
+    assert not torch.equal(decode.decode(tmp_path / found.names["test"][0], 16)[0], before)
 
 
 def test_images_in_linked_folders_go_before_a_stray_parquet_file(tmp_path):
