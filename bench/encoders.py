@@ -159,7 +159,7 @@ def _timm_model(name: str, channels: int, small: bool) -> nn.Module | None:
 
 def _refusal(found: state_dicts.Match, path: Path, backbone: str) -> str:
     under = f" under {found.prefix!r}" if found.prefix else ""
-    keys, what = (found.missing, "missing or of another shape") if found.missing else (found.surplus, "too many")
+    keys, what = (found.missing, "missing or of another shape or kind") if found.missing else (found.surplus, "too many")
     example = f"{keys[0]}{', ...' if len(keys) > 1 else ''}"
     return f"{path} is no state dict of {backbone}: {counted(len(keys), 'key')}{under} {what} ({example})"
 

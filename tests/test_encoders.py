@@ -201,6 +201,12 @@ def test_what_does_not_fit_is_one_line(tmp_path, bench_command, monkeypatch):
     torch.save({k.replace("conv1", "first"): v for k, v in torchvision.models.resnet18().state_dict().items()}, "renamed.pth")
     torch.save({"conv1.weight": torch.zeros(64, 5, 7, 7)}, "channels.pth")
     torch.save({"epoch": 3}, "empty.pth")
+    state = torchvision.models.resnet18().state_dict()
+    torch.save({k: v.to(torch.int8) for k, v in state.items()}, "quantised.pth")
+    torch.save({k: v.to_sparse() if v.ndim else v for k, v in state.items()}, "sparse.pth")
+    itself = {}
+    itself["model"] = itself
+    torch.save(itself, "itself.pth")
     Path("evil.pth").write_bytes(pickle.dumps(Shell()))
     Path("text.pth").write_text("hello")
     small = ("--datasets", "digits:fraction=0.2,classes=5", "--device", "cpu", "--out", "results")
@@ -213,6 +219,9 @@ def test_what_does_not_fit_is_one_line(tmp_path, bench_command, monkeypatch):
         ("renamed.pth", "--backbone", "resnet18"): "missing or of another shape",
         ("channels.pth", "--backbone", "resnet18"): "missing or of another shape",
         ("empty.pth", "--backbone", "resnet18"): "holds no state dict",
+        ("itself.pth", "--backbone", "resnet18"): "holds no state dict",
+        ("quantised.pth", "--backbone", "resnet18"): "missing or of another shape or kind (conv1.weight, ...)",
+        ("sparse.pth", "--backbone", "resnet18"): "missing or of another shape or kind (conv1.weight, ...)",
         ("evil.pth", "--backbone", "resnet18"): "would run code",
         ("text.pth", "--backbone", "resnet18"): "text.pth",
         ("net.py:Broken",): "RuntimeError: no such thing",
