@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import pandas as pd
 
 from . import records
 from .errors import UserError
-from .folders import data_root
+from .folders import data_root, expanded
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,8 +57,8 @@ def _options(out: str | Path, runs: str | Path | None, data_dir: str | Path | No
     """The options that the texts ``asked`` write."""
     from .running.options import read_options
 
-    kept, data = (None if path is None else Path(path) for path in (runs, data_dir))
-    return read_options(out=Path(out), runs=kept, data_dir=data, **asked)
+    kept, data = (None if path is None else expanded(path) for path in (runs, data_dir))
+    return read_options(out=expanded(out), runs=kept, data_dir=data, **asked)
 
 
 def _console(quiet: bool) -> Console:
@@ -68,6 +69,8 @@ def _console(quiet: bool) -> Console:
 
 def leaderboard(out: str | Path = "results") -> pd.DataFrame:
     """Every contender of every leaderboard below ``out``, one row each; numbers as they are in ``leaderboard.csv``.
+
+    Files that are no valid records are left out, with a warning each.
 
     track, backbone, budget: the leaderboard. method (a method spec), role, uses_labels: the row.
     stale: why it is not ranked, else empty.
@@ -80,15 +83,18 @@ def leaderboard(out: str | Path = "results") -> pd.DataFrame:
     from .reporting import leaderboard as boards
     from .reporting import published, tables
 
-    return tables.numbers(boards.build(_read(out), published.read(Path(out))))
+    return tables.numbers(boards.build(_read(out), published.read(expanded(out), warnings.warn)))
 
 
 def _read(out: str | Path) -> list[records.Record]:
-    if not Path(out).is_dir():
+    folder = expanded(out)
+    if not folder.is_dir():
         raise UserError(f"{out} is not a folder of records")
-    found, problems = records.read_all(out)
+    found, problems = records.read_all(folder)
     if problems and not found:
         raise UserError(problems[0])
+    for problem in problems:
+        warnings.warn(f"{problem}; it is left out", stacklevel=3)
     return found
 
 
@@ -144,7 +150,7 @@ def load_encoder(path: str | Path) -> nn.Module:
     """The exported encoder in ``path`` in eval mode: float [B, C, H, W] -> [B, num_features]."""
     from . import backbone
 
-    return backbone.load_encoder(path)
+    return backbone.load_encoder(expanded(path))
 
 
 def evaluate(
@@ -170,12 +176,14 @@ def evaluate(
     from .datasets.spec import parse_spec
     from .encoders import Opened, open_encoder
     from .environment import choose_device
-    from .evaluation.choice import choose
+    from .evaluation.choice import choose, left_out
     from .evaluation.evaluator import evaluate_all
     from .running.external import freeze_on
 
-    place, root, spec = choose_device(device), data_root(None if data_dir is None else Path(data_dir)), parse_spec(dataset)
+    place, root, spec = choose_device(device), data_root(data_dir), parse_spec(dataset)
     chosen = choose(evaluators, {"--labels": labels, "--transfer-to": transfer_to}, root)
+    for line in left_out():
+        warnings.warn(line.removeprefix("warning: "), stacklevel=2)
     if isinstance(encoder, nn.Module):
         opened = Opened(copy.deepcopy(encoder), type(encoder).__name__, type(encoder).__name__, "", None)
     else:

@@ -6,10 +6,10 @@ import json
 import re
 import warnings
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 import timm
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import nn
 
@@ -18,6 +18,7 @@ from .errors import UserError
 from .methods.base import Encoder
 from .settings import nearest
 from .storage import write_atomically
+from .validation import Count, check_of
 
 SMALL = 64  # below this side the first layers keep the resolution: SimCLR B.9
 STEM = "small_stem."  # prefix of the keys of an exported small stem; see `exported`
@@ -143,14 +144,56 @@ def _stem_layers(model: Any) -> list[tuple[str, str, dict[str, Any]]]:
     return [(name, "Conv2d", {key: getattr(conv, key) for key in keys} | {"bias": False}), ("maxpool", "Identity", {})]
 
 
+class _Always(TypedDict):
+    backbone: str
+    channels: Count
+    size: Count
+
+
+class Described(_Always, total=False):
+    """The metadata of an exported encoder; the optional ones depend on its kind and age."""
+
+    model: str
+    arguments: dict[str, Any]
+    layers: list[Any]
+    source: str
+
+
+DESCRIBED = check_of(Described)
+
+
+def described(path: str | Path) -> dict[str, Any] | None:
+    """The metadata of an exported encoder, see `Described`; None for any other file. `UserError` where they are damaged."""
+    try:
+        with safe_open(path, "pt") as file:
+            made = json.loads((file.metadata() or {})["encoder"])
+    except (SafetensorError, KeyError, ValueError, OSError):
+        return None
+    if (why := DESCRIBED(made)) is not None:
+        raise UserError(f"{path} is damaged: its metadata{why}")
+    return made
+
+
 def load_encoder(path: str | Path) -> Encoder:
-    """The exported encoder in eval mode, loaded strictly: the keys of the file and of the model are the same."""
-    with safe_open(path, "pt") as file:
-        made = json.loads(file.metadata()["encoder"])
-    if "model" in made:
-        return cast(Encoder, exported.load(path))
+    """The exported encoder in eval mode, loaded strictly: the keys of the file and of the model are the same.
+
+    `UserError` where the file is no export or damaged, or where the user's own file that it was made by has changed.
+    """
+    made = described(path)
+    if made is None:
+        raise UserError(f"{path} is no exported encoder" if Path(path).is_file() else f"there is no file {path}")
     if "source" in made and made["source"] != own_code.digest(made["backbone"]):
         raise UserError(f"{path} was made by another version of {made['backbone']}: its source has changed since")
-    model = build_backbone(made["backbone"], made["channels"], made["size"])  # as earlier versions exported it
+    try:
+        return cast(Encoder, exported.load(path)) if "model" in made else _rebuilt(path, made)
+    except UserError:
+        raise
+    except Exception as error:  # timm's constructors may raise anything
+        raise UserError(f"{path} is damaged: {str(error).strip().splitlines()[-1].strip()[:160]}") from None
+
+
+def _rebuilt(path: str | Path, made: dict[str, Any]) -> Encoder:
+    """The encoder of a user's own class, or of an export by an earlier version."""
+    model = build_backbone(made["backbone"], made["channels"], made["size"])
     model.load_state_dict(load_file(path), strict=True)
     return model.eval()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+from .errors import UserError
 from .recipe import Recipe
 
 OnExisting = Literal["skip", "rerun", "failed", "stale"]
@@ -56,7 +57,11 @@ class Cell:
 
 
 def escaped(part: str) -> str:
-    """``part`` as the name of one folder: without separators, and not hidden."""
+    """``part`` as the name of one folder: without separators, and not hidden. `UserError` where it is no plain text."""
+    if not part.isprintable():
+        raise UserError(
+            f"{part!a} cannot be a part of a record's path: it has letters that are not printable; choose another name"
+        )
     name = quote(part, safe="=,+")
     return "%2E" + name[1:] if name.startswith(".") else name
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import timm
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from . import own_code, state_dicts
-from .backbone import as_timm, check_backbone, load_encoder, small_stem
+from .backbone import as_timm, check_backbone, described, load_encoder, small_stem
 from .errors import UserError, counted, reason
+from .folders import expanded
 
 TIMM, FOLDER = "timm:", "local-dir:"
 KINDS = (
@@ -41,17 +41,17 @@ class Opened:
 def open_encoder(text: str, backbone: str | None = None, weights: str | Path | None = None) -> Opened:
     """Open the encoder that ``text`` names, with all weights from files; `UserError` says what does not fit."""
     if text.startswith(TIMM):
-        return _of_timm(text.removeprefix(TIMM), None if weights is None else Path(weights).expanduser(), backbone)
+        return _of_timm(text.removeprefix(TIMM), None if weights is None else expanded(weights), backbone)
     if own_code.parts(text):
         if backbone is not None:
             raise UserError(f"{text} is a backbone itself; leave --backbone out")
-        return _of_own_code(text, None if weights is None else Path(weights).expanduser())
-    path = Path(text).expanduser()
+        return _of_own_code(text, None if weights is None else expanded(weights))
+    path = expanded(text)
     if not path.is_file():
         raise UserError(f"{text!r} is no encoder: there is no such file; ENCODER is {KINDS}")
     if weights is not None:
         raise UserError(f"--weights goes with timm:NAME or FILE.py:Class; {text} holds weights itself")
-    exported = _described(path)
+    exported = described(path)
     if exported is not None:
         return _of_export(path, exported, backbone)
     if backbone is None:
@@ -59,22 +59,10 @@ def open_encoder(text: str, backbone: str | None = None, weights: str | Path | N
     return _of_state_dict(path, backbone)
 
 
-def _described(path: Path) -> dict | None:
-    """The metadata of an exported encoder; None for any other file."""
-    try:
-        with safe_open(path, "pt") as file:
-            return json.loads((file.metadata() or {})["encoder"])
-    except (SafetensorError, KeyError, ValueError, OSError):
-        return None
-
-
 def _of_export(path: Path, made: dict, backbone: str | None) -> Opened:
     if backbone is not None and backbone != made["backbone"]:
         raise UserError(f"{path} is a {made['backbone']}, as it says itself; leave --backbone {backbone} out")
-    try:
-        network = load_encoder(path)
-    except (RuntimeError, KeyError) as error:
-        raise UserError(f"{path} is damaged: {str(error).splitlines()[-1].strip()[:160]}") from None
+    network = load_encoder(path)
     said = (f"exported: {made['backbone']} for {made['channels']} x {made['size']} x {made['size']}, every key taken",)
     return Opened(network, path.name, made["backbone"], _sha(path), made["channels"], made["size"], said)
 
@@ -82,7 +70,7 @@ def _of_export(path: Path, made: dict, backbone: str | None) -> Opened:
 def _of_timm(name: str, weights: Path | None, backbone: str | None) -> Opened:
     if backbone is not None:
         raise UserError(f"timm:{name} is a backbone itself; leave --backbone out")
-    folder = Path(name.removeprefix(FOLDER)).expanduser()
+    folder = expanded(name.removeprefix(FOLDER))
     if name.startswith(FOLDER) or (name and folder.is_dir()):
         return _of_folder(folder, weights)
     if weights is None:
@@ -171,7 +159,7 @@ def _timm_model(name: str, channels: int, small: bool) -> nn.Module | None:
 
 def _refusal(found: state_dicts.Match, path: Path, backbone: str) -> str:
     under = f" under {found.prefix!r}" if found.prefix else ""
-    keys, what = (found.missing, "missing or of another shape") if found.missing else (found.surplus, "too many")
+    keys, what = (found.missing, "missing or of another shape or kind") if found.missing else (found.surplus, "too many")
     example = f"{keys[0]}{', ...' if len(keys) > 1 else ''}"
     return f"{path} is no state dict of {backbone}: {counted(len(keys), 'key')}{under} {what} ({example})"
 

@@ -107,3 +107,8 @@ def git_state() -> tuple[str | None, bool | None]:
         return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", ":/bench", ":/methods", ":/datasets"))
     except (OSError, subprocess.CalledProcessError):
         return None, None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether host or GPU memory was refused."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

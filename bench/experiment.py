@@ -27,8 +27,10 @@ from typing import Any
 from .budget import parse_budget
 from .contenders import parse_contender
 from .datasets.base import DataError
+from .datasets.foreign import visible
 from .datasets.spec import parse_spec
 from .errors import UserError
+from .folders import expanded
 from .limits import MOST_SEEDS
 from .settings import nearest
 
@@ -80,13 +82,13 @@ class Experiment:
 def known(beside: Path | None = None) -> dict[str, Path]:
     """Every experiment file by its name, in ``experiments`` of the current folder, of ``beside``, and of the harness."""
     folders = [SHIPPED, Path("experiments"), *([beside / "experiments"] if beside else [])]
-    return {path.stem.replace("_", "-"): path for folder in folders for path in sorted(folder.glob("*.toml"))}
+    return {path.stem.replace("_", "-"): path for folder in folders for path in visible(folder, "*.toml")}
 
 
 def find(name: str, beside: Path | None = None) -> Experiment:
     """The experiment with this name, such as ifnd-on-cifar100, or in this file; `UserError` where it is unknown or invalid."""
     if name.endswith(".toml"):
-        return load(Path(name))
+        return load(expanded(name))
     there = known(beside)
     if name not in there:
         raise UserError(f"unknown experiment {name!r}: {nearest(name, there) if there else 'no folder experiments here'}")
@@ -104,8 +106,8 @@ def is_reported(experiment: Experiment, beside: Path) -> bool:
 def load(path: Path) -> Experiment:
     """The experiment in a file; `UserError` says in one line what is wrong with it."""
     try:
-        content: dict[str, Any] = tomllib.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is no readable experiment: {error}") from None
     try:
         return _experiment(path.stem.replace("_", "-"), content)

@@ -17,8 +17,8 @@ def load(path: str | Path) -> Any:
     The keys of a stem for small images begin with ``small_stem.``, so that timm's standard model, which is another
     function, refuses them.
     """
+    made = about(path)
     with safe_open(path, "pt") as file:
-        made = json.loads(file.metadata()["encoder"])
         state = {key.removeprefix("small_stem."): file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     model = timm.create_model(made["model"], **made["arguments"])
     for name, kind, arguments in made["layers"]:
@@ -27,15 +27,22 @@ def load(path: str | Path) -> Any:
     return model.eval()
 
 
+def about(path: str | Path) -> dict[str, Any]:
+    """The metadata of the exported encoder: the timm model, its arguments, and the layers that differ; ValueError without."""
+    with safe_open(path, "pt") as file:
+        made = json.loads((file.metadata() or {}).get("encoder", "{}"))
+    if not isinstance(made, dict) or not {"model", "arguments", "layers"} <= made.keys():
+        raise ValueError(f"{path} is not the export of a timm model; those of your own classes load by bench.load_encoder")
+    return made
+
+
 def to_folder(path: str | Path, folder: str | Path) -> bool:
     """Write ``config.json`` and ``model.safetensors`` as Hugging Face has them; returns whether timm can load the folder.
 
     It does so by ``timm.create_model("local-dir:FOLDER", pretrained=True)``, but has no arguments for a stem for small
     images and refuses such a folder; `load` reads both kinds.
     """
-    content = Path(path).read_bytes()
-    with safe_open(path, "pt") as file:
-        made = json.loads(file.metadata()["encoder"])
+    content, made = Path(path).read_bytes(), about(path)
     config = {
         "architecture": made["model"],
         "num_classes": 0,

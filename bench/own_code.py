@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .errors import UserError, reason
+from .folders import expanded
 
 if TYPE_CHECKING:  # names and digests are read without torch
     from torch import nn
@@ -21,7 +22,7 @@ WRITTEN = re.compile(r"(.+\.py):([A-Za-z_]\w*)")
 def parts(text: str) -> tuple[Path, str] | None:
     """The file and the class of ``FILE.py:Class``; None for any other text."""
     found = WRITTEN.fullmatch(text)
-    return (Path(found[1]).expanduser(), found[2]) if found else None
+    return (expanded(found[1]), found[2]) if found else None
 
 
 def digest(text: str) -> str:

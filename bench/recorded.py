@@ -85,7 +85,10 @@ def contender(record: Record) -> str:
 
 def trials(record: Record, base: str, number: int) -> list[str]:
     """The names of the first ``number`` trials of a search around ``base``, on the track, backbone and budget of ``record``."""
-    key = _key(record, parse_contender(base))
+    try:
+        key = _key(record, parse_contender(base))
+    except UserError:  # the file of the user's own backbone is gone, and with it today's recipe
+        return []
 
     def make() -> list[str]:
         from . import search

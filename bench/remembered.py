@@ -18,9 +18,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_cache_dir
-
+from .datasets.foreign import visible
 from .errors import StorageError
+from .folders import user_cache
 from .storage import write_atomically
 
 GROUPS = ("ssl_bench.methods", "ssl_bench.tracks")
@@ -43,12 +43,21 @@ def _kept() -> dict[str, Any] | None:
     if "torch" in sys.modules:
         return None
     found: dict[str, Any] = {}
-    with contextlib.suppress(OSError, ValueError, RuntimeError):
-        path = Path(user_cache_dir("ssl-bench")) / "recipes" / f"{digest()}.json"
-        with contextlib.suppress(FileNotFoundError):
-            found = json.loads(path.read_text())
-        atexit.register(_save, path, found, len(found))
+    folder = user_cache()
+    with contextlib.suppress(OSError):  # a source file that cannot be read
+        if folder is not None:
+            path = folder / "recipes" / f"{digest()}.json"
+            found = _read(path)
+            atexit.register(_save, path, found, len(found))
     return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _save(path: Path, kept: dict[str, Any], before: int) -> None:
@@ -64,7 +73,7 @@ def digest() -> str:
     """A digest of the source files of the harness, and of the packages that add methods or tracks."""
     hasher = hashlib.sha256(platform.python_version().encode())
     for folder in (ROOT, ROOT / "methods", ROOT / "datasets"):  # links, which rglob does not follow
-        for path in sorted(folder.rglob("*.py")):
+        for path in visible(folder, "**/*.py"):
             hasher.update(f"{path.relative_to(folder)}\n".encode() + path.read_bytes())
     for group in GROUPS:
         hasher.update(repr(sorted((p.name, p.value, p.dist and p.dist.version) for p in entry_points(group=group))).encode())

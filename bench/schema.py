@@ -34,6 +34,7 @@ class Settings(TypedDict, total=False):
     training: dict[str, Any]
     policy: dict[str, Any]
     side: Count | None
+    own_recipe: str
 
 
 class Given(TypedDict, total=False):
@@ -59,6 +60,7 @@ class Environment(TypedDict, total=False):
     """The machine and versions of the cell."""
 
     device: str
+    precision: str
     versions: dict[str, str]
 
 
@@ -72,7 +74,7 @@ class Column(TypedDict):
     note: str
 
 
-class Described(TypedDict, total=False):
+class Described(TypedDict):
     """What a record keeps of an evaluator beyond its protocol."""
 
     version: Natural

@@ -42,8 +42,9 @@ def read(path: Path) -> dict[str, Tensor]:
         ) from None
     except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         raise UserError(f"{path} is no checkpoint that can be read: {reason(error)}") from None
-    while isinstance(found, dict) and (key := next((k for k in WRAPPERS if isinstance(found.get(k), dict)), None)):
-        found = found[key]
+    for _ in WRAPPERS:  # each at most once, as a dict may hold itself
+        inner = next((found[k] for k in WRAPPERS if isinstance(found.get(k), dict)), None) if isinstance(found, dict) else None
+        found = found if inner is None else inner
     tensors = {str(k): v for k, v in found.items() if isinstance(v, Tensor)} if isinstance(found, dict) else {}
     if not tensors:
         raise UserError(f"{path} holds no state dict")
@@ -57,7 +58,7 @@ class Match:
     prefix: str
     numbered: bool
     keys: Mapping[str, str]
-    missing: list[str] = field(default_factory=list)  # keys of the backbone that the file lacks, or has in another shape
+    missing: list[str] = field(default_factory=list)  # keys of the backbone that the file lacks, or has in another shape or kind
     surplus: list[str] = field(default_factory=list)  # keys of the file in the backbone's components that it lacks
     numbers: tuple[int, ...] = ()  # of the numbered children that hold tensors; gaps are children that hold none
     left_out: Mapping[str, int] = field(default_factory=dict)  # other components of the file, and how many keys each has
@@ -100,13 +101,19 @@ def _under(tensors: Tensors, wanted: Tensors, prefix: str, numbered: bool) -> Ma
     numbers = _numbers(inside) if numbered else ()
     if numbered:
         inside = _named(inside, heads, numbers)
-    keys = {key: inside[key] for key in wanted if key in inside and tensors[inside[key]].shape == wanted[key].shape}
+    keys = {key: inside[key] for key in wanted if key in inside and _fits(tensors[inside[key]], wanted[key])}
     missing = [key for key in wanted if key not in keys and not (key.endswith(COUNTS) and key not in inside)]
     surplus = [key for key in inside if key not in wanted and key.partition(".")[0] in heads]
     used = {*keys.values(), *(inside[key] for key in (*missing, *surplus) if key in inside)}
     depth = prefix.count(".")
     rest = Counter(_component(key, depth + key.startswith(prefix) if depth else 1) for key in tensors if key not in used)
     return Match(prefix, numbered, keys, missing, surplus, numbers, rest)
+
+
+def _fits(tensor: Tensor, wanted: Tensor) -> bool:
+    """Whether the tensor has the shape of ``wanted``, values of its kind (quantised weights do not), and all of them."""
+    kind = tensor.is_floating_point() or not wanted.is_floating_point()
+    return tensor.shape == wanted.shape and kind and tensor.layout == torch.strided and not tensor.is_meta
 
 
 def _plain(key: str) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from .base import Track
 from .meta import SPLITS, read_meta
+from .trees import listed
 
 LISTED = 12  # with at most so many classes, each is listed
 
@@ -23,7 +24,7 @@ def lines(track: Track, place: Path) -> list[str]:
     if track.side is not None:
         found += _follows(track)
     if meta.get("left_out"):
-        found.append(f"left out: {', '.join(f'{count:,} {why}' for why, count in meta['left_out'].items())}")
+        found.append(f"left out: {listed(meta['left_out'])}")
     if meta.get("duplicates"):
         found.append(f"warning: {meta['duplicates']:,} of the test images are in train as well, to the bit")
     return found

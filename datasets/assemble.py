@@ -113,7 +113,7 @@ class Assembly:
 
     def _complete(self, split: str) -> None:
         names = self.folder / f"{split}_names.txt"
-        names.write_text("".join(f"{name}\n" for name in self.tree.names[split]), newline="\n")
+        names.write_text("".join(f"{name}\n" for name in self.tree.names[split]), encoding="utf-8", newline="\n")
         sizes = None if self.tree.square == self.side else self.sizes[split]
         described = writer.complete(self.folder, split, self.digest.end(), self.tree.labels[split], sizes, self.digest)
         self.splits[split] = described | {"names": lines_hash(self.tree.names[split])}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -57,7 +58,8 @@ class Track:
     ``read(folder)`` turns the raw files of a folder into ``{"train": Raw, "test": Raw}`` and raises
     `DataError` naming the file that is wrong; ``files`` are what a download fetches into that folder.
     An embedded track has no files, is always ready, and its ``read`` ignores the folder.
-    ``forms`` are functions like ``read`` for other forms of the dataset; they return None where the folder has no such form.
+    ``forms`` are functions like ``read`` for other forms of the dataset; they return None where the folder has no such form, and
+    count the files that they leave out, by reason, in a Counter that they get.
     A track of image files has ``tree(folder)`` instead of ``read``.
     """
 
@@ -71,7 +73,7 @@ class Track:
     tree: Callable[[Path], Tree] | None = None
     files: tuple[File, ...] = ()
     members: Mapping[str, str] = field(default_factory=dict)  # files in the archive that are used, and their digests
-    forms: tuple[Callable[[Path], dict[str, Raw] | None], ...] = ()
+    forms: tuple[Callable[[Path, Counter[str]], dict[str, Raw] | None], ...] = ()
     digest: str | None = None  # the fingerprint of its content, where it is known
     names: tuple[str, ...] = ()  # of the classes, in the order of their labels
     groupings: Mapping[str, Grouping] = field(default_factory=dict)  # coarser labels that a spec may ask for

@@ -18,7 +18,7 @@ from typing import Any
 from . import layout, shards, trees
 from .base import DataError, Track, Tree
 from .imagenet import POLICY
-from .imagenet_val import flat_classes
+from .imagenet_val import DEVKIT, flat_classes
 from .meta import read_meta
 
 KIND = "folder"  # what meta.json calls such a track
@@ -97,10 +97,8 @@ def _given(folder: Path, train: str, others: list[str], left: Counter[str]) -> T
     """The split called ``train``, and the first of the ``others`` that has its classes."""
     classes = _classes(folder / train)
     test = next((name for name in others if set(trees.class_folders(folder / name)) & set(classes)), others[0])
-    for name in sorted(set(trees.class_folders(folder)) - {train, test}):
-        left[f"files in {name}, which is not used"] += len(trees.images_below(folder / name))
-    for part in ("", train, test):
-        trees.loose(folder / part, left)
+    trees.beside(folder, (train, test, DEVKIT), left)
+    trees.loose(folder / train, left)
     splits = {
         "train": (train, trees.by_class(folder / train, classes, left)),
         "test": (test, _tested(folder, train, test, classes, left)),
@@ -111,7 +109,8 @@ def _given(folder: Path, train: str, others: list[str], left: Counter[str]) -> T
 def _tested(folder: Path, train: str, test: str, classes: list[str], left: Counter[str]) -> list[tuple[str, int]]:
     there = set(trees.class_folders(folder / test))
     if not there & set(classes):
-        return flat_classes(folder, test, classes)
+        return flat_classes(folder, test, classes, left)
+    trees.loose(folder / test, left)
     surplus = sorted(there - set(classes))
     if surplus:
         raise DataError(f"{folder / test} has classes that {folder / train} lacks: {' '.join(surplus)}")
@@ -119,15 +118,15 @@ def _tested(folder: Path, train: str, test: str, classes: list[str], left: Count
 
 
 def _shards(folder: Path) -> Tree:
-    found, classes = shards.read(folder)
+    left = Counter[str]()
+    found, classes = shards.read(folder, left)
     if len(found) == 1:
-        return _fifth(folder, classes, next(iter(found.values())), Counter())
+        return _fifth(folder, classes, next(iter(found.values())), left)
     test = "val" if "val" in found else "test"
     if "train" not in found:
         raise DataError(f"{folder} has parquet files of {' and '.join(found)}, but none of train")
-    left = Counter(
-        {f"images in the {name} files, which are not used": len(found[name]) for name in found if name not in ("train", test)}
-    )
+    unused = [name for name in found if name not in ("train", test)]
+    left.update({f"images in the {name} files, which are not used": len(found[name]) for name in unused})
     for name in ("train", test):
         trees.require_classes(folder, classes, found[name], f" in {name}")
     splits = {"train": ("", found["train"]), "test": ("", found[test])}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 THUMBNAILS, FORKS, CHECKPOINTS, DELETED = "thumbnails", "resource forks", "notebook checkpoints", "deleted files"
-SYSTEM = "files of desktop systems"
+SYSTEM, SNAPSHOTS = "files of desktop systems", "files in snapshots"
 FOLDERS = {
     "@eadir": THUMBNAILS,  # Synology
     ".@__thumb": THUMBNAILS,  # QNAP
@@ -17,6 +19,11 @@ FOLDERS = {
     "@recycle": DELETED,
     "$recycle.bin": DELETED,
     "lost+found": DELETED,
+    "#snapshot": SNAPSHOTS,  # Synology
+    "@recently-snapshot": SNAPSHOTS,  # QNAP
+    "~snapshot": SNAPSHOTS,  # NetApp
+    ".snapshot": SNAPSHOTS,
+    ".zfs": SNAPSHOTS,
     ".dtrash": DELETED,
     "system volume information": SYSTEM,
 }
@@ -37,3 +44,13 @@ def of_file(name: str) -> str | None:
     if name.startswith("._"):
         return FORKS
     return FILES.get(name.lower()) or ("hidden files" if name.startswith(".") else None)
+
+
+def of_system(name: str) -> bool:
+    """Whether a system has put a file or folder of this name beside the user's."""
+    return name.startswith("._") or name.lower() in FILES or name.lower() in FOLDERS
+
+
+def visible(folder: Path, pattern: str) -> list[Path]:
+    """The paths in ``folder`` that match ``pattern``, sorted, less those whose names are left out."""
+    return sorted(path for path in folder.glob(pattern) if of_file(path.name) is None)

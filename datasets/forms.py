@@ -51,23 +51,25 @@ class Encoded(NamedTuple):
     name: str
 
 
-def from_folders(folder: Path, kind: Set) -> dict[str, Raw] | None:
+def from_folders(folder: Path, left: Counter[str], kind: Set) -> dict[str, Raw] | None:
     """Both splits from ``train/<class>/`` and ``test/<class>/``, or with folders of superclasses between the two levels.
 
-    None where there are no images in such folders; `DataError` names what differs from ``kind``.
+    None where there are no images in such folders; `DataError` names what differs from ``kind``. Other files are counted in
+    ``left``.
     """
     places = {split: folder / layout.named(folder, *(("test", "val") if split == "test" else (split,))) for split in kind.counts}
-    listed = {split: [place / name for name in trees.images_below(place)] for split, place in places.items()}
+    listed = {split: [place / name for name in trees.images_below(place, left)] for split, place in places.items()}
     if not any(listed.values()):
         return None
+    trees.beside(folder, [place.name for place in places.values()], left)
     return assemble(
         {split: [Encoded(str(p), p.read_bytes, p.parent.name) for p in paths] for split, paths in listed.items()}, folder, kind
     )
 
 
-def from_parquet(folder: Path, kind: Set) -> dict[str, Raw] | None:
-    """Both splits from the parquet files below ``folder``; None where there are none, `DataError` as `from_folders`."""
-    found = parquet.splits(folder)
+def from_parquet(folder: Path, left: Counter[str], kind: Set) -> dict[str, Raw] | None:
+    """Both splits from the parquet files below ``folder``; None, ``left`` and `DataError` as `from_folders`."""
+    found = parquet.splits(folder, trees.files_below(folder, parquet.ENDS, left))
     if not found:
         return None
     if "test" not in found and "val" in found:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from .errors import DataError
+from .foreign import visible
 from .outline import Outline, read
 
 T = TypeVar("T")
@@ -115,7 +116,7 @@ def _member(point: EntryPoint) -> Member:
 
 def of_folder(folder: Path, members: Callable[[Path, Outline], Iterable[Member]]) -> Iterator[Member]:
     """What ``members`` finds in each file of ``folder``; a file that cannot be imported is one broken member of its name."""
-    for path in sorted(folder.glob("*.py")):
+    for path in visible(folder, "*.py"):
         outline = read(path)
         try:
             found = [_broken(path, outline.problem)] if outline.problem else list(members(path, outline))

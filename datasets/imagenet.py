@@ -29,17 +29,19 @@ def tree(folder: Path, classes: Callable[[], Sequence[str]]) -> Tree:
     """The tree of ``train/<id>/*.JPEG``, and of ``val/<id>`` or a flat ``val`` with a devkit or a CSV; or of parquet files."""
     wanted, left = classes(), Counter[str]()
     if shards.there(folder):
-        return _shards(folder, wanted)
+        return _shards(folder, wanted, left)
     train, val = layout.named(folder, "train"), layout.named(folder, "val")
     found = trees.by_class(folder / train, wanted, left)
     sorted_val = trees.class_folders(folder / val)
-    test = trees.by_class(folder / val, wanted, left) if sorted_val else flat_classes(folder, val, wanted)
+    test = trees.by_class(folder / val, wanted, left) if sorted_val else flat_classes(folder, val, wanted, left)
+    for part in (train, val) if sorted_val else (train,):
+        trees.loose(folder / part, left)
     return trees.make(folder, {"train": (train, found), "test": (val, test)}, wanted, left)
 
 
-def _shards(folder: Path, wanted: Sequence[str]) -> Tree:
+def _shards(folder: Path, wanted: Sequence[str], left: Counter[str]) -> Tree:
     """The classes ``wanted`` from parquet files with ImageNet's ids as class names, or with all 1,000 classes in their order."""
-    found, names = shards.read(folder)
+    found, names = shards.read(folder, left)
     ids = thousand() if len(names) == len(thousand()) and names[0].startswith("tench") else names
     label = {wnid: i for i, wnid in enumerate(wanted)}
     missing = sorted(set(wanted) - set(ids))
@@ -52,7 +54,7 @@ def _shards(folder: Path, wanted: Sequence[str]) -> Tree:
     for split in ("train", "val"):
         trees.require_classes(folder, wanted, chosen.get(split, ()), f" in {split}")
     splits = {"train": ("", chosen["train"]), "test": ("", chosen["val"])}  # in the order of the files, so that each is read once
-    return trees.make(folder, splits, wanted, {})
+    return trees.make(folder, splits, wanted, left)
 
 
 def track(name: str, title: str, classes: Callable[[], Sequence[str]], count: int, leaderboard: bool = False) -> Track:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from . import trees
 from .base import DataError
+from .foreign import visible
 
 DEVKIT = "ILSVRC2012_devkit_t12"
 TRUTH, META = "ILSVRC2012_validation_ground_truth.txt", "meta.mat"  # in the devkit's folder data
@@ -17,42 +19,49 @@ ANNOTATIONS = "val_annotations.txt"  # of Tiny ImageNet
 WNID = re.compile(r"n\d{8}")
 
 
-def flat_classes(folder: Path, val: str, wanted: Sequence[str]) -> list[tuple[str, int]]:
+def flat_classes(folder: Path, val: str, wanted: Sequence[str], left: Counter[str]) -> list[tuple[str, int]]:
     """The images of ``folder/val`` in the classes ``wanted``, and their labels, in the order that class folders would give.
 
-    `DataError` says which file to add where the classes are unknown, or which classes lack images.
+    Other files are counted in ``left``. `DataError` says which file to add where the classes are unknown, or which classes lack
+    images.
     """
     label = {wnid: i for i, wnid in enumerate(wanted)}
-    known = _classes(folder, val, trees.images_below(folder / val))
+    source, known = _classes(folder, val, trees.images_below(folder / val, left))
+    left[trees.kind(source.name)] -= source.parent == folder / val  # it is used
     found = [(name, label[wnid]) for name, wnid in known.items() if wnid in label]
     trees.require_classes(folder / val, wanted, found)
     return sorted(found, key=lambda pair: (pair[1], pair[0]))
 
 
-def _classes(folder: Path, val: str, names: Sequence[str]) -> dict[str, str]:
-    """The class id of each of the images ``names`` in ``folder/val``; `DataError` says which file to add where it is unknown."""
+def _classes(folder: Path, val: str, names: Sequence[str]) -> tuple[Path, dict[str, str]]:
+    """What gives the classes, and that of each of the images ``names`` in ``folder/val``; `DataError` where nothing does."""
     annotations = folder / val / ANNOTATIONS
     if names and annotations.is_file():
         return _all_of(names, annotations, from_annotations(annotations), val)
     devkit = next((found for depth in ("", "*/", "*/*/") for found in folder.glob(f"{depth}{DEVKIT}")), None)
     if names and devkit is not None:
         return _all_of(names, devkit / "data" / TRUTH, from_devkit(devkit), val)
-    tables = sorted([*folder.glob("*.csv"), *(folder / val).glob("*.csv")], key=lambda path: path.name != KAGGLE)
+    tables = sorted([*visible(folder, "*.csv"), *visible(folder / val, "*.csv")], key=lambda path: path.name != KAGGLE)
+    unreadable = []
     for path in tables if names else []:
-        found = from_csv(path)
+        try:
+            found = from_csv(path)
+        except DataError as error:  # another one may have the classes
+            unreadable.append(f" ({error})")
+            continue
         if found:
             return _all_of(names, path, found, val)
     raise DataError(
         f"{folder / val} has no folders of the classes: sort its images into {val}/<class>/, or put the devkit ({DEVKIT}) "
-        f"or {KAGGLE} into {folder}"
+        f"or {KAGGLE} into {folder}{''.join(unreadable)}"
     )
 
 
-def _all_of(names: Sequence[str], source: Path, known: dict[str, str], val: str) -> dict[str, str]:
+def _all_of(names: Sequence[str], source: Path, known: dict[str, str], val: str) -> tuple[Path, dict[str, str]]:
     unknown = [name for name in names if Path(name).stem not in known]
     if unknown:
         raise DataError(f"{source} gives no class for {trees.few(unknown)} in {val}")
-    return {name: known[Path(name).stem] for name in names}
+    return source, {name: known[Path(name).stem] for name in names}
 
 
 def from_devkit(devkit: Path) -> dict[str, str]:
@@ -81,7 +90,7 @@ def from_devkit(devkit: Path) -> dict[str, str]:
 def from_annotations(path: Path) -> dict[str, str]:
     """File names without suffix -> classes, from lines ``image<tab>class<tab>...``."""
     try:
-        rows = [line.split("\t") for line in path.read_text().splitlines()]
+        rows = [line.split("\t") for line in path.read_text(encoding="utf-8-sig").splitlines()]
         return {Path(row[0]).stem: row[1] for row in rows}
     except (OSError, ValueError, IndexError) as error:
         raise DataError(f"{path} is damaged: {error}") from None
@@ -90,7 +99,7 @@ def from_annotations(path: Path) -> dict[str, str]:
 def from_csv(path: Path) -> dict[str, str]:
     """File names without suffix -> ids, from rows ``image,id`` or Kaggle's ``image,id box id box ...``; others are skipped."""
     try:
-        with path.open(newline="") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = [row for row in csv.reader(stream) if len(row) >= 2]
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"cannot read {path}: {error}") from None

@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from .base import DataError
 from .trees import class_folders, few
 
 AROUND = r"(?:images?|imgs?|data|dataset|set|split|folder)*"
-ROLES = {
-    "train": re.compile(f"{AROUND}(?:train|training|trn){AROUND}"),
-    "val": re.compile(f"{AROUND}(?:val|valid|validation|dev){AROUND}"),
-    "test": re.compile(f"{AROUND}(?:test|testing|tst|eval|evaluation){AROUND}"),
+WORDS = {
+    "train": ("train", "training", "trn", "trainval"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing", "tst", "eval", "evaluation"),
 }
+ROLES = {split: re.compile(f"{AROUND}(?:{'|'.join(words)}){AROUND}") for split, words in WORDS.items()}
 
 
 def role(name: str) -> str | None:
     """``train``, ``val`` or ``test`` where a folder of this name is likely one, such as Training, TRAIN_SET or train2017."""
-    plain = re.sub("[^a-z]", "", name.lower())
-    return next((split for split, pattern in ROLES.items() if pattern.fullmatch(plain)), None)
+    return next((split for split, pattern in ROLES.items() if pattern.fullmatch(_plain(name))), None)
+
+
+def _plain(name: str) -> str:
+    return re.sub("[^a-z]", "", name.lower())
+
+
+def _roles(names: Sequence[str]) -> dict[str, str | None]:
+    """The `role` of each name; also of seg_train and seg_test, which are alike but for the word of a split."""
+    found = {name: role(name) for name in names}
+    alike: dict[str, dict[str, str]] = {}
+    for name in (name for name in names if found[name] is None):
+        for split, word in ((split, word) for split, words in WORDS.items() for word in words):
+            for rest in {_plain(name).removeprefix(word), _plain(name).removesuffix(word)} - {_plain(name)}:
+                alike.setdefault(rest, {})[name] = split
+    for together in alike.values():
+        if {"train"} < {*together.values()}:
+            found |= together
+    return found
 
 
 def splits(folder: Path) -> dict[str, str]:
@@ -27,12 +46,12 @@ def splits(folder: Path) -> dict[str, str]:
 
     A folder called train whose siblings are all classes is a class. `DataError` with advice where this is ambiguous.
     """
-    names = class_folders(folder)
+    roles = _roles(class_folders(folder))
     found: dict[str, list[str]] = {}
-    for name in names:
-        if (split := role(name)) is not None:
+    for name, split in roles.items():
+        if split is not None:
             found.setdefault(split, []).append(name)
-    others = [name for name in names if role(name) is None]
+    others = [name for name, split in roles.items() if split is None]
     if not found or (others and len(found) == 1 and not _twice(found) and not _alone(folder, found, others)):
         return {}
     return _certain(folder, found)
@@ -40,9 +59,9 @@ def splits(folder: Path) -> dict[str, str]:
 
 def named(folder: Path, *splits: str) -> str:
     """The name of the folder for the first of ``splits`` that ``folder`` has, in any form; the first of ``splits`` if none."""
-    there = class_folders(folder)
+    there = _roles(class_folders(folder))
     for split in splits:
-        meant = [split] if split in there else [name for name in there if role(name) == split]
+        meant = [split] if split in there else [name for name, meaning in there.items() if meaning == split]
         if len(meant) == 1:
             return meant[0]
     return splits[0]

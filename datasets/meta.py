@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from .base import DataError
 
 FORMAT = 1
 SPLITS = ("train", "test")
+NEEDED = {"classes": int, "fingerprint": str}
+OPTIONAL = {
+    "hashed_by": int,
+    "side": int,
+    "class_list": str,
+    "class_names": list,
+    "duplicates": int,
+    "kind": str,
+    "left_out": dict,
+}
 
 
 def read_meta(folder: Path) -> dict | None:
@@ -28,7 +40,15 @@ def read_meta(folder: Path) -> dict | None:
 
 def _is_whole(meta: dict) -> bool:
     splits = meta.get("splits")
-    if not isinstance(splits, dict) or not isinstance(meta.get("classes"), int) or not isinstance(meta.get("fingerprint"), str):
+    if not isinstance(splits, dict) or not _fits(meta, NEEDED, OPTIONAL) or not meta["fingerprint"].isascii():
         return False
-    described = [splits.get(split) for split in SPLITS]
-    return all(isinstance(d, dict) and isinstance(d.get("images"), int) and isinstance(d.get("bytes"), int) for d in described)
+    return all(_fits(splits.get(split), {"images": int, "bytes": int}, {"digests": dict, "names": str}) for split in SPLITS)
+
+
+def _fits(found: Any, needed: Mapping[str, type], optional: Mapping[str, type]) -> bool:
+    """Whether ``found`` has entries of these types; whole numbers are at least 0, and none is larger than a file can be."""
+    if not isinstance(found, dict) or not needed.keys() <= found.keys():
+        return False
+    kinds = {key: kind for key, kind in {**needed, **optional}.items() if key in found}
+    numbers = [found[key] for key, kind in kinds.items() if kind is int]
+    return all(type(found[key]) is kind for key, kind in kinds.items()) and all(0 <= number < 2**63 for number in numbers)

@@ -28,7 +28,7 @@ class Outline:
 def read(path: Path) -> Outline:
     """The outline of the file ``path``."""
     try:
-        tree = ast.parse(path.read_text(), str(path))
+        tree = ast.parse(path.read_bytes(), str(path))
     except (OSError, SyntaxError, ValueError) as error:
         return Outline(problem=f"{path} cannot be imported: {type(error).__name__}: {error}")
     missing = next((name for name in _imports(tree.body) if not _exists(name, path)), None)

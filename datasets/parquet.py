@@ -9,7 +9,7 @@ import io
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,8 @@ IMAGES = ("img", "image")  # a struct with bytes in it, or the bytes themselves
 LABELS = ("fine_label", "label")  # the first of these names that the file has; the same for IMAGES
 WORDS = {"train": "train", "training": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
 SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})(.*)")
-MEMBER = re.compile(r"(.*\.parquet)#(\d+)", re.DOTALL)
+ENDS = frozenset({".parquet"})
+MEMBER = re.compile(r"(.*\.parquet)#(\d+)", re.DOTALL | re.IGNORECASE)
 ROWS = 256  # images read at a time
 
 
@@ -33,15 +34,16 @@ class Table(NamedTuple):
     names: tuple[str, ...]
 
 
-def splits(folder: Path) -> dict[str, Table]:
-    """The parquet files in ``folder`` and below, by split (train, val, test); empty where there are none.
+def splits(folder: Path, names: Iterable[str]) -> dict[str, Table]:
+    """The parquet files ``names`` below ``folder``, by split (train, val, test).
 
     The name of a file gives its split, else that of a folder above it. `DataError` names the file that is wrong.
     """
+    _starts.cache_clear()  # the files may have changed since another preparation by this process
+    _group.cache_clear()
     found: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*.parquet")):
-        if not path.name.startswith("."):
-            found.setdefault(_split_of(path, folder), []).append(path)
+    for path in sorted(folder / name for name in names):
+        found.setdefault(_split_of(path, folder), []).append(path)
     return {split: _table(paths) for split, paths in found.items()}
 
 

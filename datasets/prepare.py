@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from . import assemble, files, folder, measure, workers, writer
 from .assemble import Tell
 from .base import DataError, File, Raw, Track, Tree
 from .registry import tracks
-from .trees import lines_hash
+from .trees import counts, lines_hash
 
 SIDE = 256  # image files are squashed to SIDE x SIDE; their original sizes are kept with them
 
@@ -46,8 +47,9 @@ def get(
         assemble.prepare(tree, target, side, processes or workers.available(), tell)
     elif track.read is not None:
         with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
-            raw = _other_form(track, source) or track.read(_verified(track, source, Path(scratch)))
-            writer.write(target, raw, track.classes, track.digest, **_class_notes(track))
+            other = _other_form(track, source)
+            raw, notes = other or (track.read(_verified(track, source, Path(scratch))), {})
+            writer.write(target, raw, track.classes, track.digest, **_class_notes(track), **notes)
     return target
 
 
@@ -59,12 +61,19 @@ def _measured(track: Track, tree: Tree, side: int | None) -> tuple[Tree, int]:
     return replace(tree, square=square), side or folder.stored_side(median)
 
 
-def _other_form(track: Track, source: Path) -> dict[str, Raw] | None:
-    """The track's splits in another form than its archive; None where ``source`` has the archive, or no known form."""
+def _other_form(track: Track, source: Path) -> tuple[dict[str, Raw], dict[str, Any]] | None:
+    """The track's splits in another form than its archive, and what was left out, for meta.json.
+
+    None where ``source`` has the archive, or no known form.
+    """
     members = [place for name in track.members for place in (source / name, source / Path(name).name)]
     if any(files.find(source, file.name) for file in track.files) or any(place.is_file() for place in members):
         return None
-    return next((raw for form in track.forms if (raw := form(source)) is not None), None)
+    for form in track.forms:
+        left = Counter[str]()
+        if (raw := form(source, left)) is not None:
+            return raw, {"left_out": counts(left)}
+    return None
 
 
 def _class_notes(track: Track) -> dict[str, Any]:

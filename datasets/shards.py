@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
-from . import parquet, trees
+from . import decode, parquet, trees
 from .base import DataError
 
 
 def there(folder: Path) -> bool:
     """Whether ``folder`` holds parquet files, and no files of images."""
-    return not trees.has_images(folder) and any(not path.name.startswith(".") for path in folder.rglob("*.parquet"))
+    return not trees.holds(folder, decode.suffixes()) and trees.holds(folder, parquet.ENDS)
 
 
-def read(folder: Path) -> tuple[dict[str, trees.Found], list[str]]:
+def read(folder: Path, left: Counter[str]) -> tuple[dict[str, trees.Found], list[str]]:
     """The images of each split (train, val, test) with their labels, in the files' order, and the names of the classes.
 
-    Where the files have no names, the numbers are the names. `DataError` names the file that is wrong.
+    Where the files have no names, the numbers are the names. Other files are counted in ``left``. `DataError` names the file
+    that is wrong.
     """
-    tables = parquet.splits(folder)
+    tables = parquet.splits(folder, trees.files_below(folder, parquet.ENDS, left))
     names = {table.names for table in tables.values()}
     if len(names) > 1:
         raise DataError(f"the parquet files in {folder} do not agree on their classes; take one dataset at a time")

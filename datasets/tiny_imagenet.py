@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from . import forms
+from . import forms, trees
 from .base import DataError, File, Raw, Track
 from .forms import Encoded, Read
 from .policy import Policy
-from .trees import images_below
 
 CLASSES = tuple(
     """
@@ -58,18 +58,22 @@ FORTY_FILES = {
 }
 
 
-def from_tree(folder: Path, kind: forms.Set) -> dict[str, Raw] | None:
+def from_tree(folder: Path, left: Counter[str], kind: forms.Set) -> dict[str, Raw] | None:
     """Both splits from the unpacked archive, in ``folder`` or in the archive's folder below it; None where it is not there.
 
-    It has ``train/<id>/`` and ``val/<id>/`` with images below, or a flat ``val/`` with a table of labels.
+    It has ``train/<id>/`` and ``val/<id>/`` with images below, or a flat ``val/`` with a table of labels. Other files are
+    counted in ``left``.
     """
     inner = folder / INNER if (folder / INNER).is_dir() else folder
     if not (inner / "train").is_dir() or not (inner / "val").is_dir():
         return None
+    parts = ("train", "val")
     images = {
-        f"{part}/{name}": (inner / part / name).read_bytes for part in ("train", "val") for name in images_below(inner / part)
+        f"{part}/{name}": (inner / part / name).read_bytes for part in parts for name in trees.images_below(inner / part, left)
     }
+    trees.beside(inner, parts, left)
     table = inner / ANNOTATIONS
+    left[trees.kind(table.name)] -= table.is_file()  # it is used
     return _read(inner, images, table.read_bytes if table.is_file() else None, kind) if images else None
 
 

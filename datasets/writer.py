@@ -15,6 +15,7 @@ from typing import IO, Any
 import numpy as np
 
 from .base import DataError, Interrupted, Raw
+from .foreign import of_system
 from .meta import FORMAT, SPLITS
 
 
@@ -46,7 +47,8 @@ def _remove(*folders: Path) -> None:
 
 def _require_ours(folder: Path) -> None:
     """`DataError` where ``folder`` holds files that no preparation has written: it must not be replaced."""
-    foreign = [p.name for p in folder.glob("*") if p.name != "meta.json" and not p.name.endswith((".npy", "_names.txt"))]
+    names = [path.name for path in folder.glob("*") if not of_system(path.name)]
+    foreign = [name for name in names if name != "meta.json" and not name.endswith((".npy", "_names.txt"))]
     if foreign:
         raise DataError(f"{folder} is no prepared dataset (it holds {foreign[0]}): choose another place with --data-dir")
 

@@ -14,10 +14,6 @@ from bench.cells import Cell
 from bench.contenders import parse_contender
 from bench.datasets.registry import open_splits, track_of
 from bench.datasets.spec import parse_spec
-from bench.evaluation.evaluator import evaluate_all
-from bench.evaluation.frozen import Features, Frozen, Scores
-from bench.evaluation.knn import Knn
-from bench.evaluation.linear import Linear
 from bench.methods import registry
 from bench.recipe import resolve
 from bench.running.cell import Job
@@ -40,11 +36,6 @@ def options(folder: Path, methods: str, budget: str = "40steps", **changes: Any)
     cells = dict(methods=methods, datasets=DATA, budget=budget, seeds=1, sets=sets)
     places = dict(device="cpu", out=folder / "results", runs=folder / "runs", data_dir=folder)
     return read_options(**(cells | places | changes))
-
-
-def evaluated(train: Features, test: Features, classes: int) -> Scores:
-    """The scores of the protocol alone."""
-    return evaluate_all(Frozen(train, test, classes), (Linear(), Knn()))
 
 
 def job(contender: str, runs: Path, budget: str = "1ep", seed: int = 0, data: str = DATA, **conditions: Any) -> Job:

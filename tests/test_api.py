@@ -23,6 +23,19 @@ def test_the_leaderboard_is_a_table_of_fractions(tmp_path, monkeypatch):
     assert [name for name in plain if name not in documented and name not in COSTS] == []
 
 
+def test_what_is_left_out_is_warned_of(tmp_path, monkeypatch):
+    made_up.install(monkeypatch)
+    made_up.write(tmp_path, made_up.few())
+    whole = bench.leaderboard(tmp_path)
+    path = tmp_path / "made_up_track/resnet18/10ep/alpha/seed1.json"
+    path.write_text("{")
+    (tmp_path / "published.csv").write_bytes(b"caf\xe9")
+    with pytest.warns(UserWarning) as said:
+        board = bench.leaderboard(tmp_path)
+    assert len(said) == 2 and f"{path} is no readable record" in str(said[0].message) and "UTF-8" in str(said[1].message)
+    assert board["n"].sum() == whole["n"].sum() - 1
+
+
 def test_what_does_not_fit_is_said(tmp_path):
     with pytest.raises(UserError, match="not a folder of records"):
         bench.leaderboard(tmp_path / "gone")

@@ -52,6 +52,16 @@ BAD = [
     # --out, --runs, --data-dir: a file, and below a file
     *([*RUN, flag, path] for flag in ("--out", "--runs") for path in ("/dev/null", "/dev/null/results", "/proc/results")),
     *([*RUN, flag, "a" * 5000] for flag in ("--out", "--runs")),
+    *([*RUN, flag, "~no-such-user/x"] for flag in ("--out", "--runs", "--data-dir")),
+    [*RUN, "--backbone", "~no-such-user/net.py:Net"],
+    *(["evaluate", text, "--datasets", "digits"] for text in ("~no-such-user/e", "timm:local-dir:~no-such-user/e")),
+    ["evaluate", "timm:test_vit", "--datasets", "digits", "--weights", "~no-such-user/e.pth"],
+    ["data", "get", "cifar10", "--from", "~no-such-user/x"],
+    ["experiment", "~no-such-user/x.toml"],
+    ["merge", "~no-such-user/a", "--out", "b"],
+    ["merge", "a", "--out", "~no-such-user/b"],
+    ["compare", "~no-such-user/a", "~no-such-user/b"],
+    ["throughput", "--json", "~no-such-user/x"],
     [*RUN, "--datasets", "cifar100", "--data-dir", "/dev/null"],
     [*RUN, "--datasets", "cifar100", "--data-dir", "a" * 5000],
     # flags and commands that do not exist, or lack their value

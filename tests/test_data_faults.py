@@ -16,6 +16,7 @@ from bench.datasets.base import DataError, File, Raw
 from bench.datasets.prepare import get
 from bench.datasets.registry import find
 from tests.commands import exit_code
+from tests.edited import changed
 
 
 def raw(labels=(0, 1, 2, 3)) -> Raw:
@@ -84,6 +85,22 @@ def test_a_damaged_description_is_one_line(prepared, meta, capsys):
         store.load(prepared / "cifar10")
     code, said = data_check(capsys, prepared, "cifar10")
     assert code == 1 and "prepare the dataset again" in said
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("classes",), 10**29),
+        (("fingerprint",), "\ud800"),
+        (("hashed_by",), "1"),
+        (("left_out",), []),
+        (("splits", "test", "digests"), 3),
+        (("splits", "test", "images"), True),
+    ],
+)
+def test_an_edited_description_is_one_line(prepared, place, value, capsys):
+    meta = json.loads((prepared / "cifar10" / "meta.json").read_text())
+    test_a_damaged_description_is_one_line(prepared, json.dumps(changed(meta, place, value)), capsys)
 
 
 def test_bad_labels_are_refused_when_a_dataset_is_opened(prepared):

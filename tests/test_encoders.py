@@ -53,6 +53,10 @@ class Later(Small):
             raise ValueError("too many\\nat a time")
         return super().forward(images)
 
+class Huge(Small):
+    def forward(self, images):
+        return super().forward(images).expand(len(images), 6)[:, :1].expand(len(images), 10**13)
+
 class Leaves(Small):
     def __init__(self):
         raise SystemExit(3)
@@ -190,12 +194,19 @@ class Shell:
 def test_what_does_not_fit_is_one_line(tmp_path, bench_command, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("net.py").write_text(OWN)
+    Path("caf\udce9.py").write_text(OWN)
     Path("syntax.py").write_text("def")
     state = torchvision.models.resnet34().state_dict()
     torch.save(state, "deep.pth")
     torch.save({k.replace("conv1", "first"): v for k, v in torchvision.models.resnet18().state_dict().items()}, "renamed.pth")
     torch.save({"conv1.weight": torch.zeros(64, 5, 7, 7)}, "channels.pth")
     torch.save({"epoch": 3}, "empty.pth")
+    state = torchvision.models.resnet18().state_dict()
+    torch.save({k: v.to(torch.int8) for k, v in state.items()}, "quantised.pth")
+    torch.save({k: v.to_sparse() if v.ndim else v for k, v in state.items()}, "sparse.pth")
+    itself = {}
+    itself["model"] = itself
+    torch.save(itself, "itself.pth")
     Path("evil.pth").write_bytes(pickle.dumps(Shell()))
     Path("text.pth").write_text("hello")
     small = ("--datasets", "digits:fraction=0.2,classes=5", "--device", "cpu", "--out", "results")
@@ -208,6 +219,9 @@ def test_what_does_not_fit_is_one_line(tmp_path, bench_command, monkeypatch):
         ("renamed.pth", "--backbone", "resnet18"): "missing or of another shape",
         ("channels.pth", "--backbone", "resnet18"): "missing or of another shape",
         ("empty.pth", "--backbone", "resnet18"): "holds no state dict",
+        ("itself.pth", "--backbone", "resnet18"): "holds no state dict",
+        ("quantised.pth", "--backbone", "resnet18"): "missing or of another shape or kind (conv1.weight, ...)",
+        ("sparse.pth", "--backbone", "resnet18"): "missing or of another shape or kind (conv1.weight, ...)",
         ("evil.pth", "--backbone", "resnet18"): "would run code",
         ("text.pth", "--backbone", "resnet18"): "text.pth",
         ("net.py:Broken",): "RuntimeError: no such thing",
@@ -220,6 +234,9 @@ def test_what_does_not_fit_is_one_line(tmp_path, bench_command, monkeypatch):
         ("net.py:number",): "not a torch.nn.Module",
         ("net.py:Maps",): "not features float [2, D]",
         ("net.py:Small", "--evaluators", "nonsense"): "unknown evaluator 'nonsense'",
+        ("net.py:Small", "--name", "a\nb"): "letters that are not printable",
+        ("caf\udce9.py:Small",): "letters that are not printable",
+        ("net.py:Huge",): "memory was refused",
         ("net.py:Small", "--transfer-to", "cifar100", "--data-dir", "."): "cifar100 is not in",
         ("syntax.py:Net",): "SyntaxError",
         ("gone.py:Net",): "there is no file",
@@ -228,6 +245,21 @@ def test_what_does_not_fit_is_one_line(tmp_path, bench_command, monkeypatch):
         code, _, error = bench_command("evaluate", *small, *given)
         assert code == 2 and expected in error and error.count("\n") == 1, (given, error)
     assert not Path("ran").exists() and not list(Path().rglob("seed0.json"))
+
+
+def test_every_batch_gives_features_of_one_width():
+    """An encoder with a squeeze gives something else for a last batch of one image."""
+    squeezed = external.Guarded(nn.Sequential(nn.AdaptiveAvgPool2d(1), Squeeze()), "e")
+    assert squeezed(torch.ones(2, 3, 4, 4)).shape == (2, 3)
+    with pytest.raises(UserError, match=r"e gives float32 \(3,\) for 1 images, not features float \[1, 3\]"):
+        squeezed(torch.ones(1, 3, 4, 4))
+    with pytest.raises(UserError, match=r"e gives float32 \(2, 4\) for 2 images, not features float \[2, 3\]"):
+        squeezed(torch.ones(2, 4, 4, 4))
+
+
+class Squeeze(nn.Module):
+    def forward(self, maps):
+        return maps.squeeze()
 
 
 def test_a_backbone_of_one_s_own_trains_and_its_source_is_in_the_recipe(tmp_path):

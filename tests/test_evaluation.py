@@ -14,7 +14,7 @@ from bench.datasets import held_out
 from bench.datasets.registry import open_splits
 from bench.datasets.spec import parse_spec
 from bench.errors import Diverged
-from bench.evaluation import knn, linear
+from bench.evaluation import knn, linear, protocol
 from bench.evaluation.features import extract
 from bench.evaluation.frozen import Features
 from bench.evaluation.knn import Setting, knn_predict
@@ -119,9 +119,7 @@ def test_both_sides_of_a_matrix_give_one_basis():
 
 def test_very_wide_features_take_little_time_and_memory():
     x = torch.randn(40, 150_528)
-    assert (
-        small_cells.evaluated(Features(x, torch.arange(40) % 4), Features(x, torch.arange(40) % 4), 4).metrics["linear_top1"] == 1
-    )
+    assert protocol.evaluate(Features(x, torch.arange(40) % 4), Features(x, torch.arange(40) % 4), 4).metrics["linear_top1"] == 1
 
 
 # Features without meaning
@@ -138,7 +136,7 @@ def test_features_without_meaning_are_no_result(value, said, split):
     bad[3, 2] = value
     parts = {"train": clean, "test": clean} | {split: bad}
     with pytest.raises(Diverged, match=f"features of the {split} images: .*{said}"):
-        small_cells.evaluated(Features(parts["train"], labels), Features(parts["test"], labels), 10)
+        protocol.evaluate(Features(parts["train"], labels), Features(parts["test"], labels), 10)
 
 
 def test_a_cell_whose_features_are_not_finite_has_diverged(tmp_path):
@@ -261,8 +259,8 @@ def test_held_out_part_is_stratified_seeded_and_a_tenth():
 
 def test_the_strength_is_chosen_without_the_test_split(clusters):
     train, labels, test, test_labels = clusters
-    one = small_cells.evaluated(Features(train, labels), Features(test, test_labels), 6)
-    other = small_cells.evaluated(Features(train, labels), Features(test.flip(0), test_labels), 6)
+    one = protocol.evaluate(Features(train, labels), Features(test, test_labels), 6)
+    other = protocol.evaluate(Features(train, labels), Features(test.flip(0), test_labels), 6)
     assert one[1] == other[1]
     assert one[0]["linear_top1"] > 0.5
     assert one[1]["knn200_k"] == 200

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from bench import exported
 from bench.backbone import build_backbone, load_encoder, save_encoder
+from bench.errors import UserError
 
 SMALL_STEMS = [("test_resnet", 1, 8), ("test_resnet", 3, 32), ("resnet18", 3, 32)]
 AS_TIMM_HAS_IT = [("test_resnet", 1, 64), ("vit_tiny_patch4_32", 3, 16), ("test_vit", 1, 32)]
@@ -100,3 +101,39 @@ def test_the_loader_needs_timm_and_safetensors_alone(tmp_path):
     (tmp_path / "copied.py").write_text(Path(exported.__file__).read_text())
     code = "import copied, sys; copied.load('e.safetensors'); assert not any(m.split('.')[0] == 'bench' for m in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"channels": None}, "its metadata.channels is None, not a whole number of at least 1"),
+        ({"backbone": ...}, "its metadata has no backbone"),
+        ({"arguments": ...}, "is not the export of a timm model"),
+        ({"arguments": {"in_chans": "one"}}, "is damaged"),
+        ({"layers": [["gone", "Conv2d", {}]]}, "is damaged"),
+        ({"layers": [["maxpool", "Nothing", {}]]}, "is damaged"),
+        (None, "is no exported encoder"),
+        ([], "its metadata is [], not an object"),
+    ],
+)
+def test_edited_metadata_are_one_line(changes, said, tmp_path):
+    path = tmp_path / "e.safetensors"
+    trained(*SMALL_STEMS[0], path)
+    with safe_open(path, "pt") as file:
+        made = json.loads(file.metadata()["encoder"])
+    made = {key: value for key, value in (made | changes).items() if value is not ...} if isinstance(changes, dict) else changes
+    save_file(load_file(path), path, {} if made is None else {"encoder": json.dumps(made)})
+    with pytest.raises(UserError) as error:
+        load_encoder(path)
+    assert said in str(error.value) and str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_the_export_of_one_s_own_class_is_no_timm_model(tmp_path):
+    path = tmp_path / "e.safetensors"
+    save_file({"weight": torch.zeros(1)}, path, {"encoder": json.dumps({"backbone": "net.py:Net", "channels": 1, "size": 8})})
+    for read in (exported.load, lambda path: exported.to_folder(path, tmp_path / "hf")):
+        with pytest.raises(ValueError, match="is not the export of a timm model"):
+            read(path)
+    assert not (tmp_path / "hf").exists()
+    with pytest.raises(UserError, match=r"there is no file net\.py"):
+        load_encoder(path)

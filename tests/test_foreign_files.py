@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bench import evaluation, experiment, methods
+from bench.datasets import registry
 from bench.reporting import report
 from tests import made_up
 
@@ -115,3 +117,16 @@ def test_what_stands_in_the_way_of_a_table_is_one_line(out, name, bench_command)
         (out / name).mkdir()
     code, _, err = bench_command("report", "--out", str(out))
     assert code == 2 and err.startswith("error: cannot write ") and err.count("\n") == 1
+
+
+def test_they_are_neither_methods_nor_tracks_nor_evaluators_nor_experiments(tmp_path, monkeypatch):
+    (tmp_path / "experiments").mkdir()
+    for name in ("._x.py", "experiments/._x.toml"):
+        (tmp_path / name).write_bytes(APPLE)
+    for name in (".#x.py", "experiments/.#x.toml"):
+        (tmp_path / name).symlink_to("me@host.1:2")
+    for module in (methods, evaluation):
+        monkeypatch.setattr(module, "__path__", [str(tmp_path)])
+    monkeypatch.setattr(registry, "HERE", tmp_path)
+    assert [*methods._scan(), *evaluation._scan(), *registry._scan()] == []
+    assert experiment.known(tmp_path) == experiment.known()

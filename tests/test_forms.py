@@ -12,7 +12,7 @@ import pytest
 import torch
 from pyarrow import parquet
 
-from bench.datasets import cifar_names, files, forms, store
+from bench.datasets import cifar_names, files, forms, store, trees
 from bench.datasets.base import DataError, Grouping
 from bench.datasets.cut import regroup
 from bench.datasets.prepare import get
@@ -102,6 +102,28 @@ def test_every_form_leads_to_one_fingerprint(images, track, tmp_path):
         ]
         assert [image.numpy().tobytes() for image in part.images] == expected
     assert json.loads((made["parquet"] / "meta.json").read_text())["class_names"] == list(NAMES)
+
+
+def test_what_is_left_out_is_counted_in_every_form(images, track, tmp_path):
+    tree, tables = as_folders(images, tmp_path / "tree"), as_parquet(images, tmp_path / "parquet")
+    for place in (tree / "train" / "ant", tables / "data"):
+        for name in ("@eaDir/x.png", "._9.png", "#recycle/train.parquet", "notes.txt"):
+            (place / name).parent.mkdir(exist_ok=True)
+            (place / name).touch()
+    (tree / "labels.csv").touch()
+    (tree / "extra").mkdir()
+    (tree / "extra" / "x.png").touch()
+    usual = {"thumbnails": 1, "resource forks": 1, "deleted files": 1, ".txt files": 1}
+    beside = {"files in extra, which is not used": 1, trees.OTHER: 1}
+    for source, more in ((tree, beside), (tables, {})):
+        for _ in range(2):
+            place = get(track, tmp_path / "root", source)
+            (place / "@eaDir").mkdir()  # a system may put these there; the next preparation replaces the folder all the same
+            (place / ".DS_Store").touch()
+        assert json.loads((place / "meta.json").read_text())["left_out"] == usual | more
+    (place / "notes.txt").touch()
+    with pytest.raises(DataError, match=r"no prepared dataset \(it holds notes\.txt\)"):
+        get(track, tmp_path / "root", tables)
 
 
 def refused(track, source: Path, tmp_path: Path, says: str) -> None:

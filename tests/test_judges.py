@@ -14,7 +14,7 @@ from torchvision.transforms.functional import adjust_contrast, gaussian_blur, rg
 
 from bench.datasets.registry import open_splits, track_of
 from bench.datasets.spec import parse_spec
-from bench.errors import UserError
+from bench.errors import Diverged, UserError
 from bench.evaluation import choice, clustering, default, robustness, spectrum, transfer
 from bench.evaluation.features import Channels, freeze
 from bench.evaluation.frozen import Features, Frozen
@@ -124,6 +124,22 @@ def test_transfer_is_the_protocol_elsewhere_by_one_pass_over_it():
     expected = Linear().evaluate(there).metrics["linear_top1"], Knn().evaluate(there).metrics["knn_top1"]
     assert tuple(found.metrics.values()) == expected
     assert list(found.metrics) == ["transfer_linear_top1@digits:classes=4", "transfer_knn_top1@digits:classes=4"]
+
+
+@pytest.mark.parametrize(
+    ("evaluator", "said"),
+    [
+        (robustness.Robustness(), "features of the changed test images: 178 of 178 are not finite"),
+        (spectrum.Spectrum(), "features of the augmented test images"),
+        (transfer.Transfer(["digits:classes=4"]), "digits:classes=4: features of the train images"),
+    ],
+)
+def test_features_without_meaning_are_no_result_wherever_they_are_made(evaluator, said):
+    encoder = Flat()
+    frozen = digits(encoder)
+    encoder.forward = lambda images: images.flatten(1) + float("nan")
+    with pytest.raises(Diverged, match=said):
+        evaluator.evaluate(frozen)
 
 
 def test_an_encoder_takes_gray_for_colour_and_colour_for_gray():

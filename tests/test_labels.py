@@ -13,7 +13,7 @@ from sklearn.metrics import top_k_accuracy_score
 from sklearn.preprocessing import StandardScaler
 
 from bench.errors import UserError
-from bench.evaluation import default
+from bench.evaluation import default, protocol
 from bench.evaluation import few_labels as labels
 from bench.evaluation.frozen import Features, Frozen
 from bench.evaluation.linear import STRENGTHS
@@ -128,7 +128,7 @@ def test_folds_choose_what_scikit_learn_scores_best(clusters):
 
 
 def test_all_labels_are_the_usual_evaluation(clusters):
-    usual = small_cells.evaluated(*clusters, 6).metrics
+    usual = protocol.evaluate(*clusters, 6).metrics
     assert labels.FewLabels([1.0]).evaluate(Frozen(*clusters, 6)).metrics == {
         f"{key}@100%": usual[key] for key in ("linear_top1", "linear_top5")
     }

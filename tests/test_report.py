@@ -381,3 +381,7 @@ def test_a_legend_of_long_names_is_below_the_axes_and_not_cut_off(tmp_path):
         plots.Figure({"title": "t" * 200, "shown": chosen}, plots.learning_curves).save(tmp_path / "drawn.svg")
         sizes.append(float(re.search(r'height="([\d.]+)pt"', (tmp_path / "drawn.svg").read_text())[1]))
     assert sizes[1] > sizes[0] + 20
+
+
+def test_a_bar_in_a_name_ends_no_cell():
+    assert tables.to_markdown(pd.DataFrame({"method": ["a|b"]})).splitlines()[-1].startswith("| a\\|b ")

@@ -10,8 +10,13 @@ import pytest
 import torch
 
 from bench import standstill
+from bench.datasets.spec import parse_spec
+from bench.encoders import Opened
+from bench.evaluation.knn import Knn
+from bench.running import estimate, external
+from bench.running.plan import plan
 from bench.training.clock import Clock
-from tests.small_cells import ROOT
+from tests.small_cells import DATA, ROOT, options
 
 SCRIPT = """
 import sys, time
@@ -76,3 +81,13 @@ def test_the_budget_clock_stands_still_too_and_says_so(clocks):
     resumed.restore(clock.state())
     clocks(20.0, 0.0)
     assert resumed.stopped == pytest.approx(110.6, abs=1) and resumed.seconds() == clock.train
+
+
+def test_who_times_something_watches(tmp_path, monkeypatch):
+    watched = []
+    monkeypatch.setattr(standstill, "watch", lambda: watched.append(True))
+    opened = Opened(torch.nn.Flatten(), "flat", "flat", "", None)
+    external.evaluate(opened, parse_spec(DATA), [Knn()], torch.device("cpu"), tmp_path)
+    (task,), _ = plan(options(tmp_path, "simclr", "2steps"))
+    estimate.of_steps(task)
+    assert watched == [True, True]

@@ -1,6 +1,7 @@
 """Tiny ImageNet: the archive, its tree, its usual rearrangements and parquet lead to one store; a part of it has its own."""
 
 import hashlib
+import json
 import shutil
 import zipfile
 from dataclasses import replace
@@ -92,6 +93,8 @@ def test_every_form_leads_to_one_fingerprint(tree, tmp_path):
         "parquet": fingerprint(get(made(KIND), tmp_path / "p", as_parquet(tree, tmp_path / "parquet"))),
     }
     assert len(set(found.values())) == 1, found
+    left = json.loads((tmp_path / "t" / "tiny_imagenet" / "meta.json").read_text())["left_out"]
+    assert left == {".txt files": 3, "files in test, which is not used": 1}  # without the table, which is used
     splits = store.load(tmp_path / "z" / "tiny_imagenet")
     assert splits.train.images.shape == (9, 3, 64, 64) and splits.test.labels.tolist() == [0, 0, 1, 1, 2, 2]
     assert splits.train.sizes is None

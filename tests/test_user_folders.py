@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from bench.datasets import decode, folder, foreign, layout, measure, store, trees
+from bench import folders
+from bench.datasets import decode, folder, foreign, imagenet_val, layout, measure, store, trees
 from bench.datasets.base import DataError
 from bench.datasets.registry import known
 from tests.made_data import encoded, write_table
@@ -50,6 +52,9 @@ def pair(train: str, test: str) -> dict[str, int]:
         ("train-images", "valid images"),
         ("images_train", "images_eval"),
         ("trn", "dev"),
+        ("trainval", "test"),
+        ("seg_train", "seg_test"),
+        ("ILSVRC2012_img_train", "ILSVRC2012_img_val"),
     ],
 )
 def test_splits_in_any_form(tmp_path, train, test):
@@ -68,7 +73,17 @@ def test_of_several_the_one_that_has_the_classes(tmp_path):
     assert folder.tree(tmp_path).notes["test_split"] == "Val"
 
 
-@pytest.mark.parametrize("names", [("train", "bus", "car"), ("test", "exam"), ("Training", "yoga"), ("valid", "expired")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train", "bus", "car"),
+        ("test", "exam"),
+        ("Training", "yoga"),
+        ("valid", "expired"),
+        ("test_tube", "train_station"),
+        ("strain", "contest"),
+    ],
+)
 def test_a_class_that_is_called_like_a_split(tmp_path, names):
     assert folder.tree(fill(tmp_path, {name: 5 for name in names})).classes == sorted(names)
 
@@ -77,6 +92,7 @@ def test_a_class_that_is_called_like_a_split(tmp_path, names):
     ("counts", "says"),
     [
         (pair("train", "Training"), "which mean the same split"),
+        (pair("trainA", "testA") | pair("trainB", "testB"), "testA, testB, which mean the same split"),
         (pair("validation", "test"), "no folder train"),
         ({"train/cat": 2, "train/dog": 2}, "neither val nor test"),
         ({"Training/cat": 2, "Training/dog": 2, "more": 2}, "neither val nor test"),
@@ -99,9 +115,13 @@ def test_a_flat_val_with_its_table(tmp_path):
     fill(tmp_path, {"train/cat/images": 3, "train/dog/images": 3, "val/images": 4})
     lines = [f"{i}.png\t{'dog' if i % 2 else 'cat'}\t0\t0\t9\t9" for i in range(4)]
     (tmp_path / "val" / "val_annotations.txt").write_text("\n".join(lines))
+    for name in ("images/._0.png", "@eaDir/0.png", "notes.txt"):
+        (tmp_path / "val" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "val" / name).touch()
     found = folder.tree(tmp_path)
     assert found.names["test"] == [f"val/images/{i}.png" for i in (0, 2, 1, 3)]
     assert found.labels["test"].tolist() == [0, 0, 1, 1]
+    assert found.notes["left_out"] == {foreign.FORKS: 1, foreign.THUMBNAILS: 1, ".txt files": 1}  # not the table
 
 
 # files that are taken, and such that are not
@@ -138,6 +158,7 @@ def test_what_is_left_out_is_counted_by_why(tmp_path):
         "b/Thumbs.db",
         "b/.ipynb_checkpoints/0-checkpoint.png",
         "#recycle/a/9.png",
+        "#snapshot/GMT-2026/a/0.png",
         "b/desktop.ini",
         ".DS_Store",
         "a/notes.txt",
@@ -158,6 +179,7 @@ def test_what_is_left_out_is_counted_by_why(tmp_path):
         foreign.FORKS: 2,
         foreign.CHECKPOINTS: 1,
         foreign.DELETED: 1,
+        foreign.SNAPSHOTS: 1,
         foreign.SYSTEM: 2,
         ".txt files": 1,
         ".mp4 files": 1,
@@ -168,6 +190,25 @@ def test_what_is_left_out_is_counted_by_why(tmp_path):
         trees.OTHER: 1,
     }
     assert sum(found.notes["left_out"].values()) == len(strange)
+
+
+def test_a_class_of_other_files_alone_is_refused_with_their_kinds(tmp_path):
+    fill(tmp_path, {"a": 2, "b": 0})
+    (tmp_path / "b" / "0.raw").touch()
+    with pytest.raises(DataError, match=r"lacks images of 1 of the 2 classes: b; left out: 1 \.raw files"):
+        folder.tree(tmp_path)
+
+
+def test_a_table_of_classes_is_found_among_other_tables(tmp_path):
+    fill(tmp_path, {"val": 2})
+    (tmp_path / "._x.csv").write_bytes(b"\0\5")
+    (tmp_path / "a.csv").write_bytes("Müller,1".encode("latin-1"))
+    with pytest.raises(DataError, match=r"put the devkit .* \(cannot read .*a\.csv"):
+        imagenet_val.flat_classes(tmp_path, "val", ["n00000001"], Counter())
+    (tmp_path / "val" / "b.csv").write_text("\ufeff0.png,n00000001\n1.png,n00000001 3 4 5 6\n", encoding="utf-8")
+    left = Counter()
+    assert imagenet_val.flat_classes(tmp_path, "val", ["n00000001"], left) == [("0.png", 0), ("1.png", 0)]
+    assert trees.counts(left) == {}
 
 
 def test_links_to_folders_and_files_are_followed(tmp_path):
@@ -190,6 +231,7 @@ def test_links_to_folders_and_files_are_followed(tmp_path):
 def test_what_cannot_be_read_is_named(tmp_path, monkeypatch):
     fill(tmp_path, {"a": 2, "a/closed": 2, "b": 2})
     (tmp_path / "b" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "b" / "loop.png").symlink_to(tmp_path / "b" / "loop.png")
     scandir = trees.os.scandir
 
     def closed(path):
@@ -200,8 +242,12 @@ def test_what_cannot_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(trees.os, "scandir", closed)
     with pytest.raises(DataError, match=r"closed \(Permission denied\)"):
         folder.tree(tmp_path)
-    with pytest.raises(DataError, match=r"gone\.png \(a link to nothing\)"):
-        trees.images_below(tmp_path / "b")
+    (tmp_path / "c").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"/c \(a link to nothing\)"):
+        folder.tree(tmp_path)
+    for name in ("gone", "loop"):
+        with pytest.raises(DataError, match=rf"{name}\.png \(a link to nothing\)"):
+            trees.images_below(tmp_path / "b")
 
 
 # how large they are
@@ -361,6 +407,15 @@ def test_without_a_home_everything_else_works(monkeypatch, bench_command, tmp_pa
     assert code == 0 and "x is ready in ssl-bench-data/x" in out, err
 
 
+def test_a_cache_folder_that_is_no_path_is_not_made(monkeypatch):
+    monkeypatch.delenv("BENCH_DATA", raising=False)
+    monkeypatch.setattr(folders, "user_cache_dir", lambda name: f"~/.cache/{name}")  # as older ones do without a home
+    assert folders.user_cache() is None and folders.data_root(None) == Path("ssl-bench-data")
+    monkeypatch.setenv("BENCH_DATA", "~/data")
+    monkeypatch.setenv("HOME", "/home/me")
+    assert folders.data_root(None) == Path("/home/me/data") == folders.data_root("~/data")
+
+
 # parquet files
 
 
@@ -407,6 +462,40 @@ def test_parquet_files_without_a_test_split_or_names(tmp_path):
     write_table(tmp_path / "train.parquet", rows, "image", "label", ("a", "b", "c"))
     with pytest.raises(DataError, match="lacks images of 1 of the 3 classes: c"):
         folder.tree(tmp_path)
+
+
+def test_what_stands_beside_parquet_files_is_left_out_and_counted(tmp_path):
+    rows = [(encoded(pixels(i)), i % 2) for i in range(10)]
+    write_table(tmp_path / "data" / "train.PARQUET", rows, "image", "label")
+    write_table(tmp_path / "#recycle" / "train.parquet", rows, "image", "label")
+    write_table(tmp_path / ".cache" / "test.parquet", rows, "image", "label")
+    for name in ("@eaDir/data/THUMB.jpg", "data/._train.parquet", "data/._logo.png", "README.md", ".gitattributes"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"strange")
+    found = folder.tree(tmp_path)
+    assert [len(found.names[split]) for split in ("train", "test")] == [8, 2]
+    assert found.notes["left_out"] == {
+        foreign.DELETED: 1,
+        foreign.FORKS: 2,
+        foreign.THUMBNAILS: 1,
+        "files in hidden folders": 1,
+        "hidden files": 1,
+        ".md files": 1,
+    }
+    before, _ = decode.decode(tmp_path / found.names["test"][0], 16)
+    write_table(tmp_path / "data" / "train.PARQUET", [(encoded(pixels(i + 50)), i % 2) for i in range(10)], "image", "label")
+    found = folder.tree(tmp_path)
+    assert not torch.equal(decode.decode(tmp_path / found.names["test"][0], 16)[0], before)
+
+
+def test_images_in_linked_folders_go_before_a_stray_parquet_file(tmp_path):
+    elsewhere = fill(tmp_path / "elsewhere", {"cats": 3, "dogs": 3})
+    (tmp_path / "root").mkdir()
+    for name in ("cats", "dogs"):
+        (tmp_path / "root" / name).symlink_to(elsewhere / name, target_is_directory=True)
+    write_table(tmp_path / "root" / "train.parquet", [(encoded(pixels(i)), i % 2) for i in range(4)], "image", "label")
+    found = folder.tree(tmp_path / "root")
+    assert found.classes == ["cats", "dogs"] and found.notes["left_out"] == {trees.OTHER: 1}
 
 
 def test_an_unreadable_image_in_a_parquet_file_is_named(tmp_path, bench_command):

@@ -10,11 +10,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ..folders import data_root
+from ..folders import data_root, expanded
 
 __all__ = [
     "AUTO", "Backbone", "BatchSize", "CellTimeout", "CheckpointEvery", "DataDir", "DryRun", "Existing", "Gpus", "Methods",
-    "OnExisting", "Out", "Runs", "Sets", "Timed", "TrainOn", "Workers", "app", "console", "data_app", "data_root", "warn",
+    "OnExisting", "Out", "Runs", "Sets", "Timed", "TrainOn", "Workers", "app", "console", "data_app", "data_root", "home", "warn",
 ]  # fmt: skip
 
 app = typer.Typer(
@@ -37,20 +37,20 @@ class Output(Console):
 console = Output(highlight=False)
 
 
-def _home(path: Path | None) -> Path | None:
-    """``--out=~/x``, where no shell has put the home in place of the ~."""
-    return path and path.expanduser()
+def home(path: Path | None) -> Path | None:
+    """The callback of every option that is a path: ``--out=~/x``."""
+    return path and expanded(path)
 
 
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", callback=_home, help="Where prepared datasets are kept; else $BENCH_DATA, else a cache folder."),
+    typer.Option("--data-dir", callback=home, help="Where prepared datasets are kept; else $BENCH_DATA, else a cache folder."),
 ]
-Out = Annotated[Path, typer.Option(callback=_home, help="Folder of the records and tables.")]
+Out = Annotated[Path, typer.Option(callback=home, help="Folder of the records and tables.")]
 Runs = Annotated[
     Path | None,
     typer.Option(
-        callback=_home,
+        callback=home,
         help="Folder of checkpoints and encoders; else runs next to --out results, NAME-runs next to --out NAME.",
     ),
 ]

@@ -29,6 +29,7 @@ from .app import (
     app,
     console,
     data_root,
+    home,
 )
 from .cluster import Slurm, SlurmDryRun, array
 from .evaluators import Evaluators, Labels, TransferTo
@@ -197,7 +198,7 @@ def throughput(
     against: Annotated[str | None, typer.Option(help="Compare with this git revision; exit 1 where this one is slower.")] = None,
     small: Annotated[bool, typer.Option("--small", help="Small sizes, seconds in all.")] = False,
     repeats: Annotated[int, typer.Option(min=1, max=1000, help="Measurements of each figure.")] = 5,
-    json: Annotated[Path | None, typer.Option(help="Write the rows to this file.")] = None,
+    json: Annotated[Path | None, typer.Option(callback=home, help="Write the rows to this file.")] = None,
 ) -> None:
     """Measure speed, as ratios to peers or to another revision."""
     from ..datasets.registry import find

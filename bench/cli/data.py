@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UserError
-from .app import DataDir, console, data_app, data_root
+from .app import DataDir, console, data_app, data_root, home
 
 
 @data_app.command("list")
@@ -25,7 +25,9 @@ def data_get(
         str,
         typer.Argument(metavar="NAME", help="A dataset, see `data list`; or `folder`: any images, one folder a class."),
     ],
-    source: Annotated[Path | None, typer.Option("--from", help="Folder with its files; else they are downloaded.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", callback=home, help="Folder with its files; else they are downloaded.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="With `folder`: what the dataset is to be called.")] = None,
     side: Annotated[
         int | None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..metrics import PROTOCOL_METRICS, columns
-from .app import AUTO, DataDir, Out, TrainOn, app, console, data_root
+from .app import AUTO, DataDir, Out, TrainOn, app, console, data_root, home
 from .evaluators import Evaluators, TransferTo
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def evaluate(
     transfer_to: TransferTo = None,
     labels: Annotated[str | None, typer.Option(help="Also linear evaluation on these fractions of the train labels.")] = None,
     backbone: Annotated[str | None, typer.Option(help="The timm model that a state dict is of, such as resnet50.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="The weights of timm:NAME or FILE.py:Class.")] = None,
+    weights: Annotated[Path | None, typer.Option(callback=home, help="The weights of timm:NAME or FILE.py:Class.")] = None,
     name: Annotated[str | None, typer.Option(help="What its row is called; else the name of its file.")] = None,
     device: TrainOn = AUTO,
     out: Out = Path("results"),
@@ -36,8 +36,8 @@ def evaluate(
     """Evaluate any frozen encoder as every cell is evaluated; a record of role `external` below the rule of the tables."""
     from .. import records
     from ..encoders import open_encoder
-    from ..environment import choose_device
-    from ..errors import Diverged, UserError
+    from ..environment import choose_device, is_out_of_memory
+    from ..errors import Diverged, UserError, reason
     from ..evaluation.choice import choose, left_out
     from ..running import external
     from ..running.selection import choose_datasets
@@ -60,6 +60,10 @@ def evaluate(
                 record = external.evaluate(opened, spec, chosen, place, root, shown.update)
         except Diverged as error:
             raise UserError(f"{opened.name} on {spec}: {error}") from None
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise UserError(f"{opened.name} on {spec}: memory was refused: {reason(error)}") from None
         records.write(external.with_earlier(record, path), path)
         console.print("\n".join(_lines(record, path)), markup=False, soft_wrap=True)
     console.print(f"`python -m bench report --out {out}` renews the tables", markup=False, soft_wrap=True)

@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from ..errors import UserError
+from ..folders import expanded
 from ..metrics import COMPARED
-from .app import DataDir, Out, app, console, data_root, warn
+from .app import DataDir, Out, app, console, data_root, home, warn
 
 
 class Listed(str, Enum):
@@ -106,12 +107,12 @@ def report(
 @app.command()
 def merge(
     folders: Annotated[list[Path], typer.Argument(help="Folders of records.")],
-    out: Annotated[Path, typer.Option(help="Folder for the records of all of them.")],
+    out: Annotated[Path, typer.Option(callback=home, help="Folder for the records of all of them.")],
 ) -> None:
     """Put the records of several folders together; refused where two records of one cell differ."""
     from ..merge import merge as merge_records
 
-    records, again = merge_records(folders, out)
+    records, again = merge_records([expanded(folder) for folder in folders], out)
     console.print(f"{out} has {records} records; {again} files were equal to one of them", markup=False, soft_wrap=True)
 
 

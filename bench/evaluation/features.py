@@ -16,7 +16,8 @@ from ..datasets.loader import evaluation_batches
 from ..datasets.registry import open_splits, track_of
 from ..datasets.spec import parse_spec
 from ..datasets.store import Splits, Store
-from .frozen import Change, Features, Frozen
+from ..errors import Diverged
+from .frozen import Change, Features, Frozen, finite
 
 BATCH = 512  # images that are encoded at a time
 LUMA = (0.299, 0.587, 0.114)  # red, green and blue of a gray image: ITU-R BT.601, as Pillow has it
@@ -87,7 +88,10 @@ class FrozenEncoder(Frozen):
         spec = parse_spec(text)
         splits, track = open_splits(spec, self.data_root), track_of(spec, self.data_root).at(self.track.size)
         channels = self.splits.train.channels
-        return freeze(Channels(self.encoder, channels), splits, track, self.device, self.data_root)
+        try:
+            return freeze(Channels(self.encoder, channels), splits, track, self.device, self.data_root)
+        except Diverged as error:
+            raise Diverged(f"{text}: {error}") from None
 
     def changed(self, change: Change) -> Features:
         store, policy = self.splits.test, self.track.policy
@@ -95,14 +99,16 @@ class FrozenEncoder(Frozen):
         images = enumerate(evaluation_batches(store, plain, self.track.size, self.device))
         batches = (normalise(policy, change(batch, number)) for number, batch in images)
         ready = (batch.contiguous(memory_format=torch.channels_last) for batch in batches)
-        return Features(extract(self.encoder, ready, self.device), self.test.labels)
+        return Features(finite(extract(self.encoder, ready, self.device), "changed test images"), self.test.labels)
 
     def views(self, most: int) -> tuple[Tensor, Tensor]:
-        return two_views(self.encoder, self.splits.test.evenly(most), self.track.policy, self.track.size, self.device)
+        part, track = self.splits.test.evenly(most), self.track
+        first, second = two_views(self.encoder, part, track.policy, track.size, self.device)
+        return finite(first, "augmented test images"), finite(second, "augmented test images")
 
 
 def freeze(encoder: nn.Module, splits: Splits, track: Track, device: torch.device, data_root: Path) -> FrozenEncoder:
-    """The encoder with its features of both splits, each computed once."""
+    """The encoder with its features of both splits, each computed once. Raises `Diverged`."""
     train, test = (encode(encoder, store, track, device) for store in (splits.train, splits.test))
     return FrozenEncoder(
         train, test, splits.classes, encoder=encoder, splits=splits, track=track, device=device, data_root=data_root

@@ -33,12 +33,19 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True)
 class Frozen:
-    """A frozen encoder's features of both splits. Functions that need the encoder itself raise ValueError in this class."""
+    """A frozen encoder's features of both splits; `Diverged` where they are not `finite`.
+
+    Functions that need the encoder itself raise ValueError in this class.
+    """
 
     train: Features
     test: Features
     classes: int
     kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        finite(self.train.values, "train images")
+        finite(self.test.values, "test images")
 
     def once(self, key: str, make: Callable[[], T]) -> T:
         """``make()``, computed once for each ``key`` and shared by all evaluators."""
@@ -51,23 +58,22 @@ class Frozen:
         self._refuse(f"encode {spec}")
 
     def changed(self, change: Change) -> Features:
-        """Features of the test split after ``change`` of its images, which is applied before normalisation."""
+        """Features of the test split after ``change`` of its images, applied before normalisation. Raises `Diverged`."""
         self._refuse("encode changed images")
 
     def views(self, most: int) -> tuple[Tensor, Tensor]:
-        """Features, float [n, D] each, of two augmented views of at most ``most`` test images, evenly spaced."""
+        """Features, float [n, D] each, of two augmented views of at most ``most`` test images. Raises `Diverged`."""
         self._refuse("encode views")
 
     def _refuse(self, what: str) -> NoReturn:
         raise ValueError(f"these features come without an encoder, which could {what}")
 
 
-def check_finite(features: Features, split: str) -> None:
-    """`Diverged` where a feature is not finite, or where their squares overflow float32."""
-    squares = torch.stack([part.square().sum() for part in features.values.split(4096)]).sum()
+def finite(values: Tensor, of: str) -> Tensor:
+    """The features float [N, D] themselves; `Diverged` where one is not finite, or where their squares overflow float32."""
+    squares = torch.stack([part.square().sum() for part in values.split(4096)]).sum()
     if bool(squares.isfinite()):
-        return
-    bad = int((~features.values.isfinite()).any(1).sum())
-    largest = float(features.values.abs().max())
-    what = f"{bad} of {len(features.values)} are not finite" if bad else f"up to {largest:.1e}, their squares overflow"
-    raise Diverged(f"features of the {split} images: {what}")
+        return values
+    bad = int((~values.isfinite()).any(1).sum())
+    what = f"{bad} of {len(values)} are not finite" if bad else f"up to {float(values.abs().max()):.1e}, their squares overflow"
+    raise Diverged(f"features of the {of}: {what}")

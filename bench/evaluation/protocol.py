@@ -1,5 +1,7 @@
 """Evaluation protocol v3: kNN v2 and linear evaluation v3 of the same features; also the kNN of learning curves.
 
+`evaluate` is the protocol alone, for features from anywhere.
+
 Any change of the numbers that `knn`, `linear`, `logistic` or `held_out` give needs a new `versions.PROTOCOL`: records of the
 old version become stale.
 """
@@ -7,11 +9,17 @@ old version become stale.
 from __future__ import annotations
 
 from ..datasets.held_out import Held
+from .evaluator import evaluate_all
 from .frozen import Features, Frozen, Scores
-from .knn import PRIMARY, knn_metrics, knn_predict
-from .linear import head_of
+from .knn import PRIMARY, Knn, knn_metrics, knn_predict
+from .linear import Linear, head_of
 
 TOP1 = {"linear_top1": "linear", "knn_top1": "kNN"}  # the metrics of `both_top1`, and their names in titles
+
+
+def evaluate(train: Features, test: Features, classes: int) -> Scores:
+    """The scores of the protocol's evaluators. Raises `Diverged` where a feature is not finite."""
+    return evaluate_all(Frozen(train, test, classes), (Linear(), Knn()))
 
 
 def both_top1(frozen: Frozen, test: Features) -> Scores:

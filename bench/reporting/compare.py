@@ -11,6 +11,7 @@ import pandas as pd
 
 from .. import records
 from ..errors import UserError
+from ..folders import expanded
 from ..metrics import COMPARED
 from ..records import Record
 from . import confounds, leaderboard, paired, stats, tables
@@ -49,8 +50,9 @@ def compare(a: str, b: str, out: Path, filters: Board, metrics: Sequence[str] = 
     all comparisons between them. ``filters`` are names or wildcards of track, backbone and budget. `UserError` where there
     is nothing to compare.
     """
-    folders = Path(a).is_dir() and Path(b).is_dir()
-    found = _folders(Path(a), Path(b), filters, metrics) if folders else _methods(a, b, out, filters, metrics)
+    before, after = expanded(a), expanded(b)
+    folders = before.is_dir() and after.is_dir()
+    found = _folders(before, after, filters, metrics) if folders else _methods(a, b, out, filters, metrics)
     found = [one for one in found if one.a.values and (one.b.values or one.gone)]
     if not found:
         raise UserError(

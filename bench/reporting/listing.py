@@ -82,7 +82,7 @@ def _prepared(place: Path, track: Track | None = None) -> Line:
     if track is not None and not ready:
         also = "" if track.how_to_get else " (or with --from DIR, in any form of docs/data.md)"
         return "missing", "", f"get it with: {track.command}{also}"
-    size = sum(file.stat().st_size for file in place.iterdir())
+    size = sum(file.stat().st_size for file in place.iterdir() if file.is_file())
     return "ready", f"{size / 2**20:,.0f} MiB", str(place)
 
 

@@ -197,8 +197,9 @@ def difference(pair: Pair) -> str:
 
 
 def to_markdown(frame: pd.DataFrame) -> str:
-    """A table of texts, each as it is."""
-    return frame.to_markdown(index=False, disable_numparse=True)
+    """A table of texts, each as it is; a | in one ends no cell."""
+    plain = frame.map(lambda cell: cell.replace("|", "\\|") if isinstance(cell, str) else cell)
+    return plain.to_markdown(index=False, disable_numparse=True)
 
 
 def _ends(found: stats.Ends | None) -> str:

@@ -54,7 +54,7 @@ def _claimed(path: Path, out: Path, now: float) -> Claimed | None:
         record=str(record),
         host=str(owner.get("place", "")).partition(" ")[0] or "an unknown machine",
         process=owner.get("pid", 0),
-        since=max(sign, time.time() - owner.get("since", time.time())),
+        since=max(sign, time.time() - (_number(owner.get("since")) or time.time())),
         sign=sign,
         alive=claims.lives(owner) if here else sign < claims.SILENT,
         campaign=str(owner.get("campaign", "")),

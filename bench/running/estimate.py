@@ -121,6 +121,7 @@ def of_steps(task: Task) -> CellCost:
     for _ in range(min(WARM_UP, total)):
         trainer.train_step()
     trainer.meter.read()  # waits for the device
+    standstill.watch()
     begun, taken = standstill.now(), 0
     while taken < min(MOST, total) and standstill.now() - begun < ENOUGH:
         trainer.train_step()

@@ -29,18 +29,29 @@ METHOD, BUDGET = "external", "external"
 
 
 class Guarded(nn.Module):
-    """A user's encoder float [B, C, H, W] -> [B, D]: whatever it raises is a `UserError` of one line."""
+    """A user's encoder float [B, C, H, W] -> [B, D]: what it raises, and what it gives instead of features, is a `UserError`."""
 
     def __init__(self, network: nn.Module, name: str):
         super().__init__()
         self.network, self.name = network, name
+        self.width: int | None = None  # D, known from the first images on
 
     def forward(self, images: Tensor) -> Tensor:
         try:
-            return self.network(images)
+            found = self.network(images)
         except (Exception, SystemExit) as error:
             shape = " x ".join(map(str, images.shape[1:]))
             raise UserError(f"{self.name} cannot take images of {shape}: {reason(error)}") from None
+        self._check(found, len(images))
+        return found
+
+    def _check(self, found: object, count: int) -> None:
+        is_wide = isinstance(found, Tensor) and found.ndim == 2 and found.numel() and found.is_floating_point()
+        if isinstance(found, Tensor) and is_wide and len(found) == count and self.width in (None, found.shape[1]):
+            self.width = found.shape[1]
+            return
+        what = f"{str(found.dtype)[6:]} {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+        raise UserError(f"{self.name} gives {what} for {count} images, not features float [{count}, {self.width or 'D'}]")
 
 
 def fitted(opened: Opened, spec: Spec, device: torch.device, data_root: Path) -> tuple[nn.Module, Splits, Track]:
@@ -56,13 +67,10 @@ def fitted(opened: Opened, spec: Spec, device: torch.device, data_root: Path) ->
     encoder = encoder.to(device).to(memory_format=torch.channels_last).eval()
     try:
         with torch.no_grad():
-            found = encoder(torch.zeros(2, channels, track.size, track.size, device=device))
+            encoder(torch.zeros(2, channels, track.size, track.size, device=device))
     except UserError as error:
         advice = f"; where they are too small: {replace(spec, px=224)}" if spec.px is None and track.size < 224 else ""
         raise UserError(f"{error}{advice}") from None
-    if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != 2 or not found.numel() or not found.is_floating_point():
-        what = f"{str(found.dtype)[6:]} {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
-        raise UserError(f"{opened.name} gives {what} for 2 images, not features float [2, D]")
     return encoder, splits, track
 
 
@@ -81,6 +89,7 @@ def evaluate(
     begin: Callable[[str], None] = lambda name: None,
 ) -> Record:
     """The record, of role external, of what ``evaluators`` find; raises `UserError` and `Diverged`."""
+    standstill.watch()
     started = standstill.now()
     begin("features")
     frozen = freeze_on(opened, spec, device, data_root)

@@ -51,5 +51,4 @@ def _described(error: Exception) -> dict[str, str]:
 def _status(error: Exception) -> records.Status:
     if isinstance(error, Diverged):
         return "diverged"
-    no_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-    return "out_of_memory" if no_memory else "failed"
+    return "out_of_memory" if environment.is_out_of_memory(error) else "failed"
