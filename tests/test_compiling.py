@@ -60,23 +60,6 @@ def test_a_compiled_loss_is_close_to_the_plain_one(backend):
     assert [p["loss"] for p in compiled.curve] == pytest.approx([p["loss"] for p in plain.curve], rel=1e-4)
 
 
-def test_a_compiled_gradient_is_not_that_of_a_queue_which_has_moved_on():
-    """A compiler saves buffers for the backward pass by reference; this backend divides the graph as that of a run does."""
-
-    def gradient(compiled):
-        torch._dynamo.reset()
-        torch.manual_seed(0)
-        method = check.make(registry()["moco"]).train()
-        loss = torch.compile(method.loss, backend="aot_eager_decomp_partition", fullgraph=True) if compiled else method.loss
-        for _ in range(2):
-            method.zero_grad()
-            loss(check.random_views(method), torch.arange(check.BATCH)).backward()
-            method.after_step(0.5)
-        return {key: p.grad for key, p in method.named_parameters() if p.grad is not None}
-
-    torch.testing.assert_close(gradient(True), gradient(False), rtol=1e-3, atol=1e-3)
-
-
 def test_a_compiled_run_that_was_interrupted_ends_as_one_that_was_not(backend):
     check.resumes(registry()["moco"], COMPILED)
 

@@ -12,7 +12,7 @@ from bench.contenders import parse_contender
 from bench.datasets import augment
 from bench.datasets.augment import Policy
 from bench.methods import registry
-from bench.running import check
+from bench.running import check, device_checks
 
 POLICY = Policy(mean=(0.5,) * 3, std=(0.25,) * 3, blur=0.5)
 TRAINING = [name for name, kind in registry().items() if kind.trains]
@@ -39,11 +39,11 @@ def test_a_loss_is_one_graph(spec):
     torch._dynamo.reset()
     one = parse_contender(spec)
     method = check.make(registry()[one.method], one.settings).train()
-    views = check.random_views(method)
+    views, index = check.batch(method)
     compiled = torch.compile(method.loss, backend="eager", fullgraph=True)
     for step in range(2):
         with torch.autocast("cpu", torch.bfloat16):
-            loss = compiled(views, torch.arange(check.BATCH) + step)
+            loss = compiled(views, index + step)
         loss.backward()
         method.after_step(0.5)
         assert loss.isfinite()
@@ -52,7 +52,8 @@ def test_a_loss_is_one_graph(spec):
 @pytest.mark.parametrize("spec", MORE_VIEWS)
 def test_several_crops_fit_a_gpu(spec):
     one = parse_contender(spec)
-    assert "no host wait" in check.suits_a_gpu(registry()[one.method], one.settings)
+    method = check.make(registry()[one.method], one.settings).train()
+    assert "no host wait" in device_checks.waits_for_nothing(method, check.batch)
 
 
 def test_augmentation_is_one_graph():

@@ -79,7 +79,7 @@ def test_a_criterion_is_computed_in_single_precision_under_autocast():
 
     with torch.autocast("cpu", torch.bfloat16):
         assert single(criterion, torch.ones(2, 2, dtype=torch.bfloat16), torch.ones(2, 2)).dtype == torch.float32
-        views, index = check.random_views(make("barlow_twins")), torch.arange(check.BATCH)
+        views, index = check.batch(make("barlow_twins"))
         assert make("barlow_twins").loss(views, index).dtype == torch.float32
     assert seen == [torch.float32, torch.float32]
 
@@ -188,7 +188,7 @@ def test_dinos_teacher_is_what_is_evaluated_and_its_centre_follows():
     method = make("dino").train()
     assert not any(p.requires_grad for p in method.encoder.parameters())
     before = method.center.clone()
-    method.loss(check.random_views(method), torch.arange(check.BATCH)).backward()
+    method.loss(*check.batch(method)).backward()
     method.after_step(1.0)
     assert not torch.equal(before, method.center)
     with torch.no_grad():

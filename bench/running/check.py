@@ -1,8 +1,7 @@
-"""`check METHOD`: trains a method on tiny made-up data, and finds operations that would fail or wait on a GPU."""
+"""`check METHOD`: trains a method on tiny made-up data, and does what `device_checks` has."""
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,7 +14,6 @@ from typing import cast, get_args, get_type_hints
 import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from ..budget import parse_budget
 from ..datasets.augment import Policy
@@ -30,6 +28,7 @@ from ..recipe import Training, config_keys, training_keys
 from ..settings import apply
 from ..training import checkpoint
 from ..training.trainer import Callbacks, Trainer
+from . import device_checks
 
 IMAGES, CLASSES, SIDE, BATCH, NARROW = 64, 4, 8, 16, 32
 POLICY = Policy(mean=(0.5,) * 3, std=(0.25,) * 3, crop_scale=(0.6, 1.0), jitter=(0.4, 0.4, 0.0, 0.0))
@@ -70,7 +69,8 @@ def check(kind: type[Method], settings: Mapping[str, str] = NO_SETTINGS) -> Iter
                 yield _learns(kind, settings)
                 yield resumes(kind, settings=settings)
                 yield _tells_images_apart(kind, settings)
-                yield suits_a_gpu(kind, settings)
+                yield device_checks.waits_for_nothing(make(kind, settings).train(), batch)
+                yield device_checks.compiles(partial(make, kind, settings), batch)
     except Diverged as error:
         raise UserError(f"check: the loss does not stay finite: {error}") from None
 
@@ -98,6 +98,11 @@ def random_views(method: Method, device: str = "cpu") -> list[torch.Tensor]:
     """What the method's loss takes, without the images."""
     views = method.views(method.config, POLICY, SIDE)
     return [torch.randn(BATCH, 3, view.size, view.size, device=device) for view in views for _ in range(view.count)]
+
+
+def batch(method: Method, device: str = "cpu") -> tuple[list[torch.Tensor], torch.Tensor]:
+    """What the method's loss takes."""
+    return random_views(method, device), torch.arange(BATCH, device=device)
 
 
 def keeping(states: list, step: int) -> Callbacks:
@@ -142,7 +147,7 @@ def _shapes(kind: type[Method], settings: Mapping[str, str]) -> str:
     _require(features.ndim == 2 and len(features) == 2, f"the encoder gives {tuple(features.shape)} for 2 images, not [2, D]")
     if kind.trains:
         method.train()
-        loss = method.loss(random_views(method), torch.arange(BATCH))
+        loss = method.loss(*batch(method))
         _require(
             loss.ndim == 0 and loss.dtype == torch.float32, f"the loss is {loss.dtype} {tuple(loss.shape)}, not a float32 scalar"
         )
@@ -210,41 +215,3 @@ def resumes(kind: type[Method], training: Training = TRAINING, settings: Mapping
         same = torch.equal(expected, found) if torch.is_tensor(expected) else expected == found
         _require(same, f"{key} differs after a resume: it must be in state_dict()")
     return "state: a run that is killed and resumed ends bit for bit as one that was not"
-
-
-def suits_a_gpu(kind: type[Method], settings: Mapping[str, str]) -> str:
-    """Fake tensors pretend to be on a GPU: they raise on mixed devices and on any operation that waits for it."""
-    method = make(kind, settings).train()
-    try:
-        with FakeTensorMode():
-            pretend_cuda(method)
-            with _bf16_on_cuda():
-                method.loss(random_views(method, "cuda"), torch.arange(BATCH, device="cuda"))
-            method.after_step(0.5)
-    except Exception as error:
-        raise UserError(f"check: on a GPU the loss would fail or wait for the device: {type(error).__name__}: {error}") from None
-    return "device: no mixed devices, no host wait in loss and after_step (on fake CUDA tensors, in bf16)"
-
-
-@contextlib.contextmanager
-def _bf16_on_cuda() -> Iterator[None]:
-    """What ``torch.autocast("cuda", torch.bfloat16)`` does, which is disabled on a machine without a GPU."""
-    before = torch.is_autocast_enabled("cuda"), torch.get_autocast_dtype("cuda")
-    torch.set_autocast_enabled("cuda", True)
-    torch.set_autocast_dtype("cuda", torch.bfloat16)
-    try:
-        yield
-    finally:
-        torch.set_autocast_enabled("cuda", before[0])
-        torch.set_autocast_dtype("cuda", before[1])
-        torch.clear_autocast_cache()
-
-
-def pretend_cuda(module: nn.Module) -> None:
-    """Inside a `FakeTensorMode`: every parameter and buffer becomes a fake one on a GPU that need not exist."""
-    for part in module.modules():
-        for name, value in part.named_parameters(recurse=False):
-            fake = torch.empty(value.shape, dtype=value.dtype, device="cuda")
-            part.register_parameter(name, nn.Parameter(fake, requires_grad=value.requires_grad))
-        for name, buffer in part.named_buffers(recurse=False):
-            part.register_buffer(name, torch.empty(buffer.shape, dtype=buffer.dtype, device="cuda"))
