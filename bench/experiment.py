@@ -82,7 +82,7 @@ class Experiment:
 def known(beside: Path | None = None) -> dict[str, Path]:
     """Every experiment file by its name, in ``experiments`` of the current folder, of ``beside``, and of the harness."""
     folders = [SHIPPED, Path("experiments"), *([beside / "experiments"] if beside else [])]
-    return {path.stem.replace("_", "-"): path for folder in folders for path in visible(folder, "*.toml")}
+    return {path.stem.replace("_", "-"): path for folder in folders for path in visible(folder, "*.toml") if path.is_file()}
 
 
 def find(name: str, beside: Path | None = None) -> Experiment:

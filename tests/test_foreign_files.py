@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import evaluation, experiment, methods
-from bench.datasets import registry
+from bench import experiment
+from bench.datasets.found import of_folder
 from bench.reporting import report
 from tests import made_up
 
@@ -82,6 +82,16 @@ def test_what_is_no_record_is_named_and_left_out(out, bench_command):
         assert err.count("warning:") == len(INSIDE) and err.count("seed") >= len(INSIDE)
 
 
+def test_a_pipe_is_never_waited_for(out, monkeypatch):
+    os.mkfifo(out / "published.csv")
+    (out.parent / "experiments").mkdir()
+    os.mkfifo(out.parent / "experiments/mine.toml")
+    _, problems = report.render(out)
+    assert problems == [f"{out / 'published.csv'} is no file; published numbers are left out"]
+    monkeypatch.chdir(out.parent)
+    assert "mine" not in experiment.known()
+
+
 def test_a_file_that_asks_for_tables_and_cannot_be_read_is_named(out):
     readme = out.parent / "README.md"
     readme.write_bytes(MARKED.encode() + "café".encode("latin-1"))
@@ -119,14 +129,11 @@ def test_what_stands_in_the_way_of_a_table_is_one_line(out, name, bench_command)
     assert code == 2 and err.startswith("error: cannot write ") and err.count("\n") == 1
 
 
-def test_they_are_neither_methods_nor_tracks_nor_evaluators_nor_experiments(tmp_path, monkeypatch):
+def test_they_are_neither_methods_nor_tracks_nor_evaluators_nor_experiments(tmp_path):
     (tmp_path / "experiments").mkdir()
     for name in ("._x.py", "experiments/._x.toml"):
         (tmp_path / name).write_bytes(APPLE)
     for name in (".#x.py", "experiments/.#x.toml"):
         (tmp_path / name).symlink_to("me@host.1:2")
-    for module in (methods, evaluation):
-        monkeypatch.setattr(module, "__path__", [str(tmp_path)])
-    monkeypatch.setattr(registry, "HERE", tmp_path)
-    assert [*methods._scan(), *evaluation._scan(), *registry._scan()] == []
+    assert list(of_folder(tmp_path, lambda path, outline: [str(path)])) == []
     assert experiment.known(tmp_path) == experiment.known()

@@ -35,6 +35,9 @@ def read(out: Path, warn: Callable[[str], None] = lambda line: None) -> list[Pub
     path = out / FILE
     if not path.exists():
         return []
+    if path.is_fifo() or path.is_socket():  # which would wait for a writer
+        warn(f"{path} is no file; published numbers are left out")
+        return []
     try:
         lines = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), strict=True))
     except (OSError, csv.Error) as error:
