@@ -1,7 +1,7 @@
 """Time and memory of pseudo labels as N and k grow: ``python tests/benchmarks/pseudo_labels.py [N k [iterations]]``.
 
-Every row is a process of its own, as memory is the peak of its resident set beside the features. Few iterations
-are timed; a detection's 20 are reckoned from them, and it says so.
+Every row is a process of its own, as memory is the peak of its resident set above the features. Few iterations
+are timed; a detection is calculated from them: the start, 20 iterations and one assignment more, and the confidence.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> None:
         images, k, *iterations = map(int, arguments)
         print(measure(images, k, *(iterations or [ITERATIONS])), flush=True)
         return
-    print("| N | k | start | an iteration | confidence | 20 iterations, calculated | memory in addition to the features |")
+    print("| N | k | start | an iteration | confidence | a detection, calculated | memory in addition to the features |")
     print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
     for images, k in ROWS:
         subprocess.run([sys.executable, __file__, str(images), str(k)], check=True)
