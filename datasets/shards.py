@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 from . import decode, parquet, trees
@@ -10,8 +11,9 @@ from .base import DataError
 
 
 def there(folder: Path) -> bool:
-    """Whether ``folder`` holds parquet files, and no files of images."""
-    return not trees.holds(folder, decode.suffixes()) and trees.holds(folder, parquet.ENDS)
+    """Whether ``folder`` holds parquet files, and images in fewer than two folders, which are no classes or splits."""
+    of_images = (name for name in trees.class_folders(folder) if trees.holds(folder / name, decode.suffixes()))
+    return len(list(islice(of_images, 2))) < 2 and trees.holds(folder, parquet.ENDS)
 
 
 def read(folder: Path, left: Counter[str]) -> tuple[dict[str, trees.Found], list[str]]:

@@ -469,7 +469,14 @@ def test_what_stands_beside_parquet_files_is_left_out_and_counted(tmp_path):
     write_table(tmp_path / "data" / "train.PARQUET", rows, "image", "label")
     write_table(tmp_path / "#recycle" / "train.parquet", rows, "image", "label")
     write_table(tmp_path / ".cache" / "test.parquet", rows, "image", "label")
-    for name in ("@eaDir/data/THUMB.jpg", "data/._train.parquet", "data/._logo.png", "README.md", ".gitattributes"):
+    for name in (
+        "@eaDir/data/THUMB.jpg",
+        "data/._train.parquet",
+        "data/._logo.png",
+        "README.md",
+        ".gitattributes",
+        "assets/logo.png",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"strange")
     found = folder.tree(tmp_path)
@@ -481,6 +488,7 @@ def test_what_stands_beside_parquet_files_is_left_out_and_counted(tmp_path):
         "files in hidden folders": 1,
         "hidden files": 1,
         ".md files": 1,
+        ".png files": 1,
     }
     before, _ = decode.decode(tmp_path / found.names["test"][0], 16)
     write_table(tmp_path / "data" / "train.PARQUET", [(encoded(pixels(i + 50)), i % 2) for i in range(10)], "image", "label")
