@@ -1,9 +1,11 @@
 """Optimizers as the recipe asks for them, groups as the method does."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 
 from bench.budget import parse_budget
 from bench.datasets.registry import tracks
@@ -81,6 +83,19 @@ def test_what_has_one_dimension_is_spared_from_decay_where_asked():
     assert [group.weight_decay for group in groups] == [None, 0.0]
     trained = [p for p in method.parameters() if p.requires_grad]
     assert sum(len(group.parameters) for group in groups) == len(trained)
+
+
+@pytest.mark.parametrize(("decay", "spare"), [(0.0, False), (0.0, True), (0.1, False), (0.1, True)])
+def test_lars_adapts_what_was_not_spared(decay, spare):
+    weight, bias = nn.Parameter(torch.full((2, 2), 3.0)), nn.Parameter(torch.full((2,), 3.0))
+    training = replace(TRAINING, optimizer="lars", lr=1.0, weight_decay=decay, decay_norms=not spare)
+    method = SimpleNamespace(groups=lambda: (), parameters=lambda: [weight, bias])
+    made = optimizer.build(optimizer.groups_of(method, training), training, CPU)
+    weight.grad, bias.grad = torch.full((2, 2), 4.0), torch.full((2,), 4.0)
+    made.step()
+    adapted = 3 - 0.001 * 3  # You et al. 2017, equation 6: a step is a thousandth of the weights' norm
+    assert weight[0, 0].item() == pytest.approx(adapted, rel=1e-5)
+    assert bias[0].item() == pytest.approx(3 - 4 if spare else adapted, rel=1e-5)
 
 
 def test_gradients_are_clipped():

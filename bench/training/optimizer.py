@@ -40,6 +40,8 @@ def build(groups: Sequence[Group], training: Training, device: torch.device) -> 
     decays = [t.weight_decay if g.weight_decay is None else g.weight_decay for g in groups]
     parameters = [{"params": list(g.parameters), "weight_decay": wd} for g, wd in zip(groups, decays, strict=True)]
     fused = device.type == "cuda"
+    if t.optimizer == "lars":  # timm adapts nothing whose decay is 0, which is meant for groups that ask for it, not for a recipe
+        parameters = [{**entry, "always_adapt": g.weight_decay is None} for entry, g in zip(parameters, groups, strict=True)]
     made: dict[str, Callable[[], Optimizer]] = {
         "sgd": lambda: SGD(parameters, lr=t.lr, momentum=t.sgd_momentum, weight_decay=t.weight_decay, fused=fused),
         "lars": lambda: Lars(parameters, lr=t.lr, momentum=t.sgd_momentum, weight_decay=t.weight_decay),
