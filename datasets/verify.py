@@ -12,7 +12,8 @@ from . import store
 from .base import DataError, Track
 from .meta import SPLITS
 from .meta import read_meta as meta_of
-from .registry import find, known
+from .registry import find, known, open_splits
+from .spec import Spec
 
 NAMED = 5  # positions of bad labels that are named; the rest are counted
 BLOCK = 1 << 24  # bytes hashed at a time
@@ -29,7 +30,14 @@ def check(name: str | None, root: Path) -> Iterator[tuple[str, list[str]]]:
         if name is not None and not there:
             raise DataError(f"{track.name} is not in {root}; get it with: {track.command}")
         if there:
-            yield track.name, [] if track.embedded else problems(track, root / track.name)
+            yield track.name, drawn_otherwise(track, root) if track.embedded else problems(track, root / track.name)
+
+
+def drawn_otherwise(track: Track, root: Path) -> list[str]:
+    """A line where an embedded ``track`` holds other images on this machine than elsewhere."""
+    if track.digest is None or open_splits(Spec(track.name), root).fingerprint == track.digest:
+        return []
+    return [f"{track.name} has other images on this machine than elsewhere: its records cannot be compared with those of others"]
 
 
 def problems(track: Track, folder: Path) -> list[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +30,19 @@ def test_a_class_is_drawn_the_same_from_the_same_seed_only():
     assert first.dtype == np.uint8 and first.shape == (4, 3, 32, 32)
     assert np.array_equal(first, again)
     assert not np.array_equal(first, shapes.draw(37, 4, np.random.default_rng(6)))
+
+
+@pytest.mark.parametrize("missing", ["X86_V4", "X86_V3 X86_V4"])  # NumPy then computes sines as older processors do
+def test_all_processors_draw_the_same_images(missing):
+    command = [sys.executable, "-m", "bench", "data", "check", "shapes"]
+    done = subprocess.run(command, env=os.environ | {"NPY_DISABLE_CPU_FEATURES": missing}, capture_output=True, text=True)
+    assert done.stdout == "ok   shapes\n"
+
+
+def test_a_machine_that_draws_other_images_is_told(monkeypatch, bench_command):
+    monkeypatch.setattr(shapes, "TRAIN", 2)
+    code, said, _ = bench_command("data", "check", "shapes")
+    assert code == 1 and "bad  shapes: shapes has other images on this machine" in said
 
 
 @pytest.mark.parametrize("shape", range(10))
