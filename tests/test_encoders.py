@@ -191,8 +191,7 @@ class Shell:
         return os.system, ("touch ran",)
 
 
-def test_what_does_not_fit_is_one_line(tmp_path, bench_command, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def _write_odd_files() -> None:
     Path("net.py").write_text(OWN)
     Path("caf\udce9.py").write_text(OWN)
     Path("syntax.py").write_text("def")
@@ -209,6 +208,11 @@ def test_what_does_not_fit_is_one_line(tmp_path, bench_command, monkeypatch):
     torch.save(itself, "itself.pth")
     Path("evil.pth").write_bytes(pickle.dumps(Shell()))
     Path("text.pth").write_text("hello")
+
+
+def test_what_does_not_fit_is_one_line(tmp_path, bench_command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _write_odd_files()
     small = ("--datasets", "digits:fraction=0.2,classes=5", "--device", "cpu", "--out", "results")
     cases = {
         ("gone.pth",): "there is no such file",
