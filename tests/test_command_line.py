@@ -23,6 +23,8 @@ SLIPS = [
     (("run", "simclr"), "run --methods simclr"),
     (("run", "--seeds", "0,1,2"), "--seeds 3 runs seeds 0 to 2"),
     (("--dry-run", "run"), "run --dry-run"),
+    (("run", "--methods=simclr", "--methods", "moco"), "--methods is given 2 times; give it once (lists have commas)"),
+    (("data", "get", "cifar100", "--from", "a", "--from", "b"), "--from is given 2 times"),
     (("run", "--datasets", "cifar10,classes=5"), "did you mean cifar10:classes=5?"),
     (("run", "--methods", "simclr,temperature=1"), "did you mean simclr:temperature=1?"),
     (("run", "--methods", "SimCLR"), "did you mean simclr?"),

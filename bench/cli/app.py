@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperCommand, TyperOption
 
 from ..folders import data_root, expanded
 
@@ -17,13 +20,32 @@ __all__ = [
     "OnExisting", "Out", "Runs", "Sets", "Timed", "TrainOn", "Workers", "app", "console", "data_app", "data_root", "home", "warn",
 ]  # fmt: skip
 
-app = typer.Typer(
+
+class Command(TyperCommand):
+    """A command that refuses an option with two values, of which click would take the last one without a message."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given = self.make_parser(ctx).parse_args(list(args))[2]
+        for option, times in Counter(given).items():
+            if times > 1 and isinstance(option, TyperOption) and not (option.multiple or option.is_flag):
+                ctx.fail(f"{option.opts[0]} is given {times} times; give it once (lists have commas)")
+        return super().parse_args(ctx, args)
+
+
+class App(typer.Typer):
+    """An app whose commands are all of this kind."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[..., Any]:
+        return super().command(name, cls=Command, **settings)
+
+
+app = App(
     help="Which self-supervised method learns the better representation under one budget, and at what cost?",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-data_app = typer.Typer(help="Get datasets, and see which are ready.")
+data_app = App(help="Get datasets, and see which are ready.")
 app.add_typer(data_app, name="data")
 
 
