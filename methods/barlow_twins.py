@@ -19,7 +19,7 @@ from .parts.single import single
 class Config(base.Config):
     dimension: Width = 2048  # of every layer of the projector; lightly's and solo-learn's for CIFAR. The paper: 8192
     off_diagonal: Annotated[NonNegative, Log(5e-4, 5e-2)] = 5e-3  # weight of the redundancy term; section 2.2
-    scale: Positive = 1.0  # of the loss, which is a sum over units: under SGD it acts as a learning rate. solo-learn: 0.1
+    scale: Positive = 5e-4  # of the loss, a sum over units, so nearly their mean: our choice, for SGD. The paper, with LARS: 1
     solarize: Fraction = 0.0  # of the second view; the paper: 0.2. 0: both views are the track's
 
 
