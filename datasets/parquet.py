@@ -9,6 +9,7 @@ import io
 import json
 import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
@@ -63,7 +64,11 @@ def _table(paths: list[Path]) -> Table:
         if other != columns[0]:
             raise DataError(f"{path} has other columns or classes than {paths[0].name}")
     image, label, names = columns[0]
-    return Table(paths, image, label, names.get(label, ()))
+    classes = names.get(label, ())
+    twice = [name for name, times in Counter(classes).items() if times > 1]
+    if twice:
+        raise DataError(f"{paths[0]}: the metadata of its column {label} has two classes {twice[0]}")
+    return Table(paths, image, label, classes)
 
 
 def _require_all_shards(paths: list[Path]) -> None:

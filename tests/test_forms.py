@@ -160,6 +160,8 @@ def test_parquet_files_that_are_not_the_dataset(images, track, tmp_path):
     refused(track, source, tmp_path, "lacks a column fine_label or label: it has img, coarse_label")
     write_table(path, rows(images, "test"), names=("a", "b", "c", "d"))
     refused(track, source, tmp_path, "row 0 is of the class d, none of the 4 of Small")
+    write_table(path, rows(images, "test"), names=("ant", "bee", "ant", "dog"))
+    refused(track, source, tmp_path, "the metadata of its column fine_label has two classes ant")
     write_table(path, rows(images, "test")[:-1])
     refused(track, source, tmp_path, "must have 2 test images of every class of Small, and has 1 of ant")
     write_table(path, [(content, label + 1) for content, label in rows(images, "test")])
