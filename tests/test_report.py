@@ -12,7 +12,7 @@ import pytest
 from bench import records
 from bench.events import Progress, Started
 from bench.metrics import Metric
-from bench.reporting import curves, formats, leaderboard, plots, published, report, row, spent, stale, tables, watch
+from bench.reporting import curves, formats, leaderboard, markdown, plots, published, report, row, spent, stale, tables, watch
 from bench.reporting.files import MADE_BY
 from bench.reporting.row import row_of
 from bench.running import cell
@@ -385,3 +385,14 @@ def test_a_legend_of_long_names_is_below_the_axes_and_not_cut_off(tmp_path):
 
 def test_a_bar_in_a_name_ends_no_cell():
     assert tables.to_markdown(pd.DataFrame({"method": ["a|b"]})).splitlines()[-1].startswith("| a\\|b ")
+
+
+def test_contestants_that_do_not_beat_an_untrained_anchor_are_named(monkeypatch):
+    untrained = [Contestant(name, accuracy, role="anchor") for name, accuracy in (("idle", 0.6), ("still", 0.3))]
+    made_up.install(monkeypatch, [*made_up.FEW, *untrained])
+    anchors = [made_up.record(c, seed) for c in untrained for seed in range(5)]
+    for one in anchors:
+        one.cost["flops"] = 0
+    text = markdown.text(leaderboard.build([*made_up.few(), *anchors])[0], ["*"])
+    assert "Not significantly better than idle: gamma (1 of 3).  \n" in text
+    assert "Significantly better than still: all 3 contestants." in text and "better than supervised" not in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import metrics
+from ..errors import counted
 from . import agreement, columns, confounds, plots, sweep_plots, sweeps, tables
 from .files import plain
 from .leaderboard import Leaderboard
@@ -55,10 +56,27 @@ def text(board: Leaderboard, only: Sequence[str]) -> str:
             f"The smallest difference that this board shows with probability 0.8: {100 * seen:.1f} points of linear accuracy "
             f"({pairs} pairs of contestants)."
         )
+    notes += _against_untrained(board)
     if differ := confounds.sentence(board.ranked):
         notes.append(f"Contestants differ in these settings too: {differ}.")
     notes += [f"{row.contender} runs under its own recipe: {source}." for row in board.rows if (source := row.own_recipe)]
     return "\n\n".join([to_markdown(tables.table(board, only)), *(["  \n".join(notes)] if notes else [])])
+
+
+def _against_untrained(board: Leaderboard) -> list[str]:
+    """For each anchor that is not trained: which of the contestants with enough seeds are not shown to be better."""
+    told = []
+    for anchor in board.unranked:
+        if anchor.role != "anchor" or anchor.cost["flops"] != 0:
+            continue
+        judged = {row.contender: board.judged(metrics.HEADLINE, row.contender, anchor.contender) for row in board.ranked}
+        verdicts = {name: one.verdict for name, one in judged.items() if one and one.p is not None}
+        weak = [name for name, verdict in verdicts.items() if verdict != "better"]
+        if weak:
+            told.append(f"Not significantly better than {anchor.contender}: {', '.join(weak)} ({len(weak)} of {len(verdicts)}).")
+        elif verdicts:
+            told.append(f"Significantly better than {anchor.contender}: all {counted(len(verdicts), 'contestant')}.")
+    return told
 
 
 def details(board: Leaderboard) -> list[str]:
