@@ -51,10 +51,10 @@ def text(board: Leaderboard, only: Sequence[str]) -> str:
     notes += [f"Judged on {board.judged_on}."] if board.judged_on else []
     notes += [f"Only the columns chosen for this table: {', '.join(only)}."] if only != columns.ALL else []
     if (seen := board.resolution) is not None:
-        pairs = len(board.contests[metrics.HEADLINE])
+        pairs = counted(len(board.contests[metrics.HEADLINE]), "pair")
         notes.append(
             f"The smallest difference that this board shows with probability 0.8: {100 * seen:.1f} points of linear accuracy "
-            f"({pairs} pairs of contestants)."
+            f"({pairs} of contestants)."
         )
     notes += _against_untrained(board)
     if differ := confounds.sentence(board.ranked):
