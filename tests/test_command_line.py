@@ -23,8 +23,6 @@ SLIPS = [
     (("run", "simclr"), "run --methods simclr"),
     (("run", "--seeds", "0,1,2"), "--seeds 3 runs seeds 0 to 2"),
     (("--dry-run", "run"), "run --dry-run"),
-    (("run", "--methods=simclr", "--methods", "moco"), "--methods is given 2 times; give it once (lists have commas)"),
-    (("data", "get", "cifar100", "--from", "a", "--from", "b"), "--from is given 2 times"),
     (("run", "--datasets", "cifar10,classes=5"), "did you mean cifar10:classes=5?"),
     (("run", "--methods", "simclr,temperature=1"), "did you mean simclr:temperature=1?"),
     (("run", "--methods", "SimCLR"), "did you mean simclr?"),
@@ -38,6 +36,13 @@ def test_a_slip_is_told_with_what_would_be_right(arguments, hint, tmp_path, benc
     code, _, err = bench_command(*arguments)
     assert code == 2 and err.count("\n") == 1 and hint in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_two_values_of_an_option_the_last_one_counts_with_a_warning(bench_command, tmp_path):
+    given = ("--methods=simclr", "--methods", "moco", "--set", "lr=1", "--set", "batch_size=64", "--out", str(tmp_path / "x"))
+    code, out, err = bench_command("run", "--datasets", "digits", "--dry-run", *given)
+    assert code == 0 and "methods: moco:batch_size=64,lr=1;" in out
+    assert err == "warning: --methods is given 2 times, and the last one counts (lists have commas)\n"
 
 
 def test_a_message_that_says_it_all_is_left_alone():

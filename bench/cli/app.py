@@ -22,13 +22,13 @@ __all__ = [
 
 
 class Command(TyperCommand):
-    """A command that refuses an option with two values, of which click would take the last one without a message."""
+    """A command that warns of an option with two values: the last one counts, so that a script's defaults can be overridden."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         given = self.make_parser(ctx).parse_args(list(args))[2]
         for option, times in Counter(given).items():
             if times > 1 and isinstance(option, TyperOption) and not (option.multiple or option.is_flag):
-                ctx.fail(f"{option.opts[0]} is given {times} times; give it once (lists have commas)")
+                warn(f"{option.opts[0]} is given {times} times, and the last one counts (lists have commas)")
         return super().parse_args(ctx, args)
 
 
