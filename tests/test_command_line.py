@@ -38,13 +38,6 @@ def test_a_slip_is_told_with_what_would_be_right(arguments, hint, tmp_path, benc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_of_two_values_of_an_option_the_last_one_counts_with_a_warning(bench_command, tmp_path):
-    given = ("--methods=simclr", "--methods", "moco", "--set", "lr=1", "--set", "batch_size=64", "--out", str(tmp_path / "x"))
-    code, out, err = bench_command("run", "--datasets", "digits", "--dry-run", *given)
-    assert code == 0 and "methods: moco:batch_size=64,lr=1;" in out
-    assert err == "warning: --methods is given 2 times, and the last one counts (lists have commas)\n"
-
-
 def test_a_message_that_says_it_all_is_left_alone():
     assert mistakes.hint("Missing argument 'WHAT'.", ["list"]) == "Missing argument 'WHAT'."
 

@@ -213,7 +213,7 @@ def _write_odd_files() -> None:
 def test_what_does_not_fit_is_one_line(tmp_path, bench_command, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _write_odd_files()
-    small, rest = ("--datasets", "digits:fraction=0.2,classes=5"), ("--device", "cpu", "--out", "results")
+    small = ("--datasets", "digits:fraction=0.2,classes=5", "--device", "cpu", "--out", "results")
     cases = {
         ("gone.pth",): "there is no such file",
         ("deep.pth",): "--backbone",
@@ -246,7 +246,7 @@ def test_what_does_not_fit_is_one_line(tmp_path, bench_command, monkeypatch):
         ("gone.py:Net",): "there is no file",
     }
     for given, expected in cases.items():
-        code, _, error = bench_command("evaluate", *(() if "--datasets" in given else small), *rest, *given)
+        code, _, error = bench_command("evaluate", *small, *given)
         assert code == 2 and expected in error and error.count("\n") == 1, (given, error)
     assert not Path("ran").exists() and not list(Path().rglob("seed0.json"))
 

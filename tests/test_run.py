@@ -194,9 +194,8 @@ BAD = [
 
 @pytest.mark.parametrize(("arguments", "hint"), BAD)
 def test_bad_input_is_one_line_and_changes_nothing(arguments, hint, tmp_path, bench_command):
-    usual = {"--datasets": "digits", "--out": str(tmp_path / "results"), "--data-dir": str(tmp_path / "data")}
-    base = [text for flag, value in usual.items() if flag not in arguments for text in (flag, value)]
-    code, _, err = bench_command("run", *base, *arguments)
+    base = ("run", "--datasets", "digits", "--out", str(tmp_path / "results"), "--data-dir", str(tmp_path / "data"))
+    code, _, err = bench_command(*base, *arguments)
     assert code == 2
     assert err.startswith("error: ") and err.count("\n") == 1 and hint in err
     assert list(tmp_path.iterdir()) == []

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from typer.core import TyperCommand, TyperOption
 
 from ..folders import data_root, expanded
 
@@ -20,32 +17,13 @@ __all__ = [
     "OnExisting", "Out", "Runs", "Sets", "Timed", "TrainOn", "Workers", "app", "console", "data_app", "data_root", "home", "warn",
 ]  # fmt: skip
 
-
-class Command(TyperCommand):
-    """A command that warns of an option with two values: the last one counts, so that a script's defaults can be overridden."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        given = self.make_parser(ctx).parse_args(list(args))[2]
-        for option, times in Counter(given).items():
-            if times > 1 and isinstance(option, TyperOption) and not (option.multiple or option.is_flag):
-                warn(f"{option.opts[0]} is given {times} times, and the last one counts (lists have commas)")
-        return super().parse_args(ctx, args)
-
-
-class App(typer.Typer):
-    """An app whose commands are all of this kind."""
-
-    def command(self, name: str | None = None, **settings: Any) -> Callable[..., Any]:
-        return super().command(name, cls=Command, **settings)
-
-
-app = App(
+app = typer.Typer(
     help="Which self-supervised method learns the better representation under one budget, and at what cost?",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-data_app = App(help="Get datasets, and see which are ready.")
+data_app = typer.Typer(help="Get datasets, and see which are ready.")
 app.add_typer(data_app, name="data")
 
 
