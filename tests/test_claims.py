@@ -40,6 +40,18 @@ def test_the_claim_of_a_dead_run_is_taken_over(tmp_path, pid):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_that_lost_its_claim_leaves_the_claim_of_its_successor(tmp_path):
+    record, sleeper = tmp_path / "seed0.json", claims.Claims()
+    with sleeper.take(record) as lost:
+        owned_by(lost.path, pid=2**22 + 1)  # it counts as dead, as one that slept on another machine does
+        successor = claims.Claims().take(record)
+        assert not lost.held()
+    assert successor.held() and claims.Claims().take(record) is None
+    with successor:
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_killed_process_that_nobody_waited_for_is_dead():
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     wait_for(lambda: claims.started(child.pid) is None)

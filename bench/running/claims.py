@@ -38,10 +38,12 @@ class Claim:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Release it: older generations first, so that a dead one is never the newest."""
-        for path in [*(p for p in generations(self.record) if p != self.path), self.path]:
-            with contextlib.suppress(OSError):
-                if path != self.path or self.held():
+        """Release it, older generations first, so that a dead one is never the newest; a newer one is its owner's to release."""
+        if not self.held():
+            return
+        for path in generations(self.record):
+            if generation(path) <= generation(self.path):
+                with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
 
     def beat(self, at_once: bool = False, **news: Any) -> None:
