@@ -99,6 +99,18 @@ def test_three_seeds_borrow_the_boards_variance():
     assert seeds == pytest.approx((2 * mean_square / 3, 6))
 
 
+def test_the_boards_variance_is_that_of_a_seed_whatever_the_number_of_seeds():
+    """A method with three seeds that agree by chance borrows what twenty seeds of the others tell of three."""
+    wave = 0.02 * np.sin(np.arange(20))
+    methods = {"short": values(0.50, 0.5001, 0.5002), "b": values(*(0.5 + wave)), "c": values(*(0.5 - wave))}
+    found = paired.all_pairs(methods)
+    assert [pair.n for pair in found.values()] == [3, 3, 20]
+    own = [np.var(0.5 + sign * wave[:3] - [0.50, 0.5001, 0.5002], ddof=1) for sign in (1, -1)]
+    usual = np.mean([*own, np.var(2 * wave, ddof=1)])
+    assert found["short", "b"].parts[0] == pytest.approx((usual / 3, 2 * 2))
+    assert found["b", "c"].parts[0] == pytest.approx((np.var(2 * wave, ddof=1) / 20, 2 * 19))
+
+
 def test_standings_and_bold_follow_from_one_family():
     wave = [0.0, 0.01, -0.01, 0.02]
     methods = {

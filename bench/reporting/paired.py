@@ -117,18 +117,18 @@ def all_pairs(methods: Mapping[str, Sample]) -> dict[tuple[str, str], Pair]:
     """Every pair of a board's ``methods`` that shares a seed, the one named first minus the other."""
     found = {(a, b): _compare(methods[a], methods[b]) for a, b in combinations(methods, 2)}
     pairs = {key: pair for key, pair in found.items() if pair is not None}
-    seeds = [pair.parts[0] for pair in pairs.values() if pair.parts]
+    of_seeds = [pair.n * pair.parts[0].variance for pair in pairs.values() if pair.parts]
     tested = {name for key, pair in pairs.items() if pair.parts for name in key}
-    usual = float(np.mean([part.variance for part in seeds])) if seeds else 0.0
+    usual = float(np.mean(of_seeds)) if of_seeds else 0.0
     return {key: _pooled(pair, usual, len(tested) - 1) for key, pair in pairs.items()}
 
 
 def _pooled(pair: Pair, usual: float, times: int) -> Pair:
-    """``pair`` with a variance over seeds of at least the board's usual one, and ``times`` the degrees of freedom."""
+    """``pair`` with a variance of at least the board's ``usual`` one of a seed's difference, and ``times`` the degrees of freedom."""
     if not pair.parts:
         return pair
     seeds, *images = pair.parts
-    return replace(pair, parts=(Part(max(seeds.variance, usual), times * seeds.freedom), *images))
+    return replace(pair, parts=(Part(max(seeds.variance, usual / pair.n), times * seeds.freedom), *images))
 
 
 def _compare(a: Sample, b: Sample) -> Pair | None:
