@@ -21,7 +21,7 @@ from bench.evaluation.knn import Setting, knn_predict
 from bench.evaluation.linear import STRENGTHS, fit_linear
 from bench.evaluation.logistic import Heads, Standardizer, eigenbasis, solve, top_k_accuracy
 from bench.methods import TrainData, registry
-from bench.running import cell
+from bench.running import cell, curve
 from bench.running.check import TinyEncoder
 from tests import small_cells
 
@@ -182,6 +182,18 @@ def test_methods_that_use_labels_do_not_see_those_held_out():
     seen = held_out.shown(labels)
     assert (seen == -1).nonzero().squeeze(1).tolist() == held_out.held_out(labels).held.tolist()
     assert torch.equal(seen[seen >= 0], labels[seen >= 0])
+
+
+@pytest.mark.parametrize("images", [100, 250, 1000])
+def test_a_curve_is_measured_on_images_whose_labels_no_method_has(images, monkeypatch):
+    """Also where train has more images than a curve is measured on."""
+    monkeypatch.setattr(curve, "IMAGES", 250)
+    labels = torch.arange(images) // (images // 5)
+    rows, part = curve._measured(labels)
+    seen = held_out.shown(labels)[rows]
+    assert (seen[part.held] == -1).all() and torch.equal(seen[part.fit], labels[rows[part.fit]])
+    assert (len(rows), len(part.held)) == (min(images, 250), min(images, 250) // 10)
+    assert labels[rows].bincount().tolist() == [min(images, 250) // 5] * 5
 
 
 @pytest.mark.parametrize("method", [kind.name for kind in registry().values() if kind.uses_labels])

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..datasets.base import Track
-from ..datasets.held_out import held_out
-from ..datasets.store import Splits
+from ..datasets.held_out import Held, halves, held_out
+from ..datasets.store import Splits, evenly
 from ..evaluation import protocol
 from ..evaluation.features import encode
 from ..metrics import HELD_OUT_KNN
@@ -18,9 +17,7 @@ from ..training import collapse
 from ..training.trainer import Trainer
 
 TIMES = 10  # in a budget: a tenth of progress apart
-IMAGES = (
-    10_000  # of train at most, evenly over it: encoding all 50,000 images of a split ten times takes longer than the evaluation
-)
+IMAGES = 10_000  # of train about, at most: encoding all 50,000 images of a split ten times takes longer than the evaluation
 
 
 def measure(splits: Splits, track: Track) -> Callable[[Trainer, float], dict[str, float]]:
@@ -37,10 +34,24 @@ def measure(splits: Splits, track: Track) -> Callable[[Trainer, float], dict[str
 
 def of_embeddings(encoder: nn.Module, splits: Splits, track: Track, device: torch.device) -> dict[str, float]:
     """kNN accuracy on the held-out part, spread, alignment and uniformity; nothing unless all embeddings are finite."""
-    splits = replace(splits, train=splits.train.evenly(IMAGES))
-    train = encode(encoder, splits.train, track, device)
+    rows, part = _measured(splits.train.labels)
+    store = splits.train.select(rows, splits.train.labels[rows])
+    train = encode(encoder, store, track, device)
     if not bool(train.values.isfinite().all()):
         return {}
-    accuracy = protocol.curve_knn(train, held_out(train.labels), splits.classes)
-    alike = collapse.alignment(encoder, splits.train, track.policy, track.size, device)
+    accuracy = protocol.curve_knn(train, part, splits.classes)
+    alike = collapse.alignment(encoder, store, track.policy, track.size, device)
     return {HELD_OUT_KNN: accuracy} | collapse.spread(train.values) | alike
+
+
+def _measured(labels: Tensor) -> tuple[Tensor, Held]:
+    """The rows of train that are encoded, and their split, for ``labels`` int64 [N].
+
+    Those held out are of the tenth of all train images whose labels no method has.
+    """
+    whole = held_out(labels)
+    thinned = [part[evenly(len(part), round(len(part) * IMAGES / len(labels)))] for part in whole]
+    rows = torch.cat(thinned).sort().values
+    held = torch.zeros(len(labels), dtype=torch.bool)
+    held[whole.held] = True
+    return rows.to(labels.device), halves(held[rows])
