@@ -8,7 +8,7 @@ import torch
 from bench.errors import UserError
 from bench.methods import registry
 from bench.methods.base import Every
-from bench.methods.parts.pseudo_labels import PseudoLabels
+from bench.methods.parts.pseudo_labels import PseudoLabels, acceptance
 from bench.methods.parts.timer import Timer
 from bench.running import check
 from bench.settings import convert
@@ -32,6 +32,19 @@ def test_a_timer_counts_epochs_or_progress_and_survives_a_resume():
     again = Timer(Every("3ep"))
     again.load_state_dict(by_epoch.state_dict())
     assert again.due(0.6) is True
+
+
+@pytest.mark.parametrize("epochs", [10, 50, 100, 200])
+def test_a_share_that_falls_on_epochs_is_due_at_each_of_them(epochs):
+    """In floating point 6/50 - 5/50 is less than 0.02."""
+    timer = Timer(Every(str(1 / min(epochs, 50))))
+    due = [epoch for epoch in range(epochs) if timer.due(epoch / epochs)]
+    assert due == list(range(0, epochs, max(1, epochs // 50)))
+
+
+def test_a_step_of_acceptance_is_reached_at_its_quarter():
+    quarters = [0.2, 0.4, 0.6, 0.8, 1.0]
+    assert [acceptance("step", at, 0.2, 1.0) for at in quarters] == [0.25, 0.5, 0.75, 1.0, 1.0]
 
 
 def test_images_not_seen_are_never_accepted():

@@ -182,7 +182,7 @@ class Trainer:
         if self.step % self.loader.steps_per_epoch and self.budget.seconds is None:
             return False
         last = self.curve[-1]["progress"] if self.curve else 0.0
-        return self.progress - last >= 1 / POINTS or bool(self._rating)
+        return self.progress - last >= 1 / POINTS - 1e-9 or bool(self._rating)
 
     def _point(self) -> None:
         """Add a point to the curve."""

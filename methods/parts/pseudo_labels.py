@@ -127,4 +127,4 @@ def acceptance(schedule: Schedule, progress: float, warmup: float, end: float) -
     elapsed = 1.0 if warmup >= 1 else (progress - warmup) / (1 - warmup)
     if schedule == "linear":
         return end * elapsed
-    return end * min(1.0, (math.floor(4 * elapsed) + 1) / 4) if schedule == "step" else end
+    return end * min(1.0, (math.floor(4 * elapsed + 1e-9) + 1) / 4) if schedule == "step" else end

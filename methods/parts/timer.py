@@ -19,7 +19,8 @@ class Timer(nn.Module):
     def due(self, progress: float) -> bool:
         """Whether the work is due now; call this before each epoch. It is due at the first call, and restarts the interval."""
         self.epochs += 1
-        waited = self.epochs >= self.every.epochs if self.every.epochs else progress >= self.since + self.every.share
+        share = self.every.share - 1e-9  # 3/50 - 2/50 is a little less than 0.02
+        waited = self.epochs >= self.every.epochs if self.every.epochs else progress - self.since >= share
         if self.begun and not waited:
             return False
         self.epochs, self.since, self.begun = 0, progress, True
