@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,9 +107,36 @@ def test_what_another_run_computed_again_with_the_same_result_is_not_computed_on
     failed = records.Record(*planned().cell.board, "raw_pixels", 0, "failed")
     records.write(failed, out / planned().cell.record_path)
     task = planned()
-    assert task.due("failed") and task.open(out)
+    assert task.due("failed") and task.left(out)
     records.write(failed, out / task.cell.record_path)
-    assert not task.open(out) and planned().open(out)
+    assert not task.left(out) and planned().left(out)
+
+
+def test_two_runs_that_add_to_one_record_both_do(tmp_path):
+    computed = lambda chosen: scheduler.run_all(plan(chosen)[0], tmp_path / "results", lambda *_: None, Stop())  # noqa: E731
+    computed(options(tmp_path, "random_init"))
+    first, second = (plan(options(tmp_path, "random_init", evaluators=name))[0] for name in ("clustering", "spectrum"))
+    for tasks in (first, second):
+        scheduler.run_all(tasks, tmp_path / "results", lambda *_: None, Stop())
+    (record,), _ = records.read_all(tmp_path / "results")
+    assert {"linear_top1", "cluster_nmi", "rankme"} <= record.metrics.keys()
+    assert not second[0].left(tmp_path / "results")
+
+
+@pytest.mark.parametrize("on_existing", ["rerun", "failed"])
+def test_a_share_of_a_run_leaves_what_another_share_has_computed(tmp_path, on_existing):
+    """A task of a job array may start, or be requeued, long after others have computed cells of the same run."""
+    whole = options(tmp_path, "raw_pixels", on_existing=on_existing)
+    due = lambda chosen: plan(chosen)[0][0].due(on_existing)  # noqa: E731
+    cell, out = plan(whole)[0][0].cell, tmp_path / "results"
+    failed = records.Record(*cell.board, "raw_pixels", 0, "failed")
+    records.write(failed, out / cell.record_path)
+    time.sleep(0.1)
+    share = replace(whole, begun=claims.clock(out))
+    assert due(share) and due(whole)
+    time.sleep(0.1)
+    records.write(failed, out / cell.record_path)
+    assert not due(share) and due(whole)
 
 
 def test_where_a_record_is_done_an_old_claim_of_another_machine_is_dead(tmp_path):

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,9 +11,13 @@ import torch
 from bench import records
 from bench.evaluation import default, registry
 from bench.evaluation.evaluator import Evaluator, description, evaluate_all, lacking, merged
-from bench.evaluation.frozen import Features, Frozen
+from bench.evaluation.few_labels import FewLabels
+from bench.evaluation.frozen import Features, Frozen, Scores
+from bench.evaluation.transfer import Transfer
 from bench.metrics import METRICS, Metric
+from bench.records import Record
 from bench.reporting import leaderboard, listing
+from bench.running import scores
 from bench.running.cell import run
 from bench.running.plan import plan
 from tests import made_up
@@ -53,6 +58,12 @@ class Fixed(Evaluator):
         return {"fixed": 2.5}
 
 
+def scored(evaluator, value):
+    """Scores of ``evaluator`` that are all ``value``, with a choice for each of its shares or datasets."""
+    keys = [column.key for column in evaluator.columns]
+    return Scores(dict.fromkeys(keys, value), {f"C@{key.partition('@')[2]}": value for key in keys})
+
+
 def frozen():
     labels = torch.arange(40) % 4
     return Frozen(Features(torch.randn(40, 8), labels), Features(torch.randn(40, 8), labels), 4)
@@ -71,6 +82,27 @@ def test_wanted_and_lacking_is_one_mechanism():
     assert lacking({"fixed": 1.0}, {"fixed": {"version": 1}}, [Fixed()]) == ()
     (again,) = lacking({"fixed": 1.0}, {"fixed": {"version": 0}}, [Fixed()])
     assert again.name == "fixed"
+
+
+@pytest.mark.parametrize(
+    ("both", "one", "other"),
+    [
+        (Transfer(["digits", "shapes"]), Transfer(["digits"]), Transfer(["shapes"])),
+        (FewLabels((0.01, 0.1)), FewLabels((0.01,)), FewLabels((0.1,))),
+    ],
+)
+def test_what_an_older_version_found_does_not_pass_for_the_newer_one(both, one, other):
+    """A record has both of an older version, and one of them is computed again: the other is lacking from then on."""
+    before = Record("t", "b", "1ep", "m", 0, "ok", **scores.fields(scored(both, 0.1), [both]))
+    before.metrics["linear_top1"] = 0.5
+    before.evaluators[both.name]["version"] -= 1
+    after = scores.joined(before, replace(before, environment={}, **scores.fields(scored(one, 0.2), [one])))
+    assert after.metrics == {"linear_top1": 0.5, **scored(one, 0.2).metrics}
+    assert after.evaluation == scored(one, 0.2).chosen and after.evaluators == description([one])
+    assert lacking(after.metrics, after.evaluators, [one]) == ()
+    assert [column.key for column in lacking(after.metrics, after.evaluators, [both])[0].columns] == [
+        c.key for c in other.columns
+    ]
 
 
 def test_scores_come_together_in_one_order():

@@ -54,8 +54,9 @@ def test_each_task_gets_the_same_run(tmp_path, sbatch, bench_command):
     pickles = sorted(tmp_path.glob("runs/slurm/*/7_*_submitted.pkl"))
     assert [path.name for path in pickles] == [f"7_{number}_submitted.pkl" for number in range(3)]
     made = submitit.core.utils.DelayedSubmission.load(pickles[0]).function.command
-    assert made[:4] == [sys.executable, "-m", "bench", "run"] and made[-2:] == ["--gpus", "all"]
-    assert sorted(made[4:-2]) == sorted([*GIVEN, f"--out={where[1]}", f"--runs={where[3]}"])
+    assert made[:4] == [sys.executable, "-m", "bench", "run"] and made[-3:-1] == ["--gpus", "all"]
+    assert made[-1].startswith("--begun=")
+    assert sorted(made[4:-3]) == sorted([*GIVEN, f"--out={where[1]}", f"--runs={where[3]}"])
     code, out, _ = bench_command("status", "--out", where[1])
     assert code == 0 and "0 running, 2 waiting" in out
 

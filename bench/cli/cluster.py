@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # the command line is parsed without torch
 
 Slurm = Annotated[str | None, typer.Option(help="Submit it as a job array: partition=gpu,time=8h,array=16,gpus=1.")]
 SlurmDryRun = Annotated[bool, typer.Option("--slurm-dry-run", help="Show the script of --slurm, and submit nothing.")]
+Begun = Annotated[float | None, typer.Option(hidden=True, help="When the run began of which a task of --slurm is a share.")]
 
 
 def array(context: typer.Context, slurm: str | None, dry: bool) -> Array | None:

@@ -31,7 +31,7 @@ from .app import (
     data_root,
     home,
 )
-from .cluster import Slurm, SlurmDryRun, array
+from .cluster import Begun, Slurm, SlurmDryRun, array
 from .evaluators import Evaluators, Labels, TransferTo
 
 
@@ -58,6 +58,7 @@ def run(
     gpus: Gpus = None,
     slurm: Slurm = None,
     slurm_dry_run: SlurmDryRun = False,
+    begun: Begun = None,
     data_dir: DataDir = None,
     log: Annotated[str, typer.Option(help="Also send the curves to tensorboard, wandb, or both with a comma.")] = "",
     dry_run: DryRun = False,
@@ -75,6 +76,7 @@ def run(
         backbone=backbone,
         device=device,
         array=array(context, slurm, slurm_dry_run),
+        begun=begun,
         out=out,
         runs=runs,
         on_existing=on_existing.value,

@@ -124,7 +124,7 @@ def all_pairs(methods: Mapping[str, Sample]) -> dict[tuple[str, str], Pair]:
 
 
 def _pooled(pair: Pair, usual: float, times: int) -> Pair:
-    """``pair`` with a variance of at least the board's ``usual`` one of a seed's difference, and ``times`` the degrees of freedom."""
+    """``pair`` with at least the board's ``usual`` variance of one seed's difference, and ``times`` the degrees of freedom."""
     if not pair.parts:
         return pair
     seeds, *images = pair.parts

@@ -27,5 +27,5 @@ def remove(tasks: Iterable[Task], out: Path) -> None:
         if claim is None:
             continue
         with claim:  # which removes dead claims when it ends
-            if task.open(out):
+            if task.left(out):
                 checkpoint.discard(kept, task.cell.identity(fingerprint))

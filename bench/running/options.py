@@ -43,6 +43,7 @@ class Options:
     array: Array | None = None  # tasks of a cluster; None: this machine
     said: Sequence[str] = ()  # lines for the user about the choice
     first_seed: int = 0
+    begun: float | None = None  # when the run began of which this is a share, by the clock of ``out``; None: it is whole
 
 
 def read_options(
@@ -66,6 +67,7 @@ def read_options(
     workers: int | None = None,
     gpus: str | None = None,
     array: Array | None = None,
+    begun: float | None = None,
 ) -> Options:
     """The options that these texts write, in the default folders where none are given.
 
@@ -99,6 +101,7 @@ def read_options(
         workers=launch.workers(workers, gpus),
         array=array,
         said=[*said, *left_out()],
+        begun=begun,
     )
 
 

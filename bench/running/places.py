@@ -33,6 +33,11 @@ def find(cell: Cell, out: Path) -> Found | None:
     return None
 
 
+def is_since(stamp: Stamp, moment: float) -> bool:
+    """Whether a file was written after ``moment``, in seconds by its file system's clock, which ticks in milliseconds."""
+    return stamp[1] > (moment + 1e-3) * 1e9
+
+
 def _stamp(path: Path) -> Stamp:
     state = path.stat()
     return state.st_ino, state.st_mtime_ns

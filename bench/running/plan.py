@@ -66,5 +66,6 @@ def _task(options: Options, cell: Cell, fingerprint: str) -> Task:
     why = stale.against(existing, cell.recipe, fingerprint) if existing else []
     good = existing is not None and existing.status == "ok" and not why
     lacks = lacking(existing.metrics, existing.evaluators, job.evaluators) if existing and good else ()
-    task = Task(job, existing, tuple(why), lacks, cell.identity(fingerprint), found and found.stamp)
+    done = found is not None and options.begun is not None and places.is_since(found.stamp, options.begun)
+    task = Task(job, existing, tuple(why), lacks, cell.identity(fingerprint), found and found.stamp, done)
     return task.completing() if lacks and not task.due(options.on_existing) else task

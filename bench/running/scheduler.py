@@ -16,7 +16,7 @@ import torch
 from .. import environment, records, standstill
 from ..cells import Cell, OnExisting
 from ..errors import StorageError
-from ..evaluation.evaluator import Evaluator
+from ..evaluation.evaluator import Evaluator, lacking
 from ..events import (
     Computed,
     Ending,
@@ -57,17 +57,20 @@ class Task:
     lacks: tuple[Evaluator, ...] = ()  # of those asked for, what a good record of today has not been judged by
     identity: str = ""  # of the cell on the data of today
     stamp: places.Stamp | None = None  # of the existing record's file
+    done: bool = False  # the existing record is of the run of which this one is a share
 
     @property
     def cell(self) -> Cell:
         return self.job.cell
 
     def due(self, on_existing: OnExisting) -> bool:
-        if self.existing is None or on_existing == "rerun" or self.job.completes is not None:
+        if self.existing is None or self.job.completes is not None:
             return True
+        if on_existing == "rerun":
+            return not self.done
         if on_existing == "stale":
             return bool(self.stale)
-        return on_existing == "failed" and self.existing.status != "ok"
+        return on_existing == "failed" and self.existing.status != "ok" and not self.done
 
     def completing(self) -> Task:
         """This task as one that does no more than add to the record what it lacks, where its encoder is still there."""
@@ -75,12 +78,20 @@ class Task:
         there = not self.cell.recipe.method.trains or any((self.job.runs / path).is_file() for path in (encoder, before))
         return replace(self, job=replace(self.job, evaluators=self.lacks, completes=self.existing)) if there else self
 
-    def open(self, out: Path) -> bool:
-        """Whether no other run has written the record since this run was planned."""
+    def left(self, out: Path) -> Task | None:
+        """What of this task is left: nothing where another run has written the record since this run was planned.
+
+        Where this task only adds to a record, and the other run did too, it is what the record still lacks.
+        """
         if self.existing is None and (out / self.cell.record_path).exists():  # quick, as every run asks it of every cell
-            return False
+            return None
         found = places.find(self.cell, out)
-        return (found and found.stamp) == self.stamp
+        if (found and found.stamp) == self.stamp:
+            return self
+        if found is None or found.record.status != "ok" or self.job.completes is None:
+            return None
+        lacks = lacking(found.record.metrics, found.record.evaluators, self.job.evaluators)
+        return replace(self, existing=found.record, stamp=found.stamp, lacks=lacks).completing() if lacks else None
 
 
 def run_all(
@@ -96,16 +107,16 @@ def run_all(
         elsewhere = []
         for task in tasks:
             stop.check()
-            if not task.open(out):
+            if not task.left(out):
                 continue
             claim = claims.take(out / task.cell.record_path)
             if claim is None:
                 elsewhere.append(task)
                 continue
             with claim:
-                if task.open(out):  # it may have been written before the claim was free
-                    _compute(task, out, on_event, stop, timeout, claim)
-        tasks = [task for task in elsewhere if task.open(out)]
+                if left := task.left(out):  # the record may have been written before the claim was free
+                    _compute(left, out, on_event, stop, timeout, claim)
+        tasks = [task for task in elsewhere if task.left(out)]
         if tasks:
             if not waiting:
                 on_event(tasks[0], Waiting(len(tasks)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -35,13 +35,17 @@ def packages(evaluators: Iterable[Evaluator], spec: Spec, method: str = "") -> d
 
 
 def joined(earlier: Record, later: Record) -> Record:
-    """``earlier`` with what a ``later`` evaluation of its encoder found, and the environment that ``later`` names."""
+    """``earlier`` with what a ``later`` evaluation of its encoder found, and the environment that ``later`` names.
+
+    What another version of the same evaluators found earlier is left out.
+    """
+    old = _of_other_versions(earlier.evaluators, later.evaluators)
     return replace(
         earlier,
-        metrics=merged(earlier.metrics, later.metrics),
-        evaluation=merged(earlier.evaluation, later.evaluation),
+        metrics=merged(_without(earlier.metrics, old), later.metrics),
+        evaluation=merged(_without(earlier.evaluation, old), later.evaluation),
         evaluators=_described(earlier.evaluators, later.evaluators),
-        outcomes=earlier.outcomes | later.outcomes,
+        outcomes=_without(earlier.outcomes, old) | later.outcomes,
         environment=earlier.environment | later.environment | _entry({**_packages(earlier), **_packages(later)}),
     )
 
@@ -53,6 +57,18 @@ def _entry(packages: Mapping[str, str]) -> dict[str, Any]:
 
 def _packages(record: Record) -> dict[str, str]:
     return record.environment.get("packages", {})
+
+
+def _of_other_versions(old: Mapping[str, Any], new: Mapping[str, Any]) -> set[str]:
+    """The keys of old columns of evaluators that ``new`` describes in another version."""
+    names = [name for name in old.keys() & new.keys() if old[name]["version"] != new[name]["version"]]
+    return {key for name in names for key in old[name]["columns"]}
+
+
+def _without(values: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
+    """``values`` but those of ``keys``, and those of the same share of the labels or the same dataset, as in ``strength@1%``."""
+    ends = {end for key in keys if (end := key.partition("@")[2])}
+    return {key: value for key, value in values.items() if key not in keys and key.partition("@")[2] not in ends}
 
 
 def _described(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 from rich.console import Console
 
@@ -17,6 +19,7 @@ from ..storage import check_writable
 from . import campaign, cleanup, launch, places, slurm
 from .announce import show_estimate, show_plan
 from .cancel import Request
+from .claims import clock
 from .display import Display, show_boards
 from .options import Options
 from .plan import plan
@@ -35,17 +38,20 @@ def run(options: Options, console: Console, dry_run: bool, timed: bool = False) 
     request = Request(options.out)
     tasks, said = plan(options)
     due = [task for task in tasks if task.due(options.on_existing)]
+    say = partial(console.print, markup=False, soft_wrap=True)
     for line in said:
-        console.print(line, markup=False, soft_wrap=True)
+        say(line)
     show_plan(console, tasks, due, options)
     if dry_run or timed:
         return show_estimate(console, due, options, timed)
     cells = _cells(tasks)
     check_writable(options.out)
     check_writable(options.conditions.runs)
+    if options.begun is None:
+        options = replace(options, begun=clock(options.out))
     campaign.check(options.out, cells, [str(task.cell.record_path) for task in due])
     if options.array and due:
-        if slurm.submit(options.array, options.conditions.runs, lambda line: console.print(line, markup=False, soft_wrap=True)):
+        if slurm.submit(options.array.since(options.begun), options.conditions.runs, say):
             campaign.begin(options.out, cells)
         return 0
     for task in tasks:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,10 @@ class Array:
     options: dict[str, Any]
     command: Sequence[str]
     dry: bool = False
+
+    def since(self, begun: float | None) -> Array:
+        """This array with tasks that are shares of one run, which began at ``begun``, whenever they start or are requeued."""
+        return replace(self, command=[*self.command, f"--begun={begun}"])
 
 
 def parse(text: str, arguments: Sequence[str], dry: bool = False) -> Array:
