@@ -3,8 +3,9 @@
 Run k of a method classifies image i correctly or not. The difference of two methods varies with the seed and with the image,
 and a claim should hold for other seeds and other test images. Its variance is therefore the sum of two parts:
 
-* seeds: the variance of the n paired differences, divided by n. Three seeds estimate it badly, so it is replaced by the mean
-  over all pairs of the board's k methods if that is larger, with (k - 1)(n - 1) degrees of freedom (randomised block design);
+* seeds: the variance of the paired differences, divided by their number n. Three seeds estimate it badly, so it is replaced by
+  its mean over all pairs of the board's k methods if that is larger, with (k - 1)(n - 1) degrees of freedom (randomised block
+  design);
 * images: the variance over the m test images of the mean difference of their outcomes, divided by m, with m - 1
   degrees of freedom. The square of one image's weight is added, as few outcomes are not a normal sample. Where a
   record has no outcomes, the variance is that of two methods with independent errors, which is larger.
