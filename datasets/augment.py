@@ -163,6 +163,18 @@ def original_size(images: Tensor, sizes: Tensor | None) -> tuple[Tensor, Tensor]
 
 
 def to_store(boxes: Boxes, images: Tensor, height: Tensor, width: Tensor) -> Boxes:
-    """Boxes in original pixels [height, width] as boxes in the pixels of the stored ``images``."""
+    """Boxes in original pixels [height, width] as boxes in the pixels of the stored ``images``.
+
+    They have the centre of a pixel inside at least, also those of an image a hundred times as long as wide.
+    """
     down, across = images.shape[2] / height, images.shape[3] / width
-    return Boxes(boxes.top * down, boxes.left * across, boxes.height * down, boxes.width * across)
+    top, tall = _least(boxes.top * down, boxes.height * down, images.shape[2])
+    left, wide = _least(boxes.left * across, boxes.width * across, images.shape[3])
+    return Boxes(top, left, tall, wide)
+
+
+def _least(start: Tensor, extent: Tensor, pixels: int) -> tuple[Tensor, Tensor]:
+    """The segments of a line of ``pixels``, about their centres, at least a little longer than a pixel."""
+    enough = extent.clamp(min=1.01)
+    about = (start + (extent - enough) / 2).clamp(min=0).minimum(pixels - enough)
+    return torch.where(extent < enough, about, start), enough

@@ -171,6 +171,16 @@ def test_orders_are_uniform():
     assert max(counts.values()) < 2 * min(counts.values())
 
 
+@pytest.mark.parametrize(("stored", "seen"), [(256, 224), (64, 32), (32, 32)])
+@pytest.mark.parametrize("original", [(1, 300), (300, 1), (2, 1000), (7, 8)])
+def test_an_image_of_any_shape_gives_numbers(stored, seen, original):
+    """A region of an image 300 times as long as wide is less than a pixel of the store."""
+    images = torch.randint(0, 256, (16, 3, stored, stored), dtype=torch.uint8)
+    sizes = torch.tensor([original]).expand(16, 2)
+    assert augment.evaluation_view(POLICY, images, sizes, seen).isfinite().all()
+    assert augment.augment(POLICY, images, sizes, seen, torch.Generator().manual_seed(0), 0).isfinite().all()
+
+
 def test_squashed_images_are_seen_in_their_own_geometry():
     """A store of squashed images shows what a crop of the original shows."""
     original = torch.nn.functional.interpolate(torch.rand(1, 3, 12, 12), size=(192, 384), mode="bicubic").clamp(0, 1)
