@@ -28,29 +28,33 @@ def regroup(splits: Splits, grouping: Grouping) -> Splits:
     return Splits(train, test, len(grouping.names), digest, lines_hash(grouping.names))
 
 
-def cut(splits: Splits, spec: Spec) -> Splits:
-    """The part of ``splits`` that ``spec`` asks for.
+def cut(splits: Splits, spec: Spec, grouping: Grouping | None = None) -> Splits:
+    """The part of ``splits`` that ``spec`` asks for, under the coarser labels of ``grouping`` if there is one.
 
-    ``classes``: the first in a seeded order of all classes, for both splits, renumbered in their old order; ``draw``
-    picks another order. ``fraction``, ``images``, ``test``: the first images of each class in a seeded order. Smaller
-    cuts are subsets of larger ones. `DataError` where there are too few classes or images.
+    ``classes``: the first in a seeded order of all classes, coarse ones with a grouping, for both splits, renumbered in their
+    old order; ``draw`` picks another order. ``fraction``, ``images``, ``test``: the first images of each of the track's own
+    classes in a seeded order, so that they are the same images under either labels. Smaller cuts are subsets of larger
+    ones. `DataError` where there are too few classes or images.
     """
+    whole = splits if grouping is None else regroup(splits, grouping)
     if all(part is None for part in (spec.classes, spec.fraction, spec.images, spec.test)):
-        return splits
-    if spec.classes is not None and spec.classes > splits.classes:
-        raise DataError(f"classes in '{spec}' must be at most {splits.classes}")
-    chosen = _classes(splits.classes, spec)
-    renumber = torch.full((splits.classes,), -1, dtype=torch.int64)
+        return whole
+    if spec.classes is not None and spec.classes > whole.classes:
+        raise DataError(f"classes in '{spec}' must be at most {whole.classes}")
+    chosen = _classes(whole.classes, spec)
+    renumber = torch.full((whole.classes,), -1, dtype=torch.int64)
     renumber[chosen] = torch.arange(len(chosen))
-    train_rows = _first(splits.train.labels, chosen, TRAIN_SEED, _sizes(splits.train.labels, chosen, spec.images, spec, "images"))
-    test_rows = _first(splits.test.labels, chosen, TEST_SEED, _sizes(splits.test.labels, chosen, spec.test, spec, "test"))
-    digest = hashlib.sha256(splits.fingerprint.encode() + train_rows.numpy().tobytes() + test_rows.numpy().tobytes())
+    new_label = renumber if grouping is None else renumber[torch.tensor(grouping.of)]  # of each of the track's own classes
+    own = (new_label >= 0).nonzero().flatten()
+    train_rows = _first(splits.train.labels, own, TRAIN_SEED, _sizes(splits.train.labels, own, spec.images, spec, "images"))
+    test_rows = _first(splits.test.labels, own, TEST_SEED, _sizes(splits.test.labels, own, spec.test, spec, "test"))
+    digest = hashlib.sha256(whole.fingerprint.encode() + train_rows.numpy().tobytes() + test_rows.numpy().tobytes())
 
     def part(store: Store, rows: Tensor) -> Store:
-        return store.select(rows, renumber[store.labels[rows]])
+        return store.select(rows, new_label[store.labels[rows]])
 
     train, test = part(splits.train, train_rows), part(splits.test, test_rows)
-    return replace(splits, train=train, test=test, classes=len(chosen), fingerprint=digest.hexdigest())
+    return replace(whole, train=train, test=test, classes=len(chosen), fingerprint=digest.hexdigest())
 
 
 def develop(splits: Splits, spec: Spec) -> Splits:

@@ -70,11 +70,10 @@ def is_ready(track: Track, root: Path) -> bool:
 
 def open_splits(spec: Spec, root: Path) -> Splits:
     """The data that ``spec`` asks for; `DataError` says how to get what is missing."""
-    from .cut import cut, develop, regroup
+    from .cut import cut, develop
 
-    whole = _whole(spec, root)
-    whole = regroup(whole, track_of(spec, root).groupings[spec.labels]) if spec.labels else whole
-    part = cut(whole, replace(spec, test=None) if spec.dev else spec)
+    grouping = track_of(spec, root).groupings[spec.labels] if spec.labels else None
+    part = cut(_whole(spec, root), replace(spec, test=None) if spec.dev else spec, grouping)
     return develop(part, spec) if spec.dev else part
 
 

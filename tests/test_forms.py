@@ -213,8 +213,12 @@ def test_coarse_labels_of_the_same_images(images, track, tmp_path, monkeypatch):
     assert torch.equal(found.train.images, fine.train.images)
     assert len({found.fingerprint, fine.fingerprint}) == 2 and found.class_list != fine.class_list
     assert found.fingerprint == regroup(fine, coarse.groupings["coarse"]).fingerprint
-    some = open_splits(Spec("cifar100", labels="coarse", fraction=0.5), tmp_path / "root")
-    assert np.bincount(some.train.labels).tolist() == [3, 3]
+    for cut in ({"fraction": 0.5}, {"images": 6}, {"images": 4, "test": 4}):
+        fine, found = (open_splits(Spec("cifar100", labels=of, **cut), tmp_path / "root") for of in (None, "coarse"))
+        for own, few in ((fine.train, found.train), (fine.test, found.test)):
+            assert torch.equal(few.rows, own.rows) and torch.equal(few.labels, own.labels // 2)
+    one = open_splits(Spec("cifar100", labels="coarse", classes=1, images=4), tmp_path / "root")
+    assert one.train.labels.tolist() == [0] * 4 and (one.train.rows // 3).unique(return_counts=True)[1].tolist() == [2, 2]
 
 
 def test_coarse_labels_that_there_are_not(bench_command, tmp_path):
