@@ -47,7 +47,7 @@ class Loader:
         self.seed, self.device = seed, device
         self.steps_per_epoch = len(store) // batch_size
         self._generator = torch.Generator(device)
-        self._shuffler = torch.Generator(self.store.images.device)  # the order is on the device that uses it: no wait
+        self._shuffler = torch.Generator()  # of the CPU on every device: its order is the same wherever the images are kept
         self._epoch, self._order = -1, torch.empty(0)
         self._feed: Iterator[Batch] = iter(())
         self._fed = -1  # the step of the next batch of the feed
@@ -75,7 +75,7 @@ class Loader:
         epoch, place_in_epoch = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._shuffler.manual_seed(derived_seed("epoch", self.seed, epoch))
-            self._order = torch.randperm(len(self.store), generator=self._shuffler, device=self._shuffler.device)
+            self._order = torch.randperm(len(self.store), generator=self._shuffler).to(self.store.images.device)
             self._epoch = epoch
         start = place_in_epoch * self.batch_size
         return self._order[start : start + self.batch_size]

@@ -253,6 +253,12 @@ def test_top_k(clusters):
     assert top_k_accuracy(logits, torch.tensor([1, 0]), 5).item() == 1
 
 
+def test_the_scale_of_all_features_does_not_matter(clusters):
+    features = clusters[0]
+    small = features * 2.0**-40
+    assert torch.equal(Standardizer.fit(small)(small), Standardizer.fit(features)(features))
+
+
 def test_a_constant_feature_does_no_harm(clusters):
     train, labels, *_ = clusters
     with_constant = torch.cat([train, torch.full((len(train), 1), 7.0)], dim=1)

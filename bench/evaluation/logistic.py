@@ -38,7 +38,7 @@ class Heads(NamedTuple):
 
 
 class Standardizer(NamedTuple):
-    """Mean and deviation of train features; a constant feature is left at zero."""
+    """Mean and deviation of train features; a constant feature is left at zero, however small the others are."""
 
     mean: Tensor
     scale: Tensor
@@ -46,7 +46,8 @@ class Standardizer(NamedTuple):
     @staticmethod
     def fit(features: Tensor) -> Standardizer:
         deviation = features.std(0, correction=0)
-        return Standardizer(features.mean(0), torch.where(deviation > 1e-6, deviation, torch.inf))
+        least = 1e-6 * deviation.max().clamp(max=1)
+        return Standardizer(features.mean(0), torch.where(deviation > least, deviation, torch.inf))
 
     def __call__(self, features: Tensor) -> Tensor:
         return (features - self.mean) / self.scale
