@@ -50,11 +50,17 @@ def sweep(path: Path) -> None:
                 leftover.unlink(missing_ok=True)
 
 
-def check_writable(folder: Path) -> None:
-    """`UserError` unless files can be made in ``folder``, which need not exist yet; leaves no trace."""
+def nearest(folder: Path) -> Path:
+    """``folder``, or the innermost folder around it that exists."""
     existing = folder.absolute()
     while not existing.exists():
         existing = existing.parent
+    return existing
+
+
+def check_writable(folder: Path) -> None:
+    """`UserError` unless files can be made in ``folder``, which need not exist yet; leaves no trace."""
+    existing = nearest(folder)
     try:
         with tempfile.TemporaryFile(dir=existing) as probe:
             probe.write(b"?")

@@ -113,14 +113,15 @@ def test_what_another_run_computed_again_with_the_same_result_is_not_computed_on
 
 
 def test_two_runs_that_add_to_one_record_both_do(tmp_path):
-    computed = lambda chosen: scheduler.run_all(plan(chosen)[0], tmp_path / "results", lambda *_: None, Stop())  # noqa: E731
-    computed(options(tmp_path, "random_init"))
-    first, second = (plan(options(tmp_path, "random_init", evaluators=name))[0] for name in ("clustering", "spectrum"))
+    out = tmp_path / "results"
+    planned = lambda **asked: plan(options(tmp_path, "random_init", **asked))[0]  # noqa: E731
+    scheduler.run_all(planned(), out, lambda *_: None, Stop())
+    first, second = planned(evaluators="clustering"), planned(evaluators="spectrum")
     for tasks in (first, second):
-        scheduler.run_all(tasks, tmp_path / "results", lambda *_: None, Stop())
-    (record,), _ = records.read_all(tmp_path / "results")
+        scheduler.run_all(tasks, out, lambda *_: None, Stop())
+    (record,), _ = records.read_all(out)
     assert {"linear_top1", "cluster_nmi", "rankme"} <= record.metrics.keys()
-    assert not second[0].left(tmp_path / "results")
+    assert not second[0].left(out)
 
 
 @pytest.mark.parametrize("on_existing", ["rerun", "failed"])

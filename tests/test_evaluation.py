@@ -13,6 +13,7 @@ from bench.cells import Cell
 from bench.datasets import held_out
 from bench.datasets.registry import open_splits
 from bench.datasets.spec import parse_spec
+from bench.datasets.store import Splits, Store
 from bench.errors import Diverged
 from bench.evaluation import knn, linear, protocol
 from bench.evaluation.features import extract
@@ -189,11 +190,12 @@ def test_a_curve_is_measured_on_images_whose_labels_no_method_has(images, monkey
     """Also where train has more images than a curve is measured on."""
     monkeypatch.setattr(curve, "IMAGES", 250)
     labels = torch.arange(images) // (images // 5)
-    rows, part = curve._measured(labels)
-    seen = held_out.shown(labels)[rows]
-    assert (seen[part.held] == -1).all() and torch.equal(seen[part.fit], labels[rows[part.fit]])
-    assert (len(rows), len(part.held)) == (min(images, 250), min(images, 250) // 10)
-    assert labels[rows].bincount().tolist() == [min(images, 250) // 5] * 5
+    train = Store(torch.zeros(images, 1, 1, 1, dtype=torch.uint8), labels)
+    store, part, _ = curve.sample(Splits(train, train, 5, ""))
+    known = held_out.shown(labels)[store.rows]
+    assert (known[part.held] == -1).all() and torch.equal(known[part.fit], store.labels[part.fit])
+    assert (len(store), len(part.held)) == (min(images, 250), min(images, 250) // 10)
+    assert store.labels.bincount().tolist() == [min(images, 250) // 5] * 5
 
 
 @pytest.mark.parametrize("method", [kind.name for kind in registry().values() if kind.uses_labels])

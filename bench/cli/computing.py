@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -76,7 +77,6 @@ def run(
         backbone=backbone,
         device=device,
         array=array(context, slurm, slurm_dry_run),
-        begun=begun,
         out=out,
         runs=runs,
         on_existing=on_existing.value,
@@ -91,7 +91,7 @@ def run(
         workers=workers,
         gpus=gpus,
     )
-    raise typer.Exit(session.run(options, console, dry_run, timed))
+    raise typer.Exit(session.run(replace(options, begun=begun), console, dry_run, timed))
 
 
 @app.command()

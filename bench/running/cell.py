@@ -86,7 +86,7 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
     frozen = freeze(method.encoder, splits, recipe.track, device, job.data_root)
     found = evaluate_all(frozen, job.evaluators, lambda name: tell(Phase(f"evaluate, {name}", 1.0)))
     if trained.curve:
-        trained.curve[-1] |= curve.of_embeddings(method.encoder, splits, recipe.track, device)
+        trained.curve[-1] |= curve.of_embeddings(method.encoder, curve.sample(splits), recipe.track, device)
     trained.cost["eval_seconds"] += standstill.now() - begun
     trained.cost["peak_memory_bytes"] = resources.peak_memory_bytes(device)
     if next(method.encoder.parameters(), None) is not None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import StorageError
+from ..storage import nearest
 
 BEAT = 10.0  # seconds between two heartbeats
 LENGTH = 1000  # characters of a claim; JSON ends with spaces as well
@@ -107,8 +108,8 @@ class Claims:
 
 
 def clock(folder: Path) -> float:
-    """The time by the clock that stamps files in ``folder``: a network drive has its own."""
-    with contextlib.suppress(OSError), tempfile.TemporaryFile(dir=folder) as probe:
+    """The time by the clock that stamps files in ``folder``, which need not exist yet: a network drive has its own."""
+    with contextlib.suppress(OSError), tempfile.TemporaryFile(dir=nearest(folder)) as probe:
         return os.fstat(probe.fileno()).st_mtime
     return time.time()
 

@@ -67,7 +67,6 @@ def read_options(
     workers: int | None = None,
     gpus: str | None = None,
     array: Array | None = None,
-    begun: float | None = None,
 ) -> Options:
     """The options that these texts write, in the default folders where none are given.
 
@@ -75,8 +74,6 @@ def read_options(
     """
     _check(seeds, on_existing)
     check_log(log)
-    if array is not None and (workers is not None or gpus is not None):
-        raise UserError("--slurm has its own gpus=N for each task; --workers and --gpus are for this machine")
     root = data_root(data_dir)
     specs, said = choose_datasets(datasets, root)
     conditions = Conditions(
@@ -98,10 +95,9 @@ def read_options(
         log=log,
         cell_timeout=timeout_of(cell_timeout),
         asked_for=named(methods),
-        workers=launch.workers(workers, gpus),
+        workers=_workers(workers, gpus, array),
         array=array,
         said=[*said, *left_out()],
-        begun=begun,
     )
 
 
@@ -111,6 +107,13 @@ def _check(seeds: int, on_existing: str) -> None:
         raise UserError(f"--seeds must be from 1 to {MOST_SEEDS}")
     if on_existing not in get_args(OnExisting):
         raise UserError(f"--on-existing {on_existing!r} is none of {', '.join(get_args(OnExisting))}")
+
+
+def _workers(count: int | None, gpus: str | None, array: Array | None) -> Sequence[launch.Worker]:
+    """The processes of this machine; `UserError` where a cluster is to do the work as well."""
+    if array is not None and (count is not None or gpus is not None):
+        raise UserError("--slurm has its own gpus=N for each task; --workers and --gpus are for this machine")
+    return launch.workers(count, gpus)
 
 
 def _device(name: str, gpus: str | None, array: Array | None) -> str:
