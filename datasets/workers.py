@@ -6,7 +6,9 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
+import types
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -31,7 +33,7 @@ def decoded(jobs: Iterable[tuple], count: int) -> Iterator[Iterable[Decoded]]:
     context.set_forkserver_preload([__name__])
     pool = ProcessPoolExecutor(count, context, _set_up)
     try:
-        with interrupts_deferred():
+        with starting():
             results = pool.map(_decode, jobs)
         yield results
     except BrokenProcessPool:
@@ -69,11 +71,13 @@ def _set_up() -> None:
 
 
 @contextlib.contextmanager
-def interrupts_deferred() -> Iterator[None]:
-    """Ctrl-C takes effect after the block; processes started in the block inherit the mask and ignore it."""
+def starting() -> Iterator[None]:
+    """Processes started in the block ignore Ctrl-C, and do not import the script that runs, which may call this again."""
     resource_tracker.ensure_running()  # starting it inside the block would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    script, sys.modules["__main__"] = sys.modules["__main__"], types.ModuleType("__main__")  # what multiprocessing imports
     try:
         yield
     finally:
+        sys.modules["__main__"] = script
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

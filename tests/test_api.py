@@ -57,6 +57,18 @@ def test_importing_the_harness_imports_nothing_large():
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
+def test_a_plain_script_runs_once(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import bench\nprint('begun')\n"
+        "board = bench.run('random_init', 'digits:images=100', '1ep', 1, out='results', device='cpu', quiet=True)\n"
+        "print(board['n'].tolist())\n"
+    )
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, timeout=300)
+    assert (done.stdout.split(), done.stderr) == ([b"begun", b"[1]"], b"")
+
+
 def test_the_notebook_runs(tmp_path, monkeypatch):
     import nbclient
     import nbformat

@@ -17,7 +17,7 @@ import torch
 from rich.console import Console
 
 from ..datasets.base import DataError
-from ..datasets.workers import available, end_with_parent, interrupts_deferred
+from ..datasets.workers import available, end_with_parent, starting
 from ..errors import Stopped, StorageError, UserError
 from .signals import Stop
 
@@ -94,7 +94,7 @@ def _start(share: Callable[[Any, Console], None], options: Any, worker: Worker, 
     os.environ.update(worker)
     try:
         process = multiprocessing.get_context("spawn").Process(target=_work, args=(share, options, log))
-        with interrupts_deferred():
+        with starting():
             process.start()
     finally:
         for key, value in before.items():

@@ -15,6 +15,7 @@ import torch
 
 from .. import environment, records, standstill
 from ..cells import Cell, OnExisting
+from ..datasets.workers import starting
 from ..errors import StorageError
 from ..evaluation.evaluator import Evaluator, lacking
 from ..events import (
@@ -159,7 +160,8 @@ class _Process:
         context.set_forkserver_preload([f"{__package__}.preload"])
         ours, theirs = context.Pipe(duplex=False)
         self.process = context.Process(target=worker.main, args=(self.task.job, theirs), daemon=True)
-        self.process.start()
+        with starting():
+            self.process.start()
         theirs.close()
         try:
             while not self._ended(ours):
