@@ -65,6 +65,16 @@ class GivesVectors(SimCLR):
         return super().loss(views, index).repeat(2)
 
 
+class GivesANumber(SimCLR):
+    def loss(self, views, index):
+        return super().loss(views, index).item()
+
+
+class Raises(SimCLR):
+    def loss(self, views, index):
+        return {}["nothing"]
+
+
 @pytest.mark.parametrize(
     ("method", "fault"),
     [
@@ -74,6 +84,8 @@ class GivesVectors(SimCLR):
         (Forgets, "state_dict"),
         (MovesOn, "compiled loss would have another gradient.*in after_step, not in loss"),
         (GivesVectors, "scalar"),
+        (GivesANumber, "the loss is of type float, not a float32 scalar"),
+        (Raises, "simclr raises KeyError: 'nothing' in test_check.py, line 7\\d$"),
     ],
 )
 def test_each_fault_is_found(method, fault):

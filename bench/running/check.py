@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import sys
 import tempfile
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -21,7 +23,7 @@ from ..datasets.held_out import shown
 from ..datasets.loader import Loader
 from ..datasets.store import Store
 from ..environment import one_thread
-from ..errors import Diverged, UserError
+from ..errors import Diverged, UserError, reason
 from ..methods import Method, TrainData
 from ..methods.base import C, Encoder, Units
 from ..recipe import Training, config_keys, training_keys
@@ -73,6 +75,10 @@ def check(kind: type[Method], settings: Mapping[str, str] = NO_SETTINGS) -> Iter
                 yield device_checks.compiles(partial(make, kind, settings), batch)
     except Diverged as error:
         raise UserError(f"check: the loss does not stay finite: {error}") from None
+    except UserError:
+        raise
+    except Exception as error:  # a method may raise anything
+        raise UserError(f"check: {kind.name} raises {reason(error)}{_place(error, kind)}") from None
 
 
 def make(kind: type[Method], settings: Mapping[str, str] = NO_SETTINGS) -> Method:
@@ -136,6 +142,13 @@ def trainer(
     return Trainer(method, loader, training, parse_budget(budget), device, callbacks)
 
 
+def _place(error: Exception, kind: type[Method]) -> str:
+    """The last line of the method's own file on the way to the error, as text; empty where there is none."""
+    own = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == own]
+    return f" in {Path(own).name}, line {lines[-1]}" if own and lines else ""
+
+
 def _require(holds: bool, what: str) -> None:
     if not holds:
         raise UserError(f"check: {what}")
@@ -148,9 +161,9 @@ def _shapes(kind: type[Method], settings: Mapping[str, str]) -> str:
     if kind.trains:
         method.train()
         loss = method.loss(*batch(method))
-        _require(
-            loss.ndim == 0 and loss.dtype == torch.float32, f"the loss is {loss.dtype} {tuple(loss.shape)}, not a float32 scalar"
-        )
+        found = f"{loss.dtype} {tuple(loss.shape)}" if torch.is_tensor(loss) else f"of type {type(loss).__name__}"
+        is_scalar = torch.is_tensor(loss) and loss.ndim == 0 and loss.dtype == torch.float32
+        _require(is_scalar, f"the loss is {found}, not a float32 scalar")
         _require(loss.requires_grad, "no gradient flows from the loss")
     return "shapes: features [B, D]" + (", loss a float32 scalar with a gradient" if kind.trains else "; spends no budget")
 
