@@ -19,6 +19,7 @@ class Metric:
     unit: str = "fraction"
     better: Better = "higher"
     note: str = ""  # for the legend
+    lowest: float = 0.0  # value of a fraction, where its intervals end
 
     @property
     def is_fraction(self) -> bool:
@@ -127,5 +128,5 @@ def columns(keys: Iterable[str], described: Iterable[Mapping[str, Any]]) -> dict
 
 
 def _as_recorded(column: Mapping[str, Any]) -> Metric:
-    """A later harness may describe a column by more than is known here."""
-    return Metric(**{one.name: column[one.name] for one in fields(Metric)})
+    """A later harness may describe a column by more than is known here, and an earlier one by less."""
+    return Metric(**{one.name: column[one.name] for one in fields(Metric) if one.name in column})

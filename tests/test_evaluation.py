@@ -109,6 +109,17 @@ def test_wide_features_have_scikit_learns_answer_too(count):
         assert (heads.logits(x_test)[i].double().softmax(1) - theirs).abs().max() < 0.02
 
 
+def test_one_image_a_class_has_scikit_learns_default_strength(clusters):
+    train, labels = clusters[0], clusters[1]
+    first = torch.stack([(labels == c).nonzero()[0, 0] for c in range(6)])
+    x, x_test = (Standardizer.fit(train[first])(part) for part in (train[first], clusters[2]))
+    reference = LogisticRegression(C=1.0, max_iter=5000, tol=1e-8).fit(x.double().numpy(), labels[first].numpy())
+    heads, chosen = fit_linear(Features(train[first], labels[first]), 6)
+    theirs = torch.from_numpy(reference.predict_proba(x_test.double().numpy()))
+    assert (heads.logits(x_test)[0].double().softmax(1) - theirs).abs().max() < 0.02
+    assert chosen == {"linear_strength": 1 / 6}
+
+
 def test_both_sides_of_a_matrix_give_one_basis():
     x = Standardizer.fit(x := torch.randn(50, 80, generator=torch.Generator().manual_seed(0)))(x)
     values, basis = eigenbasis(x)

@@ -72,6 +72,8 @@ def test_spectrum_is_the_authors():
     assert spectrum.alignment(x, y) == pytest.approx(float((a - b).norm(dim=1).pow(2).mean()))
     assert spectrum.uniformity(x) == pytest.approx(float(torch.pdist(a, p=2).pow(2).mul(-2).exp().mean().log()))
     assert spectrum.uniformity(torch.ones(5, 3).double()) == pytest.approx(0, abs=1e-12)
+    a[:700] = 0  # normalised, a feature that is zero stays it
+    assert spectrum.uniformity(a) == pytest.approx(float(torch.pdist(a, p=2).pow(2).mul(-2).exp().mean().log()))
 
 
 def test_spectrum_looks_at_two_different_views_and_at_no_label(flat):

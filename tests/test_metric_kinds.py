@@ -4,10 +4,11 @@ import json
 
 import pytest
 
+from bench.evaluation.clustering import Clustering
 from bench.evaluation.evaluator import Evaluator, description
 from bench.experiment import Claim, Experiment
-from bench.metrics import Metric
-from bench.reporting import agreement, leaderboard, page, tables
+from bench.metrics import Metric, columns
+from bench.reporting import agreement, leaderboard, page, stats, tables
 from bench.reporting.verdicts import NOT_TESTED, REFUTED, SUPPORTED, findings
 from tests import made_up
 
@@ -52,6 +53,16 @@ def test_tables_show_units_and_fractions_each_in_their_way(board):
     assert lines.loc["alpha", "distance [px]"].startswith("40.2 ± ")
     assert float(lines.loc["gamma", "error"].split()[0]) == pytest.approx(40, abs=1)
     assert tables.difference(board.judged("distance", "beta", "alpha").pair).startswith("+10 ± ")
+
+
+def test_an_interval_ends_where_the_metric_does():
+    found = stats.interval([-0.02, 0.0, 0.03])
+    assert tables.score(found, Metric("share", "share")) == "0.33 (0.00–6.58)"
+    ari = next(metric for metric in Clustering.columns if metric.key == "cluster_ari")
+    assert tables.score(found, ari) == "0.33 ± 6.25" and ari.lowest == -0.5  # scikit-learn: bounded below by -0.5
+    assert tables.score(stats.interval([-0.3, 0.0, 0.3]), ari) == "0.00 (-50.00–74.52)"
+    old = {"key": "cluster_ari", "title": "ARI", "unit": "fraction", "better": "higher", "note": ""}
+    assert columns(["cluster_ari"], [{"clustering": {"columns": {"cluster_ari": old}}}])["cluster_ari"].title == "ARI"
 
 
 def test_differences_in_units_are_never_called_equal_within_a_point(made):

@@ -29,7 +29,7 @@ class Clustering(Evaluator):
     by_default = False
     columns = (
         Metric("cluster_nmi", "cluster NMI", note=NOTE),
-        Metric("cluster_ari", "cluster ARI", note=NOTE),
+        Metric("cluster_ari", "cluster ARI", note=NOTE, lowest=-0.5),
         Metric("cluster_accuracy", "cluster accuracy", note=NOTE),
     )
 

@@ -64,10 +64,10 @@ def _fitted(train: Features, classes: int, parts: Sequence[Held] | None) -> Head
 def fit_linear(train: Features, classes: int, parts: Sequence[Held] | None = None) -> tuple[Heads, dict[str, Any]]:
     """The linear head, fitted on all of train (standardised) with the strength that the held-out tenth chose; and the choices.
 
-    ``parts`` are other splits for the choice, by the mean accuracy over them. If empty, nothing is chosen and the strength
-    is 1 / N, scikit-learn's default of C = 1.
+    ``parts`` are other splits for the choice, by the mean accuracy over them. If none holds an image out (with one image a
+    class), nothing is chosen and the strength is 1 / N, scikit-learn's default of C = 1.
     """
-    parts = [held_out(train.labels)] if parts is None else parts
+    parts = [part for part in ([held_out(train.labels)] if parts is None else parts) if len(part.held)]
     strength, start, chosen = 1 / len(train.labels), None, {}
     if parts:
         grids, scores = zip(*(_try(train, classes, part) for part in parts), strict=True)

@@ -53,6 +53,8 @@ def alignment(first: Tensor, second: Tensor) -> float:
 def uniformity(x: Tensor) -> float:
     """log mean e^{-2 d^2} over all pairs of normalised features (Wang and Isola 2020, t = 2); 0 is collapse."""
     z = normalize(x, dim=1)
-    total = sum(float((4 * (part @ z.T - 1)).exp().sum()) for part in z.split(ROWS))  # d^2 = 2 - 2 cos; every pair counts twice
+    norms = z.square().sum(1)  # 1, or 0 of a feature that is zero
+    parts = zip(z.split(ROWS), norms.split(ROWS), strict=True)
+    total = sum(float((4 * part @ z.T - 2 * own[:, None] - 2 * norms).exp().sum()) for part, own in parts)  # every pair twice
     pairs = len(z) * (len(z) - 1)
     return float(torch.tensor((total - len(z)) / pairs, dtype=torch.float64).log())  # without pairs of an image with itself

@@ -165,18 +165,19 @@ def mean(row: Row, metric: str) -> str:
 
 def score(found: Interval | None, metric: Metric) -> str:
     """A mean over seeds with its interval, as text in the metric's display unit."""
-    return percent(found) if metric.is_fraction else plain(found)
+    return percent(found, metric.lowest) if metric.is_fraction else plain(found)
 
 
-def percent(found: Interval | None) -> str:
+def percent(found: Interval | None, lowest: float = 0.0) -> str:
+    """A mean of fractions in percent; an interval that would go beyond ``lowest`` or 1 ends there."""
     if found is None:
         return NONE
     if found.half is None:
         return f"{100 * found.mean:.2f}"
     low, high = found.mean - found.half, found.mean + found.half
-    if low >= 0 and high <= 1:
+    if low >= lowest and high <= 1:
         return f"{100 * found.mean:.2f} ± {100 * found.half:.2f}"
-    return f"{100 * found.mean:.2f} ({100 * max(0.0, low):.2f}–{100 * min(1.0, high):.2f})"
+    return f"{100 * found.mean:.2f} ({100 * max(lowest, low):.2f}–{100 * min(1.0, high):.2f})"
 
 
 def plain(found: Interval | None) -> str:
