@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from . import own_code, state_dicts
 from .backbone import as_timm, check_backbone, described, load_encoder, small_stem
@@ -36,6 +37,10 @@ class Opened:
     channels: int | None = 3  # None: those of the dataset
     size: int | None = None  # side of the images that it was made for; None: any
     said: Sequence[str] = field(default_factory=tuple)  # lines for the user: how its weights were read
+
+    def __post_init__(self) -> None:
+        if any(map(is_lazy, [*self.network.parameters(), *self.network.buffers()])):
+            raise UserError(f"{self.name} has lazy layers, which have no weights before the first image: give their sizes")
 
 
 def open_encoder(text: str, backbone: str | None = None, weights: str | Path | None = None) -> Opened:
@@ -100,15 +105,18 @@ def _of_folder(folder: Path, weights: Path | None) -> Opened:
 def _of_own_code(text: str, weights: Path | None) -> Opened:
     network = own_code.make(text)
     path, kind = own_code.parts(text) or (Path(text), "")
-    source = own_code.digest(text)
+    said = ("weights: as the class makes them",)
+    made = Opened(network.eval(), f"{path.name}:{kind}", kind, own_code.digest(text), None, said=said)
     if weights is None:
-        return Opened(network.eval(), f"{path.name}:{kind}", kind, source, None, said=("weights: as the class makes them",))
+        return made
     tensors, state = state_dicts.read(weights), network.state_dict()
+    if not state:
+        raise UserError(f"{text} has no weights of its own; leave --weights out")
     found = state_dicts.match(tensors, state)
     if not found.fits:
         raise UserError(_refusal(found, weights, text))
     network.load_state_dict(state_dicts.taken(found, tensors, state), strict=True)
-    return Opened(network.eval(), weights.name, kind, _sha(weights), None, said=(found.rule,))
+    return replace(made, name=weights.name, digest=_sha(weights), said=(found.rule,))
 
 
 def _of_state_dict(path: Path, backbone: str) -> Opened:

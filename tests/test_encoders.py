@@ -286,10 +286,28 @@ def test_a_backbone_of_one_s_own_trains_and_its_source_is_in_the_recipe(tmp_path
         bench.evaluate(export, small_cells.DATA, device="cpu")
 
 
-def test_an_empty_checkpoint_is_one_line(tmp_path):
-    (tmp_path / "empty.pth").write_bytes(b"")
-    with pytest.raises(UserError, match=r"empty\.pth is no checkpoint that can be read: EOFError"):
-        state_dicts.read(tmp_path / "empty.pth")
+@pytest.mark.parametrize(("content", "why"), [(b"", "EOFError"), (b"\x80\x02au", "IndexError"), (b"\x80\x02X", "error")])
+def test_a_file_of_junk_is_one_line(tmp_path, content, why):
+    (tmp_path / "junk.pth").write_bytes(content)
+    with pytest.raises(UserError, match=rf"junk\.pth is no checkpoint that can be read: {why}"):
+        state_dicts.read(tmp_path / "junk.pth")
+
+
+def test_a_class_without_weights_or_with_lazy_ones_is_one_line(tmp_path):
+    path, weights = tmp_path / "net.py", tmp_path / "w.pth"
+    path.write_text(
+        "from torch import nn\nclass Flat(nn.Flatten): pass\nclass Lazy(nn.LazyLinear):\n"
+        "    def __init__(self): super().__init__(3)\n"
+    )
+    torch.save(nn.Linear(2, 2).state_dict(), weights)
+    assert open_encoder(f"{path}:Flat").name == "net.py:Flat"
+    with pytest.raises(UserError, match="Flat has no weights of its own; leave --weights out"):
+        open_encoder(f"{path}:Flat", weights=weights)
+    for given in (None, weights):
+        with pytest.raises(UserError, match=r"Lazy has lazy layers, .*give their sizes"):
+            open_encoder(f"{path}:Lazy", weights=given)
+    with pytest.raises(UserError, match="LazyLinear has lazy layers"):
+        bench.evaluate(nn.LazyLinear(3), "digits", device="cpu")
 
 
 def test_a_second_evaluation_keeps_what_it_does_not_repeat(tmp_path):
