@@ -13,7 +13,8 @@ import pytest
 from bench.cli import mistakes
 from bench.errors import UserError, counted
 from bench.merge import merge
-from bench.running import display
+from bench.reporting import terminal
+from bench.reporting.tables import to_markdown
 from bench.settings import nearest
 from tests import made_up
 from tests.small_cells import ROOT
@@ -21,6 +22,7 @@ from tests.small_cells import ROOT
 SLIPS = [
     (("run", "--methods", "simclr,", "moco"), "'simclr, moco'"),
     (("run", "simclr"), "run --methods simclr"),
+    (("run", "--budget", "1ep", "simclr"), "run --methods simclr"),
     (("run", "--seeds", "0,1,2"), "--seeds 3 runs seeds 0 to 2"),
     (("--dry-run", "run"), "run --dry-run"),
     (("run", "--datasets", "cifar10,classes=5"), "did you mean cifar10:classes=5?"),
@@ -76,11 +78,21 @@ def test_a_narrow_terminal_gets_the_columns_that_matter():
     names = ["rank", "method", "linear", "linear top-5", "kNN (k = 20)", "n", "images/s", "train", "peak memory"]
     frame = pd.DataFrame([dict.fromkeys(names, "99.99 ± 0.12"), {"method": "*not ranked: anchors and oracles*"}]).fillna("")
     for width in (60, 80, 120):
-        shown = display._fitting(frame, width)
-        assert max(map(len, display._markdown(shown).splitlines())) <= width and {"rank", "method"} <= set(shown.columns)
-    kept = {width: list(display._fitting(frame, width).columns) for width in (60, 80, 120)}
+        shown = terminal.fitting(frame, width)
+        assert max(map(len, to_markdown(shown).splitlines())) <= width and {"rank", "method"} <= set(shown.columns)
+    kept = {width: list(terminal.fitting(frame, width).columns) for width in (60, 80, 120)}
     assert "linear" in kept[60] and len(kept[60]) < len(kept[80]) < len(kept[120]) < len(names)
-    assert list(display._fitting(frame, None).columns) == names
+    assert list(terminal.fitting(frame, None).columns) == names
+
+
+def test_a_long_name_gives_way_to_the_results():
+    one = {"rank": "1", "method": "simclr:" + ",".join(f"setting{i}=0.123456" for i in range(20)), "linear": "99.99 ± 0.12"}
+    frame = pd.DataFrame([one | {"kNN (k = 20)": "99.99 ± 0.12", "n": "3", "peak memory": "12 GiB"}, one | {"method": "moco"}])
+    shown = terminal.fitting(frame.fillna(""), 80)
+    assert list(shown.columns) == ["rank", "method", "linear", "kNN (k = 20)", "n"]
+    assert len(to_markdown(shown).split("\n")[0]) == 80 and shown["method"][0].startswith("simclr:setting…")
+    assert shown["method"][0].endswith("0.123456") and shown["method"][1] == "moco"
+    assert list(terminal.fitting(frame.fillna(""), 20).columns) == ["rank", "method", "linear"]
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
 """`compare A B`: tables, verdicts and exit codes."""
 
+import io
 import re
 import shutil
 
 import pytest
+from rich.console import Console
 
 from bench.errors import UserError
-from bench.reporting import compare, confounds, leaderboard
+from bench.reporting import compare, confounds, leaderboard, terminal
 from tests import made_up
 from tests.commands import exit_code
 
@@ -87,6 +89,34 @@ def test_filters_and_mistakes(out):
         compare.compare("alpha", "beta", out, ("*", "*", "20ep"))
     with pytest.raises(UserError, match="'alhpa' is neither a folder nor a contender"):
         compare.compare("alhpa", "beta", out, ALL)
+    with pytest.raises(UserError, match="A and B are the same contender, alpha"):
+        compare.compare("alpha", "alpha", out, ALL)
+    with pytest.raises(UserError, match="A and B are the same folder"):
+        compare.compare(str(out), f"{out}/.", out, ALL)
+    with pytest.raises(UserError, match="only one is a folder"):
+        compare.compare(str(out), "beta", out, ALL)
+
+
+def test_metrics_are_known_and_may_have_commas(out, after, capsys):
+    for a, b in (("alpha", "beta"), (str(out), str(after))):
+        with pytest.raises(UserError, match="no record here has 'linear_top'; did you mean linear_top5 or linear_top1"):
+            compare.compare(a, b, out, ALL, ["linear_top"])
+    spec = "transfer_linear_top1@digits:classes=5,images=100"
+    for record in made_up.read(out):
+        record.metrics |= {spec: record.metrics["linear_top1"]} if record.status == "ok" else {}
+        made_up.write(out, [record])
+    assert exit_code("compare", "alpha", "beta", "--out", out, "--metric", f"knn_top1, {spec}") == 0
+    said = capsys.readouterr().out
+    assert spec in said and "kNN (k = 20)" in said
+
+
+def test_a_comparison_fits_a_terminal_of_80_columns(out, after):
+    console = Console(force_terminal=True, width=80, file=io.StringIO(), color_system=None)
+    terminal.show_comparisons(console, compare.compare("alpha", "gamma", out, ALL))
+    terminal.show_comparisons(console, compare.compare(str(out), str(after), out, ALL))
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80 and any("gamma" in line and "not distinguishable" in line for line in lines)
+    assert any("kNN" in line and "worse" in line and "| 0.001" in line for line in lines)
 
 
 def test_settings_that_differ_are_named(out):

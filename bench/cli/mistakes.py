@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 
@@ -20,8 +21,8 @@ def _surplus(message: str, arguments: Sequence[str]) -> str:
     if broken is not None:
         rest = [text for text in before[broken:] if not text.startswith("-")]
         return f"write a list without spaces or in quotes: '{' '.join(rest)}'"
-    name = next((text for text in before if not text.startswith("-")), "NAME")
-    return f"methods go behind their flag: run --methods {name}"
+    named = re.search(r"extra argument\S* \(([^ )]+)", message)
+    return f"methods go behind their flag: run --methods {named[1] if named else 'NAME'}"
 
 
 def _early_option(message: str, arguments: Sequence[str]) -> str:

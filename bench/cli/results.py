@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ..datasets.spec import split_specs
 from ..errors import UserError
 from ..folders import expanded
 from ..metrics import COMPARED
@@ -44,7 +44,7 @@ def list_(
         Listed.experiments: lambda: listing.experiments(out),
         Listed.results: lambda: (listing.stale_results if stale else listing.results)(out, warn),
     }[what]()
-    patterns = [part.strip() for part in re.split(r",(?![^,:]*=)", pattern)]  # a comma inside a spec parts nothing
+    patterns = [part.strip() for part in split_specs(pattern)]
     chosen = [row for row in rows if any(fnmatchcase(row[0], part) for part in patterns)]
     if not chosen and pattern != "*":
         raise UserError(f"no {what.value} match {pattern!r}")
@@ -142,12 +142,12 @@ def compare(
     all its cells failed, 2 where there is nothing to compare.
     """
     from ..reporting import compare as compare_module
-    from ..reporting.tables import to_markdown
+    from ..reporting.terminal import show_comparisons
 
-    chosen = [key.strip() for key in metric.split(",")]
+    chosen = [key.strip() for key in split_specs(metric)]
     found = compare_module.compare(a, b, out, (track, backbone, budget), chosen)
-    text = to_markdown(compare_module.table(found))
-    console.print(f"A: {a}\nB: {b}\n\n{text}", markup=False, soft_wrap=True)
+    console.print(f"A: {a}\nB: {b}\n", markup=False, soft_wrap=True)
+    show_comparisons(console, found)
     for differ in dict.fromkeys(one.confounds for one in found if one.confounds):
         console.print(f"\nthey differ in these settings too: {differ}", markup=False, soft_wrap=True)
     raise typer.Exit(1 if compare_module.is_worse(found) else 0)

@@ -14,6 +14,7 @@ from ..errors import UserError
 from ..folders import expanded
 from ..metrics import COMPARED
 from ..records import Record
+from ..settings import nearest
 from . import confounds, leaderboard, paired, stats, tables
 from .formats import number
 from .leaderboard import Leaderboard, find_row
@@ -52,6 +53,8 @@ def compare(a: str, b: str, out: Path, filters: Board, metrics: Sequence[str] = 
     """
     before, after = expanded(a), expanded(b)
     folders = before.is_dir() and after.is_dir()
+    if folders and before.samefile(after):
+        raise UserError(f"A and B are the same folder, {a}")
     found = _folders(before, after, filters, metrics) if folders else _methods(a, b, out, filters, metrics)
     found = [one for one in found if one.a.values and (one.b.values or one.gone)]
     if not found:
@@ -107,21 +110,37 @@ def _read(out: Path) -> list[Record]:
     return found
 
 
-def _check_found(boards: Sequence[Leaderboard], names: Iterable[str], out: Path) -> None:
+def _check_found(boards: Sequence[Leaderboard], names: Sequence[str], out: Path) -> None:
     known = sorted({row.contender for board in boards for row in board.ranked + board.unranked})
-    for name in names:
-        if not any(find_row(board, name) for board in boards):
+    unknown = [name for name in names if not any(find_row(board, name) for board in boards)]
+    for name in unknown:
+        if not expanded(name).is_dir():
             raise UserError(
                 f"{name!r} is neither a folder nor a contender with records in {out}; it has {', '.join(known) or 'none'}"
             )
+    if unknown:
+        raise UserError(
+            f"A and B must be two contenders or two folders of records; of {' and '.join(names)}, only one is a folder"
+        )
+
+
+def _check_metrics(metrics: Sequence[str], found: Iterable[Record]) -> None:
+    known = {metric for record in found for metric in record.metrics}
+    for metric in metrics:
+        if known and metric not in known:
+            raise UserError(f"--metric: no record here has {metric!r}; {nearest(metric, sorted(known))}")
 
 
 def _methods(a: str, b: str, out: Path, filters: Board, metrics: Sequence[str]) -> list[Comparison]:
-    boards = leaderboard.build(_read(out))
+    read = _read(out)
+    boards = leaderboard.build(read)
     _check_found(boards, (a, b), out)
+    _check_metrics(metrics, read)
     found = []
     for board in boards:
         before, after = find_row(board, a), find_row(board, b)
+        if before and before is after:
+            raise UserError(f"A and B are the same contender, {before.contender}")
         if before and after and all(map(fnmatchcase, board.key, filters)):
             subject = f"{after.contender} against {before.contender}"
             found += [_of_rows(board, subject, metric, before, after) for metric in metrics]
@@ -135,7 +154,9 @@ def _of_rows(board: Leaderboard, subject: str, metric: str, a: Row, b: Row) -> C
 
 
 def _folders(before: Path, after: Path, filters: Board, metrics: Sequence[str]) -> list[Comparison]:
-    left, right = _by_subject(_read(before), filters), _by_subject(_read(after), filters)
+    read = _read(before), _read(after)
+    _check_metrics(metrics, [*read[0], *read[1]])
+    left, right = (_by_subject(records, filters) for records in read)
     found = [_alone(key, metric, left[key], right.get(key, [])) for key in sorted(left) for metric in metrics]
     pairs = {i: pair for i, one in enumerate(found) if (pair := paired.compare(one.b, one.a))}
     judged = paired.family(pairs)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Self
 
-import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -17,16 +14,8 @@ from ..cells import Cell
 from ..events import Event, Interrupted, Phase, Recorded, Resumed, Started, Waiting, Warned
 from ..metrics import COMPARED, PROTOCOL_METRICS, columns
 from ..records import Record
-from ..reporting.leaderboard import Leaderboard
-from ..reporting.tables import table, to_markdown
 from .scheduler import Task
 
-KEPT = ("rank", "method", "linear", "kNN (k = 20)", "n", "train")  # longest, where a terminal has no room for all columns
-SIGNS = {  # of the table, and what they mean
-    "±": "half of the 95% interval over the seeds",
-    "~": "the times of the seeds differ by more than a fifth",
-    "| – ": "not measured or not applicable; a rank needs 3 seeds",
-}
 PLAIN_EVERY = 10.0  # seconds between two lines about the same cell where there is no terminal
 
 
@@ -73,8 +62,8 @@ class Display(Bar):
                 self.warn(line)
             case Waiting(cells):
                 self.console.print(f"waiting for another run on this folder, which computes {cells} of the cells")
-            case Interrupted(why):
-                self.console.print(f"  {why}; a checkpoint is written")
+            case Interrupted():
+                self.console.print("  a checkpoint is written")
             case Resumed(progress):
                 self.console.print(f"  going on at {progress:.0%} of the budget")
             case Phase(name, float(progress)):
@@ -161,35 +150,3 @@ def _clock(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-
-def show_boards(console: Console, boards: Sequence[Leaderboard], out: Path) -> None:
-    """Print leaderboards as Markdown tables; on a terminal the columns that it has room for, then where all of them are."""
-    narrow = False
-    for board in boards:
-        console.print(f"\n[bold]{escape(board.title)}[/]")
-        whole, width = table(board), console.width if console.is_terminal else None
-        shown = _fitting(whole, width)
-        narrow = narrow or len(shown.columns) < len(whole.columns)
-        text = _markdown(shown)
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-        for sign, meaning in SIGNS.items():
-            if sign in text:
-                console.print(f"{sign.strip(' |')}: {meaning}", markup=False, highlight=False, soft_wrap=True)
-    if narrow:
-        console.print(f"all columns: {out / 'leaderboard.md'}; the page: {out / 'index.html'}", markup=False, soft_wrap=True)
-
-
-def _markdown(frame: pd.DataFrame) -> str:
-    plain = frame.map(lambda text: text.replace("*", ""))  # before the layout, or columns are not aligned
-    return to_markdown(plain)
-
-
-def _fitting(frame: pd.DataFrame, width: int | None) -> pd.DataFrame:
-    """The frame less the columns that matter least, until it fits; what stands across all columns counts as a short cell."""
-    frame = frame.assign(method=[name.partition(":")[0] if name.startswith("*") else name for name in frame["method"]])
-    columns = list(frame.columns)
-    while width is not None and len(columns) > 2 and len(_markdown(frame[columns]).splitlines()[0]) > width:
-        rest = [name for name in columns if name not in KEPT]
-        columns.remove(rest[-1] if rest else columns[-1])
-    return frame[columns] if width is not None else frame

@@ -14,13 +14,13 @@ from ..evaluation import default
 from ..evaluation.evaluator import lacking
 from ..events import Event
 from ..records import Record
-from ..reporting import report
+from ..reporting import report, terminal
 from ..storage import check_writable
 from . import campaign, cleanup, launch, places, slurm
 from .announce import show_estimate, show_plan
 from .cancel import Request
 from .claims import clock
-from .display import Display, show_boards
+from .display import Display
 from .options import Options
 from .plan import plan
 from .scheduler import OnEvent, Task, run_all
@@ -101,7 +101,7 @@ def _conclude(tasks: list[Task], options: Options, console: Console) -> int:
     report.write(files)
     boards = {task.cell.board for task in tasks}
     ours = [board for board in content.boards if board.key in boards]
-    show_boards(console, ours, options.out)
+    terminal.show_boards(console, ours, options.out)
     good = {(r.track, r.backbone, r.budget, r.contender, r.seed): r for r in content.records if r.status == "ok"}
     return 0 if all(_done(task, good) for task in tasks) else 1
 
