@@ -30,15 +30,20 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def check_device(name: str) -> None:
+    """`UserError` where ``name`` is no device of any machine."""
+    if name not in ("auto", "cpu", "cuda") and not (name.startswith("cuda:") and name[5:].isdecimal()):
+        raise UserError(f"--device {name!r} is unknown: there are auto, cpu, cuda and cuda:1")
+
+
 def choose_device(name: str) -> torch.device:
     """``auto``, ``cpu``, ``cuda`` or ``cuda:1`` as a device; `UserError` where there is no such device."""
+    check_device(name)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cpu":
         return torch.device(name)
-    kind, colon, number = name.partition(":")
-    if kind != "cuda" or (colon and not number.isdecimal()):
-        raise UserError(f"--device {name!r} is unknown: there are auto, cpu, cuda and cuda:1")
+    _, colon, number = name.partition(":")
     if not torch.cuda.is_available():
         raise UserError(f"--device {name}: torch sees no CUDA device here; use --device cpu or auto")
     there = torch.cuda.device_count()

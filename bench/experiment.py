@@ -116,12 +116,14 @@ def load(path: Path) -> Experiment:
 
 
 def _experiment(name: str, content: dict[str, Any]) -> Experiment:
-    if name in ("leaderboard", "index", "pairs"):
+    if name in ("leaderboard", "index", "pairs", "tuning"):
         raise UserError(f"{name!r} is the name of another file of the report")
     _check_keys("an experiment", Experiment, content, {"name", "names"})
     contenders = content["contenders"]
     names = contenders if isinstance(contenders, dict) else {}
     written = _texts("contenders", list(names.values()) if names else contenders)
+    for text in written:
+        _check_contender(text, named=bool(names))
     experiment = Experiment(
         **content
         | {
@@ -142,6 +144,14 @@ def _experiment(name: str, content: dict[str, Any]) -> Experiment:
                     f"{one} is about {side!r}, which is no contender; {nearest(side, [*names, *experiment.contenders])}"
                 )
     return experiment
+
+
+def _check_contender(text: str, named: bool) -> None:
+    one = parse_contender(text)
+    if one.method == "all" or "*" in one.method:
+        raise UserError(f"contenders: {text!r} stands for several methods; list each of them")
+    if named and len(one.grid()) > 1:
+        raise UserError(f"contenders: {text!r} makes several, and a name can have one; a plain list of specs may have a|b")
 
 
 def _check_keys(what: str, kind: type, content: Any, hidden: set[str] = frozenset()) -> None:  # type: ignore[assignment]

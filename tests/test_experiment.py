@@ -141,6 +141,12 @@ def test_what_leaves_a_claim_open_is_told(tmp_path, monkeypatch):
     assert all(one.verdict == "undecided" and (one.seeds is None or one.seeds > 4) for one in wide)
 
 
+def test_a_metric_that_no_record_has_is_told(tmp_path, monkeypatch):
+    for kind in ("better", "grows_with"):
+        found = judged(tmp_path, monkeypatch, [0.05] * 3, claim(kind, metric="linear_top"))
+        assert {one.why for one in found} == {"no record has the metric linear_top"}
+
+
 def holm_by_hand(ps: list[float]) -> list[float]:
     least, adjusted = 0.0, dict[int, float]()
     for rank, place in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
@@ -230,6 +236,8 @@ def test_the_experiment_that_comes_with_the_harness_is_read():
         (WRITTEN + claim("grows_with", key="seeds"), "cannot grow with"),
         (WRITTEN + claim("equal_within", points=0), "points of a claim"),
         ("claims = 3\n" + WRITTEN, "claims must be a list"),
+        (WRITTEN.replace('"alpha"', '"ifnd_*"'), r"'ifnd_\*' stands for several methods"),
+        (WRITTEN.replace('"alpha"', '"simclr:lr=1|2"'), "makes several, and a name can have one"),
     ],
 )
 def test_a_wrong_file_is_told_in_one_line(tmp_path: Path, text, message):

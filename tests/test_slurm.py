@@ -65,6 +65,9 @@ def test_a_task_with_a_gpu_computes_on_it():
     assert slurm.parse("time=8h,gpus=1", ["--seeds=1"]).command[-2:] == ["--seeds=1", "--device=cuda"]
     assert slurm.parse("time=8h,gpus=1", ["--device=cuda:0"]).command[-1] == "--device=cuda:0"
     assert slurm.parse("time=8h", ["--seeds=1"]).command[-1] == "--seeds=1"
+    assert slurm.parse("time=8h,gpus=2", ["--device=cuda"]).command[-2:] == ["--gpus", "all"]
+    with pytest.raises(UserError, match="a task with several GPUs uses all of them; leave --device out"):
+        slurm.parse("time=8h,gpus=2", ["--device=cpu"])
 
 
 def test_sbatch_is_quoted_and_nothing_is_left(tmp_path, sbatch, bench_command):
@@ -98,6 +101,7 @@ def test_what_is_missing_is_named(tmp_path, monkeypatch, bench_command):
     monkeypatch.setitem(sys.modules, "submitit", None)
     assert "pip install 'ssl-bench[slurm]'" in bench_command(*RUN, *places(tmp_path), *wanted)[2]
     assert "--workers and --gpus are for this machine" in bench_command(*RUN, *places(tmp_path), *wanted, "--workers", "2")[2]
+    assert "--device 'gpu' is unknown" in bench_command(*RUN, *places(tmp_path), *wanted, "--device", "gpu")[2]
     assert "goes with --slurm" in bench_command(*RUN, "--slurm-dry-run")[2]
     assert list(tmp_path.iterdir()) == []
 

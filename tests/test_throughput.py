@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -38,6 +39,22 @@ def test_the_readme_shows_what_was_measured(tmp_path, bench_command):
 def test_a_track_and_a_method(bench_command):
     code, out, _ = bench_command("throughput", "--track", "digits", "--method", "moco", "--repeats", "1", "--device", "cpu")
     assert code == 0 and "input_only_digits_moco" in out and "end_to_end_digits_moco" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--method", "moco"), "--method goes with --track"),
+        (("--device", "cpu"), "--device goes with --track"),
+        (("--track", "digits", "--figures", "knn"), "--figures goes with --against or with neither --against nor --track"),
+        (("--track", "digits", "--peers"), "--peers goes with neither --against nor --track"),
+        (("--against", "HEAD", "--json", "x.json"), "--json goes with --track or with neither"),
+        (("--json", "/dev/null/x.json"), "cannot write to /dev/null"),
+    ],
+)
+def test_what_does_not_go_together_is_told_at_once(bench_command, arguments, why):
+    code, out, err = bench_command("throughput", *arguments)
+    assert code == 2 and out == "" and re.search(why, err) and err.count("\n") == 1
 
 
 @pytest.mark.parametrize("arguments", [("--figures", "augmnt"), ("--track", "digit"), ("--track", "digits", "--method", "x")])

@@ -181,6 +181,9 @@ def test_no_winner_is_taken_from_fewer_trials_than_were_asked_for(tmp_path):
 def test_a_method_without_a_space_is_said_aloud(tmp_path, bench_command):
     _, said, _ = bench_command("tune", *SMALL, "--methods", "simsiam", "--out", str(tmp_path / "results"), "--dry-run")
     assert "simsiam declares no settings of its own; lr 0.0" in said and not list(tmp_path.iterdir())
+    given = ("--set", "temperature=0.3")
+    _, also, _ = bench_command("tune", *SMALL, "--methods", "simclr", *given, "--out", str(tmp_path / "results"), "--dry-run")
+    assert "temperature=0.3: lr 0.0" in also  # it declares one, which is given
     assert "8 cells: digits:dev," in said and "6 cells: digits:classes" in said and "trial 1 stands for the winner" in said
 
 

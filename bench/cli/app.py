@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -89,6 +89,12 @@ CheckpointEvery = Annotated[
 
 AUTO = "auto"
 TrainOn = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:1.")]
+
+
+def on_command_line(context: typer.Context) -> list[Any]:
+    """The parameters that were given, not left at their defaults."""
+    sources = [(one, context.get_parameter_source(one.name or "")) for one in context.command.params]
+    return [one for one, source in sources if source is not None and source.name == "COMMANDLINE"]
 
 
 def warn(line: str) -> None:

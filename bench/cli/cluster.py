@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UserError
+from .app import on_command_line
 
 if TYPE_CHECKING:  # the command line is parsed without torch
     from ..running.slurm import Array
@@ -26,9 +27,8 @@ def array(context: typer.Context, slurm: str | None, dry: bool) -> Array | None:
             raise UserError("--slurm-dry-run goes with --slurm")
         return None
     given = []
-    for option in context.command.params:
-        source = context.get_parameter_source(option.name or "")
-        if source is None or source.name != "COMMANDLINE" or option.name in ("slurm", "slurm_dry_run"):
+    for option in on_command_line(context):
+        if option.name in ("slurm", "slurm_dry_run"):
             continue
         value, flag = context.params[option.name], option.opts[0]
         values = value if isinstance(value, list | tuple) else [value]

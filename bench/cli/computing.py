@@ -31,6 +31,7 @@ from .app import (
     console,
     data_root,
     home,
+    on_command_line,
 )
 from .cluster import Begun, Slurm, SlurmDryRun, array
 from .evaluators import Evaluators, Labels, TransferTo
@@ -188,6 +189,7 @@ def check(
 
 @app.command()
 def throughput(
+    context: typer.Context,
     figures: Annotated[
         str, typer.Option(help="all, or names with commas: augment, end_to_end, knn, linear, kmeans, detection.")
     ] = "all",
@@ -209,8 +211,9 @@ def throughput(
     from ..throughput import command
     from ..throughput.figures import baseline
 
+    command.check_options({option.opts[0] for option in on_command_line(context)})
     if against is not None:
         raise typer.Exit(command.check_against(console, against, command.QUICK if figures == "all" else figures))
     chosen = find_method(method) if method else baseline()
-    where = choose_device(device)
+    where = choose_device(device if track else "cpu")
     command.measure(console, figures, find(track, data_root(None)) if track else None, chosen, where, small, peers, repeats, json)

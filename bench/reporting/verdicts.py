@@ -148,6 +148,8 @@ def samples(experiment: Experiment, claim: Claim, board: Leaderboard) -> dict[st
 
 
 def _lack(experiment: Experiment, claim: Claim, board: Leaderboard) -> str:
+    if not any(row.values[claim.metric] for row in board.rows):
+        return f"no record has the metric {claim.metric}"
     old = [find_row(board, experiment.spec(name), board.stale) for name in (claim.a, claim.b)]
     return "no fresh records: they are stale" if any(old) else "no records of both on one seed"
 

@@ -11,7 +11,7 @@ from ..budget import Budget, parse_budget
 from ..cells import OnExisting
 from ..contenders import Contender
 from ..datasets.spec import Spec
-from ..environment import choose_device
+from ..environment import check_device, choose_device
 from ..errors import UserError
 from ..evaluation.choice import choose, left_out
 from ..folders import data_root, runs_root
@@ -119,6 +119,7 @@ def _workers(count: int | None, gpus: str | None, array: Array | None) -> Sequen
 def _device(name: str, gpus: str | None, array: Array | None) -> str:
     """Where this process computes: with an array nowhere, as its tasks choose on their machines."""
     if array is not None:
+        check_device(name)
         return "cpu"
     if gpus is not None and name not in ("auto", "cuda"):
         raise UserError(f"--gpus {gpus} and --device {name}: --gpus says by itself where to compute")

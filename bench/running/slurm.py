@@ -67,9 +67,14 @@ def parse(text: str, arguments: Sequence[str], dry: bool = False) -> Array:
 
 def _on_gpus(count: int, arguments: Sequence[str]) -> list[str]:
     """A task that was given GPUs fails where torch does not see them, rather than compute on the CPU."""
+    device = next((text.removeprefix("--device=") for text in arguments if text.startswith("--device=")), "auto")
+    if count > 1 and device not in ("auto", "cuda"):
+        raise UserError(
+            f"--slurm gpus={count} and --device {device}: a task with several GPUs uses all of them; leave --device out"
+        )
     if count > 1:
         return ["--gpus", "all"]
-    return ["--device=cuda"] if count and not any(text.startswith("--device=") for text in arguments) else []
+    return ["--device=cuda"] if count and device == "auto" else []
 
 
 def _count(key: str, value: str) -> int:

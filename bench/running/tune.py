@@ -21,6 +21,7 @@ from ..limits import FIRST_TRIAL_SEED, MOST_SEEDS, MOST_TRIALS
 from ..recipe import Recipe, resolve
 from ..reporting import leaderboard, searches
 from ..reporting.searches import Search
+from ..settings import spaces
 from . import session
 from .options import Options
 from .plan import tried
@@ -97,8 +98,7 @@ def _bases(tuning: Tuning, spec: Spec, console: Console) -> list[Recipe]:
 def describe(recipe: Recipe) -> str:
     """What is searched, in words; it says so where the method declares no settings of its own for it."""
     where = search.space(recipe)
-    own = [key for key in where if key not in search.SHARED]
-    alone = "" if own else f"{recipe.method.name} declares no settings of its own; "
+    alone = "" if spaces(recipe.method.config_type) else f"{recipe.method.name} declares no settings of its own; "
     return alone + "; ".join(f"{key} {space}" for key, space in where.items())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,12 +15,26 @@ from ..environment import device_name
 from ..errors import UserError
 from ..methods import Method
 from ..settings import nearest
-from ..storage import write_atomically
+from ..storage import check_writable, write_atomically
 from . import against, scene
 from .figures import FIGURES, of_track
 from .timing import Measured
 
+AGAINST, TRACK, FIGURES_ALONE = "--against", "--track", ""
+USES = {  # which further options each kind of measurement reads
+    AGAINST: ("--figures",),
+    TRACK: ("--method", "--device", "--repeats", "--json"),
+    FIGURES_ALONE: ("--figures", "--peers", "--small", "--repeats", "--json"),
+}
 QUICK = "augment,end_to_end,knn,linear,kmeans"  # what two revisions are compared by
+
+
+def check_options(given: Collection[str]) -> None:
+    """`UserError` where an option among those ``given`` means nothing beside --against, --track or neither."""
+    kind = next((name for name in (AGAINST, TRACK) if name in given), FIGURES_ALONE)
+    for name in sorted(set(given) - {kind, *USES[kind]}):
+        others = [other or "neither --against nor --track" for other, uses in USES.items() if name in uses]
+        raise UserError(f"{name} goes with {' or with '.join(others)}")
 
 
 def choose(text: str) -> list[str]:
@@ -50,6 +64,8 @@ def measure(
     target: Path | None,
 ) -> None:
     """Print each row as it comes; write all of them to ``target``."""
+    if target is not None:
+        check_writable(target.parent)
     source = rows(choose(figures), small, peers, repeats) if track is None else of_track(track, method, device, repeats)
     machine = device_name(device)
     console.print(f"{machine}; medians of {repeats}, ratios with their quartiles", markup=False, soft_wrap=True)
