@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
 import torch
 from lightly.loss import DCLLoss, NTXentLoss
 from lightly.loss.dcl_loss import DCLWLoss
+from lightly.models.batchnorm import SplitBatchNorm
 
 from bench.methods import TrainData, registry
 from bench.methods.decoupled import decoupled
@@ -243,6 +245,30 @@ def test_glofnd_can_begin_at_the_quantile_of_an_images_first_batch():
     torch.testing.assert_close(method.thresholds[index], expected)
     method.learn(similarity, pairs.negative, index)  # from then on it is Adam's
     assert method.adam.steps[index].eq(1).all()
+
+
+def test_shuffled_batch_norm_is_lightlys():
+    """Queries in parts as they come, keys in parts of a random order, which is turned back."""
+    method = registry()["moco"](
+        TinyEncoder(), check.narrow(registry()["moco"].config_type(bn_splits=4)).resolved(64, 8), TrainData(64, 4)
+    )
+    views, index = check.batch(method)
+    source, norms = method.source, {}
+    for side in ("encoder", "key_encoder"):
+        theirs = copy.deepcopy(getattr(source, side))
+        theirs.body[1] = SplitBatchNorm(16, 4)  # lightly's part j is of the images j, j + 4, j + 8, ...
+        norms[side] = theirs.train()
+    torch.manual_seed(5)
+    pairs = source.pairs(views, index)
+    torch.manual_seed(5)
+    order = torch.randperm(len(index))
+    for found, side, head, images in (
+        (pairs.queries, "encoder", source.head, views[0]),
+        (pairs.keys[order], "key_encoder", source.key_head, views[1][order]),
+    ):
+        features = norms[side](images.unflatten(0, (4, -1)).transpose(0, 1).flatten(0, 1))
+        expected = torch.nn.functional.normalize(head(features.unflatten(0, (-1, 4)).transpose(0, 1).flatten(0, 1)), dim=1)
+        torch.testing.assert_close(found, expected)
 
 
 def test_prototypes_pull_a_query_to_its_own_centroid():

@@ -62,17 +62,18 @@ class Queue(nn.Module):
 
     The queue also holds the image index of each key: pseudo labels that change later can be looked up, and a key of
     the anchor's own image is never a negative. As MoCo's, it starts with random unit vectors, which are of no image.
-    BatchNorm is not shuffled, as that needs several GPUs.
+    With ``splits`` above 1, BatchNorm is shuffled (He et al. 2020, section 3.3): it normalises so many parts of a batch each
+    by itself, of the keys in a random order, so that its statistics do not tell which key is a query's.
     """
 
     keys: Tensor
     indices: Tensor
     cursor: Tensor
 
-    def __init__(self, encoder: Encoder, dimension: int, size: int, momentum: float, symmetric: bool):
+    def __init__(self, encoder: Encoder, dimension: int, size: int, momentum: float, symmetric: bool, splits: int):
         super().__init__()
         width = encoder.num_features
-        self.momentum, self.symmetric = momentum, symmetric
+        self.momentum, self.symmetric, self.splits = momentum, symmetric, splits
         self.encoder = encoder
         self.head = MoCoProjectionHead(width, width, dimension)
         self.key_encoder, self.key_head = target_of(encoder), target_of(self.head)
@@ -90,12 +91,18 @@ class Queue(nn.Module):
         """Pairs of views [B, C, H, W] each: A = B (2B if symmetric), M = K. The keys enter the queue after the step."""
         first, second = views
         anchors = index.repeat(2) if self.symmetric else index
-        query = project(self.encoder, self.head, torch.cat([first, second]) if self.symmetric else first)
-        with torch.no_grad():
-            key = project(self.key_encoder, self.key_head, torch.cat([second, first]) if self.symmetric else second)
+        query = project(self.encoder, self.head, torch.cat([first, second]) if self.symmetric else first, self.splits)
+        key = self._keys(torch.cat([second, first]) if self.symmetric else second)
         candidates, images = cosine(query, self.keys), self.indices
         self.latest = key, anchors
         return Pairs((query * key).sum(1), candidates, anchors[:, None] != images, anchors, images, query, key)
+
+    @torch.no_grad()
+    def _keys(self, images: Tensor) -> Tensor:
+        if self.splits == 1:
+            return project(self.key_encoder, self.key_head, images)
+        order = torch.randperm(len(images), device=images.device)
+        return project(self.key_encoder, self.key_head, images[order], self.splits)[order.argsort()]
 
     def after_step(self) -> None:
         """The last keys enter the queue, and the key encoder moves towards the query encoder."""
@@ -106,9 +113,10 @@ class Queue(nn.Module):
         follow([self.key_encoder, self.key_head], [self.encoder, self.head], self.momentum)
 
 
-def project(encoder: nn.Module, head: nn.Module, images: Tensor) -> Tensor:
-    """Normalised projections, fp32 [n, D], of images [n, C, H, W]."""
-    return normalize(head(encoder(images)).float(), dim=1)
+def project(encoder: nn.Module, head: nn.Module, images: Tensor, splits: int = 1) -> Tensor:
+    """Normalised projections, fp32 [n, D], of images [n, C, H, W], which the encoder takes in so many parts."""
+    features = torch.cat([encoder(part) for part in images.chunk(splits)])
+    return normalize(head(features).float(), dim=1)
 
 
 def cosine(a: Tensor, b: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Self, TypeVar
 
 from .. import base
@@ -17,6 +17,7 @@ class Config(base.Config):
     dimension: Width = 128  # MoCo, section 3.3
     queue_size: Count = AUTO  # 4096, or 65,536; at most half of the train images
     momentum: Fraction = AUTO  # 0.99, or 0.999
+    bn_splits: Count = field(default=1, metadata={"later": True})  # parts of a batch that BatchNorm takes apart; CIFAR demo: 8
     symmetric: bool = False  # False: one view is the query, the other the key; True: both are both, for twice the compute
 
     def resolved(self, images: int, side: int) -> Self:
@@ -28,7 +29,7 @@ class Config(base.Config):
 
     def queue(self, encoder: Encoder) -> Queue:
         """The source of pairs with these settings."""
-        return Queue(encoder, self.dimension, self.queue_size, self.momentum, self.symmetric)
+        return Queue(encoder, self.dimension, self.queue_size, self.momentum, self.symmetric, self.bn_splits)
 
 
 C = TypeVar("C", bound=Config)
