@@ -175,8 +175,9 @@ def test_a_detection_that_does_not_fit_ends_the_run_or_is_left_out():
     once.fit()
     dear = once.spending.detect
     tiny = detector(f"{dear - 1}FLOP")
-    tiny.fit()
-    assert tiny.step == 0 and tiny.progress == 1 and tiny.spending.total <= dear - 1
+    with pytest.raises(RuntimeError, match=f"the budget of {dear - 1}FLOP was spent before the first step; give a larger one"):
+        tiny.fit()
+    assert tiny.step == 0 and tiny.spending.total <= dear - 1
     run = detector(f"{dear + 4 * step + dear - 1}FLOP")  # after an epoch of four steps a detection no longer fits
     run.fit()
     assert run.step == 4 + (dear - 1) // step and run.spending.detect == dear

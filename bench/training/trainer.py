@@ -85,7 +85,7 @@ class Trainer:
         return min(1.0, self.step / self.total_steps)
 
     def fit(self) -> None:
-        """Train to the end of the budget. Raises `Diverged`."""
+        """Train to the end of the budget. Raises `Diverged`, and RuntimeError where it does not suffice for a step."""
         self.method.train()
         with self.clock.paused("compile"):
             self.spending.count()
@@ -100,6 +100,8 @@ class Trainer:
                 self._after_step()
         except BudgetSpent:
             pass
+        if not self.step:
+            raise RuntimeError(f"the budget of {self.budget} was spent before the first step; give a larger one")
         if self.step > self._point_step:
             self._point()
         elif self.curve:  # a detection took what was left
