@@ -48,7 +48,9 @@ class SwAV(Method[Config]):
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
         sizes = [views[:2], views[2:]] if views[2:] else [views]
-        return single(self.contrast, *[self.head(self.encoder(torch.cat(of_size))) for of_size in sizes])
+        features = [self.encoder(torch.cat(of_size)) for of_size in sizes]
+        projected = self.head(torch.cat(features))  # at once, as the authors: its BatchNorm sees the views of both sizes
+        return single(self.contrast, *projected.split([len(part) for part in features]))
 
     def contrast(self, *projected: Tensor) -> Tensor:
         """Cross-entropy of each view to the codes of the other large views: projections [2B, D] and [local B, D]. Scalar."""

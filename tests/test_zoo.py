@@ -24,6 +24,14 @@ from bench.running import check
 B, D, V = 6, 5, 4
 
 
+def test_mae_has_heads_of_64_units_where_they_divide_its_width():
+    heads = {
+        width: registry()["mae"](check.tiny_transformer(), registry()["mae"].config_type(width=width), check.TrainData(64, 4))
+        for width in (64, 192, 200, 32)
+    }
+    assert {width: one.blocks[0].attn.num_heads for width, one in heads.items()} == {64: 1, 192: 3, 200: 1, 32: 1}
+
+
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
@@ -162,6 +170,14 @@ def test_swav_is_the_authors_swapped_prediction(local):
         expected += sum(-(q * (scores[v] / 0.1).log_softmax(1)).sum(1).mean() for v in others) / len(others) / 2
     torch.testing.assert_close(method.contrast(*z), expected)
     assert torch.allclose(method.prototypes.weight.norm(dim=1), torch.ones(method.prototypes.out_features).double())
+
+
+@pytest.mark.parametrize("name", ["swav", "dino"])
+def test_the_head_sees_views_of_both_sizes_at_once(name):
+    method = make(name, local_crops=2)
+    method.loss(*check.batch(method))
+    counts = {key: int(value) for key, value in method.head.state_dict().items() if key.endswith("num_batches_tracked")}
+    assert set(counts.values()) == {1}, counts
 
 
 def test_dino_is_lightlys():
