@@ -18,7 +18,7 @@ from .datasets.base import Track
 from .datasets.spec import Spec
 from .errors import UserError
 from .methods import Config, Method
-from .methods.base import Count, Fraction, NonNegative
+from .methods.base import Count, Decay, Fraction, NonNegative
 from .settings import apply, convert, nearest, written
 
 LATER = {"later": True}
@@ -36,11 +36,11 @@ class Training:
     batch_size: Count
     lr: NonNegative  # at this batch size, after linear scaling
     weight_decay: NonNegative
-    sgd_momentum: Fraction = 0.9  # MoCo, section 3.3
+    sgd_momentum: Decay = 0.9  # MoCo, section 3.3
     lr_warmup: Fraction = 0.0  # share of the budget with a linearly rising learning rate
     compile: Literal["auto", "on", "off"] = "auto"  # auto: on CUDA, where it works
     optimizer: Literal["sgd", "lars", "adamw"] = field(default="sgd", metadata=LATER)
-    adam_beta2: Fraction = field(default=0.999, metadata=LATER)  # of AdamW; Loshchilov and Hutter 2019
+    adam_beta2: Decay = field(default=0.999, metadata=LATER)  # of AdamW; Loshchilov and Hutter 2019
     clip_norm: NonNegative = field(default=0.0, metadata=LATER)  # largest norm of all gradients together; 0: no limit
     decay_norms: bool = field(default=True, metadata=LATER)  # False: biases and norms have no weight decay
     precision: Literal["auto", "fp32", "bf16"] = field(default="auto", metadata=LATER)  # auto: bf16 on CUDA, fp32 elsewhere

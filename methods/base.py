@@ -19,18 +19,21 @@ from .spaces import Log as Log
 
 
 class Bounds(NamedTuple):
-    """The numbers that a setting admits: from ``low`` to ``high``; ``above`` excludes ``low`` itself."""
+    """The numbers that a setting admits: from ``low`` to ``high``; ``above`` excludes ``low`` itself, ``below`` ``high``."""
 
     low: float
     high: float = float("inf")
     above: bool = False
+    below: bool = False
 
     def admit(self, value: float) -> bool:
-        return (self.low < value if self.above else self.low <= value) and value <= self.high
+        return (self.low < value if self.above else self.low <= value) and (
+            value < self.high if self.below else value <= self.high
+        )
 
     def __str__(self) -> str:
         low = f"{'above' if self.above else 'at least'} {self.low:g}"
-        return low if self.high == float("inf") else f"{low} and at most {self.high:g}"
+        return low if self.high == float("inf") else f"{low} and {'below' if self.below else 'at most'} {self.high:g}"
 
 
 class Units(Bounds):
@@ -40,6 +43,7 @@ class Units(Bounds):
 Positive = Annotated[float, Bounds(0, above=True)]
 NonNegative = Annotated[float, Bounds(0)]
 Fraction = Annotated[float, Bounds(0, 1)]
+Decay = Annotated[float, Bounds(0, 1, below=True)]  # of a running mean that forgets
 Count = Annotated[int, Bounds(1)]
 Number = Annotated[int, Bounds(0)]  # 0: none
 Width = Annotated[int, Units(1)]
@@ -59,7 +63,7 @@ class Every(str):
 
     def __new__(cls, text: str) -> Self:
         text = text.strip()
-        made = super().__new__(cls, text if text.endswith("ep") else f"{float(text):g}")
+        made = super().__new__(cls, f"{int(text[:-2])}ep" if text.endswith("ep") else f"{float(text) + 0.0:.12g}")  # -0 is 0
         if made.epochs < 1 if made.endswith("ep") else not 0 <= made.share <= 1:
             raise ValueError(f"{text!r} is not {cls.meaning}")
         return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Self, cast
 
 import torch
 from lightly.models.utils import initialize_2d_sine_cosine_positional_embedding, patchify
@@ -23,6 +23,11 @@ class Config(base.Config):
     masked: Annotated[Masked, Linear(0.5, 0.9)] = 0.75  # share of patches; section 4.1
     width: Width = 192  # of the decoder; heads have 64 dimensions where that divides it. Our choice; the authors, for ViT-L: 512
     depth: Count = 4  # of the decoder; our choice for vit_tiny. The authors: 8
+
+    def resolved(self, images: int, side: int) -> Self:
+        if self.width % 4:
+            raise ValueError(f"width {self.width} is no multiple of 4, which sine-cosine positions need")
+        return self
 
 
 class Mae(Method[Config]):
@@ -56,7 +61,7 @@ class Mae(Method[Config]):
         places = torch.zeros(1, vit.num_prefix_tokens + vit.patch_embed.num_patches, width)
         self.places = nn.Parameter(places, requires_grad=False)
         initialize_2d_sine_cosine_positional_embedding(self.places, vit.num_prefix_tokens)
-        self.blocks = nn.Sequential(*[Block(width, max(1, width // 64), qkv_bias=True) for _ in range(config.depth)])
+        self.blocks = nn.Sequential(*[Block(width, 1 if width % 64 else width // 64, qkv_bias=True) for _ in range(config.depth)])
         self.predict = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, self.patch**2 * channels))
 
     @classmethod

@@ -31,10 +31,14 @@ BAD = [
     # --set
     *([*RUN, "--set", text] for text in ("", "=", "lr", "lr=", "=1", ".lr=1", "simclr.=1", "nosuch.lr=1", "moco.lr=1", "lrr=1")),
     *([*RUN, "--set", text] for text in ("lr=x", "lr=-1", "lr=nan", "lr=inf", "lr=1e999", "temperature=0", "dimension=0")),
-    *([*RUN, "--set", text] for text in ("dimension=1.5", "compile=maybe", "sgd_momentum=2", "lr_warmup=-1", "batch_size=4000")),
+    *(
+        [*RUN, "--set", text]
+        for text in ("dimension=1.5", "compile=maybe", "sgd_momentum=1", "adam_beta2=1", "lr_warmup=-1", "batch_size=4000")
+    ),
     [*RUN, "--set", "lr=1", "--set", "lr=2"],
     [*RUN, "--methods", "moco", "--set", "queue_size=9999"],
     [*RUN, "--methods", "moco", "--set", "symmetric=2"],
+    [*RUN, "--methods", "mae:width=190", "--backbone", "vit_tiny_patch4_32"],
     [*RUN, "--methods", "ifnd_elim", "--set", "clusters=2,,3"],
     [*RUN, "--methods", "ifnd_elim", "--set", "clusters=1"],
     [*RUN, "--methods", "ifnd_elim", "--set", "clusters=5000"],

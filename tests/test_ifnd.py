@@ -19,6 +19,8 @@ CONFIG = registry()["ifnd_elim"].config_type
 def test_an_interval_is_a_share_or_whole_epochs():
     assert Every("2ep").epochs == 2 and Every("0.02").share == 0.02
     assert convert(CONFIG, "detect_every", "3ep") == "3ep"
+    same = (("+03ep", "3ep"), ("3 ep", "3ep"), ("0.0200", "0.02"), ("2e-2", "0.02"), ("-0", "0"), ("0.020000001", "0.020000001"))
+    assert [convert(CONFIG, "detect_every", text) for text, _ in same] == [written for _, written in same]
     for wrong in ("0ep", "1.5ep", "2", "-0.1", "nan", "soon", ""):
         with pytest.raises(UserError, match=r"detect_every takes a share of the budget from 0 to 1, or whole epochs such as 2ep"):
             convert(CONFIG, "detect_every", wrong)
