@@ -11,6 +11,7 @@ from .base import DataError
 
 FORMAT = 1
 SPLITS = ("train", "test")
+ARRAYS = {"images": 4, "labels": 1, "sizes": 2}  # of a split, each in its own file, and their dimensions; sizes are optional
 NEEDED = {"classes": int, "fingerprint": str}
 OPTIONAL = {
     "hashed_by": int,

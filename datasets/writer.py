@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +17,9 @@ import numpy as np
 
 from .base import DataError, Interrupted, Raw
 from .foreign import of_system
-from .meta import FORMAT, SPLITS
+from .meta import ARRAYS, FORMAT, SPLITS
+
+OURS = re.compile(rf"meta\.json|(?:{'|'.join(SPLITS)})_(?:(?:{'|'.join(ARRAYS)})\.npy|names\.txt)")
 
 
 @contextlib.contextmanager
@@ -24,8 +27,10 @@ def making(folder: Path, resumable: bool = False) -> Iterator[Path]:
     """The hidden folder that is renamed to ``folder`` when the block succeeds; no other process writes to it.
 
     It is empty or, where ``resumable``, holds the work of an interrupted or killed process. Any other error
-    removes it. `DataError` where another process uses it, or where it cannot be written.
+    removes it. A link is left, and what it leads to is replaced. `DataError` where another process uses it, or where it
+    cannot be written.
     """
+    folder = folder.resolve() if folder.is_symlink() else folder
     partial = folder.with_name(f".{folder.name}.partial")
     with _as_data_error(folder), _root(folder.parent), _lock(folder):
         _require_ours(folder)
@@ -48,7 +53,7 @@ def _remove(*folders: Path) -> None:
 def _require_ours(folder: Path) -> None:
     """`DataError` where ``folder`` holds files that no preparation has written: it must not be replaced."""
     names = [path.name for path in folder.glob("*") if not of_system(path.name)]
-    foreign = [name for name in names if name != "meta.json" and not name.endswith((".npy", "_names.txt"))]
+    foreign = [name for name in names if not OURS.fullmatch(name)]
     if foreign:
         raise DataError(f"{folder} is no prepared dataset (it holds {foreign[0]}): choose another place with --data-dir")
 

@@ -359,12 +359,23 @@ def test_leftovers_of_killed_small_preparations_go(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["cifar10"]
 
 
-def test_a_folder_of_the_users_is_never_replaced(small, tmp_path):
+@pytest.mark.parametrize("name", ["precious.txt", "precious.npy", "my_names.txt", "train_images.npy.bak"])
+def test_a_folder_of_the_users_is_never_replaced(small, tmp_path, name):
     (tmp_path / "root" / "imagenet100").mkdir(parents=True)
-    (tmp_path / "root" / "imagenet100" / "precious.txt").touch()
+    (tmp_path / "root" / "imagenet100" / name).touch()
     with pytest.raises(DataError, match="is no prepared dataset"):
         get(find("imagenet100"), tmp_path / "root", small, side=16, processes=1)
-    assert [p.name for p in (tmp_path / "root").rglob("*")] == ["imagenet100", "precious.txt"]
+    assert [p.name for p in (tmp_path / "root").rglob("*")] == ["imagenet100", name]
+
+
+def test_a_link_to_another_disk_stays_and_leads_to_what_is_prepared(tmp_path):
+    raw = Raw((1, 2, 2), np.array([0, 1]), [np.zeros((2, 1, 2, 2), np.uint8)])
+    (tmp_path / "big").mkdir()
+    (tmp_path / "cifar10").symlink_to(tmp_path / "big" / "cifar10")
+    for _ in range(3):
+        writer.write(tmp_path / "cifar10", {"train": raw, "test": raw}, 10)
+        assert (tmp_path / "cifar10").is_symlink() and (tmp_path / "cifar10" / "meta.json").is_file()
+        assert sorted(p.name for p in [*tmp_path.iterdir(), *(tmp_path / "big").iterdir()]) == ["big", "cifar10", "cifar10"]
 
 
 # folders of the user's own
