@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
+import http.client
 import shutil
 import tarfile
 import urllib.request
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,7 +26,7 @@ def digest_of(path: Path, length: int) -> str:
         with gzip.open(path) if is_packed else path.open("rb") as stream:
             while block := stream.read(1 << 20):
                 hasher.update(block)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"cannot read {path}: {error}") from None
     return hasher.hexdigest()
 
@@ -49,23 +52,32 @@ def download(files: Iterable[File], folder: Path) -> None:
         target = folder / file.name
         if not target.exists():
             _fetch(file, target)
-        verify(target, file)
+        elif not _is_whole(target, file):
+            raise DataError(f"{target} is damaged or another file; delete it, and the same command downloads it again")
 
 
 def _fetch(file: File, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
+    partial = target.with_name(f".partial-{target.name}")  # whose end says whether it is packed
     try:
         with urllib.request.urlopen(file.url, timeout=TIMEOUT) as answer, partial.open("wb") as out:
             shutil.copyfileobj(answer, out)
+        if not _is_whole(partial, file):
+            raise DataError(f"{file.url} broke off, or has another checksum than {file.digest}; the same command tries it again")
         partial.replace(target)
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise DataError(
             f"cannot download {file.url} ({getattr(error, 'reason', error)}); "
             f"fetch it elsewhere and put it into {target.parent}, or name its folder with --from"
         ) from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _is_whole(path: Path, file: File) -> bool:
+    with contextlib.suppress(DataError):  # a packed file that is cut off
+        return digest_of(path, len(file.digest)) == file.digest
+    return False
 
 
 def unpack(archive: Path, members: Iterable[str], folder: Path) -> None:
