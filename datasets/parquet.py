@@ -121,6 +121,11 @@ def _names(schema: Any) -> dict[str, tuple[str, ...]]:
         return {}
 
 
+def count(table: Table) -> int:
+    """The number of rows of a split."""
+    return sum(_opened(path).metadata.num_rows for path in table.paths)
+
+
 def rows(table: Table) -> Iterator[tuple[str, bytes, int]]:
     """The place (for messages), the encoded image and the label of every row; `DataError` on a row that lacks one."""
     for path in table.paths:

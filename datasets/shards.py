@@ -19,10 +19,12 @@ def there(folder: Path) -> bool:
 def read(folder: Path, left: Counter[str]) -> tuple[dict[str, trees.Found], list[str]]:
     """The images of each split (train, val, test) with their labels, in the files' order, and the names of the classes.
 
-    Where the files have no names, the numbers are the names. Other files are counted in ``left``. `DataError` names the file
-    that is wrong.
+    Of three splits, test is not used. Where the files have no names, the numbers are the names. Other files are counted in
+    ``left``. `DataError` names the file that is wrong.
     """
     tables = parquet.splits(folder, trees.files_below(folder, parquet.ENDS, left))
+    if {"train", "val", "test"} <= tables.keys():  # as with ImageNet, the labels of such a test split may not be public
+        left["images in the test files, which are not used"] += parquet.count(tables.pop("test"))
     names = {table.names for table in tables.values()}
     if len(names) > 1:
         raise DataError(f"the parquet files in {folder} do not agree on their classes; take one dataset at a time")
