@@ -20,10 +20,11 @@ from .base import DataError, Track, Tree
 from .imagenet import POLICY
 from .imagenet_val import DEVKIT, flat_classes
 from .meta import read_meta
+from .spec import DEV
 
 KIND = "folder"  # what meta.json calls such a track
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-RESERVED = {"folder", "auto", "all", "raw"}  # words of the command line, and the folder of downloads
+RESERVED = {"folder", "auto", "all", "raw", DEV}  # words of the command line and of specs, and the folder of downloads
 TEST_SHARE, SEED = 0.2, 20220425
 SIZE, SMALL = 224, 64  # pixels: the largest input; the largest that is not blurred (SimCLR B.9)
 SMALLEST, LARGEST = 8, 256  # pixels: of stored images, where no other side is given
@@ -125,8 +126,6 @@ def _shards(folder: Path) -> Tree:
     test = "val" if "val" in found else "test"
     if "train" not in found:
         raise DataError(f"{folder} has parquet files of {' and '.join(found)}, but none of train")
-    unused = [name for name in found if name not in ("train", test)]
-    left.update({f"images in the {name} files, which are not used": len(found[name]) for name in unused})
     for name in ("train", test):
         trees.require_classes(folder, classes, found[name], f" in {name}")
     splits = {"train": ("", found["train"]), "test": ("", found[test])}

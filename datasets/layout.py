@@ -9,7 +9,7 @@ from pathlib import Path
 from .base import DataError
 from .trees import class_folders, few
 
-AROUND = r"(?:images?|imgs?|data|dataset|set|split|folder)*"
+AROUND = r"(?:images?|imgs?|data|set|split|folder)*"
 WORDS = {
     "train": ("train", "training", "trn", "trainval"),
     "val": ("val", "valid", "validation", "dev"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .base import DataError
 
 SIDES = (8, 1024)  # least and greatest side of a network's input, in pixels
+MOST_DRAWS = 1_000_000  # of a choice of classes
 DEV = "dev"  # an option without a value
 OPTIONS_BY_EXAMPLE = "dev,labels=coarse,classes=20,draw=1,fraction=0.1,images=5000,test=1000,px=64"
 MAKES = f"a spec is NAME or NAME:KEY=VALUE,..., with any of {OPTIONS_BY_EXAMPLE}"
@@ -74,6 +75,8 @@ def _value(text: str, key: str, written: str):
         raise DataError(f"classes in {text!r} must be at least 2")
     if key in ("draw", "images", "test") and value < 1:
         raise DataError(f"{key} in {text!r} must be 1 or more")
+    if key == "draw" and value > MOST_DRAWS:
+        raise DataError(f"draw in {text!r} must be at most {MOST_DRAWS:,}")
     if key == "px" and not SIDES[0] <= value <= SIDES[1]:
         raise DataError(f"px in {text!r} must be from {SIDES[0]} to {SIDES[1]}")
     return value

@@ -14,8 +14,6 @@ from torch import Tensor
 from .base import DataError, Raw
 from .meta import SPLITS, read_meta
 
-ARRAYS = ("images", "labels", "sizes")  # of a split, each in its own file; the last one is optional
-
 
 @dataclass(frozen=True)
 class Store:
@@ -138,12 +136,12 @@ def _load_split(folder: Path, split: str, expected: dict, classes: int) -> Store
         path = folder / f"{split}_{name}.npy"
         try:  # "c": private pages, so that torch may hold a writable view while the file stays as it is
             return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, TypeError, EOFError) as error:
             raise DataError(f"{path} is damaged ({error}); prepare the dataset again") from None
 
     sizes = tensor("sizes") if (folder / f"{split}_sizes.npy").exists() else None
     images, labels = tensor("images"), tensor("labels")
-    if images.dtype != torch.uint8 or images.ndim != 4 or labels.dtype != torch.int64 or not len(images) == len(labels):
+    if images.dtype != torch.uint8 or images.ndim != 4 or labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
         raise DataError(f"{folder}: the {split} files are damaged: images and labels do not fit; prepare the dataset again")
     if len(labels) and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
         path = folder / f"{split}_labels.npy"

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from . import store
 from .base import DataError, Track
-from .meta import SPLITS
+from .meta import ARRAYS, SPLITS
 from .meta import read_meta as meta_of
 from .registry import find, known, open_splits
 from .spec import Spec
@@ -64,7 +63,7 @@ def _split_problems(folder: Path, split: str, meta: dict, whole) -> list[str]:
     expected, classes = meta["splits"][split], meta["classes"]
     found, arrays = [], {}
     digests = expected.get("digests", {})  # a dataset prepared by an earlier version has none
-    for name in digests or [n for n in store.ARRAYS if n != "sizes" or (folder / f"{split}_sizes.npy").exists()]:
+    for name in digests or [n for n in ARRAYS if n != "sizes" or (folder / f"{split}_sizes.npy").exists()]:
         path = folder / f"{split}_{name}.npy"
         try:
             arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -74,6 +73,8 @@ def _split_problems(folder: Path, split: str, meta: dict, whole) -> list[str]:
         except (OSError, ValueError, EOFError) as error:
             found.append(f"{path} is damaged: {error}")
             continue
+        if arrays[name].ndim != ARRAYS.get(name, arrays[name].ndim):
+            return [*found, f"{path} is damaged: it has the shape {arrays[name].shape}"]
         digest = _hash(arrays[name], whole, meta.get("hashed_by") if name == "images" else None)
         if digests and digest != digests[name]:
             found.append(f"{path} was altered since it was prepared: its checksum is another")

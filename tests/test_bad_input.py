@@ -22,7 +22,16 @@ BAD = [
     *([*RUN, "--datasets", text] for text in ("", "digitz", "digits:", "digits:classes", "digits:classes=", "digits:classes=1")),
     *([*RUN, "--datasets", text] for text in ("digits:classes=11", "digits:classes=2.5", "digits:fraction=0", "digits:x=1")),
     *([*RUN, "--datasets", text] for text in ("digits:fraction=1.1", "digits:fraction=nan", "digits:fraction=1e-30", "../digit")),
-    *([*RUN, "--datasets", text] for text in ("digits:classes=2,classes=3", "digits,,", "cifar100", f"digits:classes={MANY}")),
+    *(
+        [*RUN, "--datasets", text]
+        for text in (
+            "digits:classes=2,classes=3",
+            "digits:classes=5,draw=99999999999999",
+            "digits,,",
+            "cifar100",
+            f"digits:classes={MANY}",
+        )
+    ),
     # --seeds, --batch-size, --backbone, --device
     *([*RUN, "--seeds", text] for text in ("0", "-1", "1.5", "two", "", "1001", MANY)),
     *([*RUN, "--batch-size", text] for text in ("0", "1", "-5", "1438", "2.5", "x", "", MANY)),

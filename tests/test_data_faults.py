@@ -1,10 +1,13 @@
 """Datasets that are cut off, altered, mislabelled or hostile: the file is named, and nothing in it is executed."""
 
 import gzip
+import hashlib
 import io
 import json
 import pickle
+import socketserver
 import tarfile
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -210,3 +213,70 @@ def test_a_packed_file_that_was_cut_off_is_named(tmp_path):
     (tmp_path / name).write_bytes(gzip.compress(bytes(1000))[:-10])
     with pytest.raises(DataError, match=name):
         get(find("fashion_mnist"), tmp_path / "data", tmp_path)
+
+
+def test_a_packed_file_with_a_flipped_bit_is_named(tmp_path):
+    name = find("fashion_mnist").files[0].name
+    content = bytearray(gzip.compress(np.random.default_rng(0).bytes(1000)))
+    content[12] ^= 0xFF
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=name):
+        get(find("fashion_mnist"), tmp_path / "data", tmp_path)
+
+
+@pytest.mark.parametrize(("name", "array"), [("labels", np.int64(5)), ("images", np.uint8(5)), ("labels", np.array(["a", "bb"]))])
+def test_an_array_of_another_kind_is_damaged(prepared, name, array, capsys):
+    path = prepared / "cifar10" / f"test_{name}.npy"
+    np.save(path, array)
+    meta = json.loads((path.parent / "meta.json").read_text())
+    meta["splits"]["test"]["bytes"] = sum(f.stat().st_size for f in path.parent.glob("test_*.npy"))
+    (path.parent / "meta.json").write_text(json.dumps(meta))
+    with pytest.raises(DataError, match="damaged"):
+        store.load(path.parent)
+    code, said = data_check(capsys, prepared)
+    assert code == 1 and f"bad  cifar10: {path} " in said
+
+
+@pytest.fixture
+def server():
+    """A web server on this machine, and the answers that it gives, one after the other: bytes as they go through the wire."""
+    answers: list[bytes] = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            while self.rfile.readline().strip():
+                pass
+            self.wfile.write(answers.pop(0))
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as made:
+        threading.Thread(target=made.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{made.server_address[1]}/x", answers
+        made.shutdown()
+
+
+CONTENT = bytes(range(256)) * 40
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(CONTENT)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_download_that_broke_off_is_fetched_again(tmp_path, server, packed):
+    url, answers = server
+    name, sent = ("x.gz", gzip.compress(CONTENT)) if packed else ("x.bin", CONTENT)
+    wanted = File(name, url, hashlib.sha256(CONTENT).hexdigest())
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\ncut off"
+    answers[:] = [
+        OK + sent[:10],
+        b"garbage\r\n\r\n",
+        chunked,
+        b"HTTP/1.1 404 Not Found\r\n\r\n",
+        OK.replace(b"10240", b"%d" % len(sent)) + sent,
+    ]
+    for _ in answers[:-1]:
+        with pytest.raises(DataError, match=r"127\.0\.0\.1"):
+            files.download([wanted], tmp_path)
+        assert list(tmp_path.iterdir()) == []
+    files.download([wanted], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name] and (tmp_path / name).read_bytes() == sent
+    (tmp_path / name).write_bytes(b"another file")
+    with pytest.raises(DataError, match="is damaged or another file; delete it"):
+        files.download([wanted], tmp_path)

@@ -124,6 +124,12 @@ def test_a_flat_val_with_its_table(tmp_path):
     assert found.notes["left_out"] == {foreign.FORKS: 1, foreign.THUMBNAILS: 1, ".txt files": 1}  # not the table
 
 
+@pytest.mark.parametrize("name", ["dev", "Auto", "raw"])
+def test_a_word_of_the_command_line_or_of_specs_is_no_name(name):
+    with pytest.raises(DataError, match=f"--name '{name}' is taken"):
+        folder.require_name(name, {})
+
+
 # files that are taken, and such that are not
 
 
@@ -446,6 +452,18 @@ def test_a_folder_of_parquet_files(tmp_path, bench_command):
     get(bench_command, tmp_path, tree)
     again = store.load(place).train
     assert whole == Counter(zip(again.labels.tolist(), (i.numpy().tobytes() for i in again.images), strict=True))
+
+
+@pytest.mark.parametrize("unknown", [-1, None])
+def test_a_test_split_without_labels_is_left_out(tmp_path, unknown):
+    rows = [(encoded(pixels(i)), i % 2) for i in range(10)]
+    for split in ("train", "validation"):
+        write_table(tmp_path / f"{split}.parquet", rows, "image", "label", ("a", "b"))
+    few = [(content, label and unknown) for content, label in rows[:3]]
+    write_table(tmp_path / "test.parquet", few, "image", "label", ("a", "b"))
+    found = folder.tree(tmp_path)
+    assert [len(found.names[s]) for s in ("train", "test")] == [10, 10]
+    assert found.notes["left_out"] == {"images in the test files, which are not used": 3}
 
 
 def test_parquet_files_without_a_test_split_or_names(tmp_path):
