@@ -76,9 +76,8 @@ class Dino(Method[Config]):
 
     def loss(self, views: list[Tensor], index: Tensor) -> Tensor:
         sizes = [views[:2], views[2:]] if views[2:] else [views]
-        student = self.head(
-            torch.cat([self.student(torch.cat(of_size)) for of_size in sizes])
-        )  # the head at once, as the authors
+        features = torch.cat([self.student(torch.cat(of_size)) for of_size in sizes])
+        student = self.head(features)  # at once, as the authors: its BatchNorm sees the views of both sizes
         with torch.no_grad():
             teacher = self.teacher_head(self.encoder(torch.cat(views[:2]))).float()
         self.latest = teacher.mean(0)

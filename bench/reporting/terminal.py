@@ -58,9 +58,9 @@ def fitting(frame: pd.DataFrame, width: int | None) -> pd.DataFrame:
 
     The columns ALWAYS stay; ``width`` None leaves the table as it is.
     """
-    columns = list(frame.columns)
     if width is None:
         return frame
+    columns = list(frame.columns)
     while _line(_with_names(frame[columns], LONGEST)) > width and (less := [name for name in columns if name not in ALWAYS]):
         columns.remove(max(less, key=lambda name: (KEPT.index(name) if name in KEPT else len(KEPT), columns.index(name))))
     room = LONGEST + width - _line(frame[columns].assign(method="x" * LONGEST))
