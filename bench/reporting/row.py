@@ -125,16 +125,19 @@ class Row:
 
 
 def rows_of(records: Sequence[Record]) -> list[Row]:
-    """A row for each contender, best first."""
-    contenders: dict[str, list[Record]] = defaultdict(list)
+    """A row for each contender and each encoder from elsewhere, best first; a backbone tells apart rows of one name."""
+    found: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
-        contenders[record.contender].append(record)
-    return sorted(map(row_of, contenders.values()), key=_order)
+        found[record.contender, record.backbone if record.role == "external" else ""].append(record)
+    times = Counter(name for name, _ in found)
+    rows = [row_of(own, f"{name} ({of})" if of and times[name] > 1 else name) for (name, of), own in found.items()]
+    return sorted(rows, key=_order)
 
 
-def row_of(records: Sequence[Record]) -> Row:
-    """The row of the records of one contender."""
-    return Row(records[0].contender, records[0].role, records[0].uses_labels, sorted(records, key=lambda r: r.seed))
+def row_of(records: Sequence[Record], name: str = "") -> Row:
+    """The row of the records of one contender, by default under its name."""
+    first = records[0]
+    return Row(name or first.contender, first.role, first.uses_labels, sorted(records, key=lambda r: r.seed))
 
 
 def _order(row: Row) -> tuple[float, str]:
