@@ -84,6 +84,7 @@ HEADLINE = LINEAR_TOP1.key
 HELD_OUT_KNN = "held_out_knn_top1"  # of learning curves: kNN accuracy on the held-out tenth of train
 COMPARED = (LINEAR_TOP1.key, KNN_TOP1.key)  # metrics for which the page and pairs.csv have every pair
 PROTOCOL_METRICS = {m.key: m for m in (LINEAR_TOP1, LINEAR_TOP5, KNN_TOP1, KNN200_TOP1)}  # of every record
+FIXED = {"rank", "method", "test split", "n", "published", *(cost.title for cost in COSTS.values())}  # further titles of columns
 METRICS = {key: m.title for key, m in PROTOCOL_METRICS.items()}
 ON_A_SHARE = re.compile(r"\w+@(\d+(?:\.\d+)?)%")
 
@@ -123,7 +124,7 @@ def columns(keys: Iterable[str], described: Iterable[Mapping[str, Any]]) -> dict
     for evaluators in described:
         for name in sorted(evaluators):
             told = evaluators[name].get("columns", {})
-            found |= {key: _as_recorded(column) for key, column in told.items() if key in keys}
+            found |= {key: _as_recorded(column) for key, column in told.items() if key in keys and key not in METRICS}
     return dict(sorted(found.items(), key=lambda item: share(item[0])))
 
 

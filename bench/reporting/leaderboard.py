@@ -9,7 +9,7 @@ from functools import cached_property
 from statistics import fmean
 
 from .. import recorded
-from ..metrics import COMPARED, HEADLINE, METRICS, PROTOCOL_METRICS, Metric, columns
+from ..metrics import COMPARED, FIXED, HEADLINE, METRICS, PROTOCOL_METRICS, Metric, columns
 from ..records import Record, is_of_before
 from . import paired, searches, stale
 from .paired import Judged, Pair
@@ -67,8 +67,15 @@ class Leaderboard:
 
     @cached_property
     def metrics(self) -> dict[str, str]:
-        """The titles of its metrics by key: the protocol's, and those of further evaluators that some record has."""
-        return METRICS | {key: metric.title for key, metric in self.columns.items()}
+        """The titles of its metrics by key: the protocol's, and those of further evaluators that some record has.
+
+        A title that another column has already is followed by the metric's key.
+        """
+        found, taken = dict(METRICS), {*METRICS.values(), *FIXED}
+        for key, metric in self.columns.items():
+            found[key] = metric.title if metric.title not in taken else f"{metric.title} ({key})"
+            taken.add(found[key])
+        return found
 
     @cached_property
     def standings(self) -> dict[str, dict[str, Standing]]:
@@ -169,7 +176,8 @@ def _board(
     rows = rows_of([record for record, why in group if not why])
     old = rows_of([record for record, why in group if why])
     for row in old:
-        row.stale = sorted({reason for record, why in group for reason in why if record.contender == row.contender})
+        own = set(map(id, row.records))
+        row.stale = sorted({reason for record, why in group for reason in why if id(record) in own})
     ranked = [row for row in rows if row.role == "contestant"]
     unranked = [row for row in rows if row.role in ("anchor", "oracle")]
     external = [row for row in rows if row.role == "external"]

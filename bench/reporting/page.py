@@ -107,7 +107,7 @@ def _board(board: Leaderboard, shared: dict[str, Pool], most: int) -> dict[str, 
 
 def _declared(board: Leaderboard, key: str) -> dict[str, Any]:
     metric = PROTOCOL_METRICS.get(key) or board.columns[key]
-    return {"title": metric.title, "fraction": metric.is_fraction, "better": metric.better}
+    return {"title": board.metrics[key], "fraction": metric.is_fraction, "better": metric.better}
 
 
 def _agreement(board: Leaderboard) -> dict[str, Any]:
