@@ -12,7 +12,21 @@ import pytest
 from bench import records
 from bench.events import Progress, Started
 from bench.metrics import Metric
-from bench.reporting import curves, formats, leaderboard, markdown, plots, published, report, row, spent, stale, tables, watch
+from bench.reporting import (
+    curves,
+    formats,
+    leaderboard,
+    markdown,
+    page,
+    plots,
+    published,
+    report,
+    row,
+    spent,
+    stale,
+    tables,
+    watch,
+)
 from bench.reporting.files import MADE_BY
 from bench.reporting.row import row_of
 from bench.running import cell
@@ -216,6 +230,35 @@ def test_latex_is_booktabs_and_escaped(out):
     assert r"\toprule" in text and r"\bottomrule" in text and r"\textbf{" in text and r"$\pm$" in text
     assert r"supervised\_made\_up" in text and "±" not in text
     assert not re.search(r"(?<!\\)[_%&](?![^\n]*\\\\)", text.split(r"\midrule")[1].split(r"\bottomrule")[0].replace(" & ", ""))
+
+
+def test_latex_says_which_rows_are_not_ranked_and_what_a_board_is_judged_on(out):
+    for record in made_up.read(out):
+        record.data["judged_on"] = "held-out images"
+        made_up.write(out, [record])
+    text = report.render(out)[0][out / "leaderboard.tex"].content
+    assert r"\midrule" "\n" r"\multicolumn{" in text and r"}{l}{\emph{not ranked: anchors and oracles}} \\" in text
+    assert "10ep, judged on held-out images: " in text
+    for record in made_up.read(out):
+        if record.role == "contestant":
+            (out / record.track / record.backbone / record.budget / record.contender / f"seed{record.seed}.json").unlink()
+    text = report.render(out)[0][out / "leaderboard.tex"].content
+    assert r"\midrule" "\n" r"\midrule" not in text and text.count(r"\midrule") == 1
+
+
+def test_a_title_that_another_column_has_is_told_apart(out):
+    for record in made_up.read(out):
+        record.metrics |= {"mine": 0.99, "yours": 0.5, "many": 0.1}
+        columns = {"mine": Metric("mine", "linear"), "yours": Metric("yours", "linear"), "many": Metric("many", "n")}
+        described = {key: vars(metric) for key, metric in columns.items()}
+        record.evaluators = {"mine": {"version": 1, "columns": described | {"linear_top1": vars(Metric("linear_top1", "x"))}}}
+        made_up.write(out, [record])
+    (board,) = leaderboard.build(made_up.read(out))
+    lines = tables.table(board).set_index("method")
+    assert lines.loc["alpha", "linear"].startswith("**65.99") and lines.loc["alpha", "linear (mine)"] == "99.00 ± 0.00"
+    assert lines.loc["alpha", "linear (yours)"] == "50.00 ± 0.00" and lines.loc["alpha", "n"] == "5"
+    assert lines.loc["alpha", "n (many)"] == "10.00 ± 0.00"
+    assert page.content([board])["boards"][0]["metrics"]["mine"]["title"] == "linear (mine)"
 
 
 def test_latex_has_no_sign_that_needs_a_package(out):

@@ -24,6 +24,7 @@ CAPTION = (
     r"accuracy in percent, mean $\pm$ half of the 95\% interval over seeds. "
     r"Bold: no contestant is significantly better. Rank by linear accuracy, with its 95\% interval."
 )
+RULES = (tables.RULE, tables.EXTERNAL_RULE, tables.STALE_RULE)
 BEFORE, AFTER = ("rank", "method"), ("n", "images/s", "train", "published")  # the metrics
 
 
@@ -36,13 +37,12 @@ def document(boards: Sequence[Leaderboard], only: Sequence[str]) -> str:
 def _table(board: Leaderboard, only: Sequence[str]) -> str:
     frame = tables.table(board, only)
     frame = frame[[name for name in (*BEFORE, *board.metrics.values(), *AFTER) if name in frame]]
-    rules = frame["method"].isin([tables.RULE, tables.EXTERNAL_RULE, tables.STALE_RULE])
-    body = [r"\midrule" if rule else _row(line) for rule, (_, line) in zip(rules, frame.iterrows(), strict=True)]
+    body = [_row(line) if line["method"] not in RULES else _rule(line, first=i == 0) for i, line in frame.iterrows()]
     align = "".join("l" if name == "method" else "r" for name in frame)
     lines = [
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{escape(board.title)}: {CAPTION}}}",
+        rf"\caption{{{escape(_heading(board))}: {CAPTION}}}",
         rf"\begin{{tabular}}{{{align}}}",
         r"\toprule",
         " & ".join(escape(str(name)) for name in frame) + r" \\",
@@ -54,6 +54,16 @@ def _table(board: Leaderboard, only: Sequence[str]) -> str:
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _heading(board: Leaderboard) -> str:
+    return board.title + (f", judged on {board.judged_on}" if board.judged_on else "")
+
+
+def _rule(line: pd.Series, first: bool) -> str:
+    """A rule with its text, which stands across all columns; above the first row there is a rule already."""
+    text = rf"\multicolumn{{{len(line)}}}{{l}}{{\emph{{{escape(line['method'].strip('*'))}}}}} \\"
+    return text if first else "\\midrule\n" + text
 
 
 def _row(line: pd.Series) -> str:
