@@ -3,10 +3,12 @@
 import io
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from bench import outcomes
 from bench.errors import UserError
 from bench.reporting import compare, confounds, leaderboard, terminal
 from tests import made_up
@@ -69,6 +71,22 @@ def test_a_method_that_fails_now_is_gone(out, after):
         made_up.write(after, [made_up.record(made_up.FEW[1], seed, status="failed")])
     assert verdicts(compare.compare(str(out), str(after), out, ALL))["beta", "linear_top1"] == "gone"
     assert exit_code("compare", out, after) == 1
+
+
+def test_folders_of_other_data_are_not_paired_by_image(out, after, capsys):
+    for folder in (out, after):
+        for record in made_up.read(folder):
+            right = [i < record.metrics.get("linear_top1", 0) * made_up.TEST for i in range(made_up.TEST)]
+            made_up.write(folder, [replace(record, outcomes={"linear_top1": outcomes.pack(right)} if record.metrics else {})])
+    exact = compare.compare(str(out), str(after), out, ALL, ["linear_top1"])
+    for record in made_up.read(after):
+        record.data["fingerprint"], record.protocol = "other", "v0"
+        made_up.write(after, [record])
+    apart = compare.compare(str(out), str(after), out, ALL, ["linear_top1"])
+    assert all(b.judged.pair.half > a.judged.pair.half for a, b in zip(exact, apart, strict=True))
+    assert {one.confounds for one in apart} == {"the data and the protocol"} and {one.confounds for one in exact} == {""}
+    exit_code("compare", out, after)
+    assert "they differ too in: the data and the protocol" in capsys.readouterr().out
 
 
 def test_too_few_seeds(tmp_path, out):
@@ -172,6 +190,6 @@ def test_specs_are_compared_however_they_are_spelled(tmp_path, monkeypatch, caps
     found = compare.compare("alpha:batch_size=512", "alpha:lr=0.50", tmp_path, ALL)
     assert {one.subject for one in found} == {"alpha:lr=0.5 against alpha"}
     assert exit_code("compare", "alpha", "alpha:lr=0.5", "--out", tmp_path) == 0
-    assert re.search(r"they differ in these settings too: lr [\d.]+ \(alpha\) or 0.5 \(alpha:lr=0.5\)", capsys.readouterr().out)
+    assert re.search(r"they differ too in: lr [\d.]+ \(alpha\) or 0.5 \(alpha:lr=0.5\)", capsys.readouterr().out)
     with pytest.raises(UserError, match="nor a contender"):
         compare.compare("alpha", "alpha:lr=0.6", tmp_path, ALL)

@@ -149,5 +149,5 @@ def compare(
     console.print(f"A: {a}\nB: {b}\n", markup=False, soft_wrap=True)
     show_comparisons(console, found)
     for differ in dict.fromkeys(one.confounds for one in found if one.confounds):
-        console.print(f"\nthey differ in these settings too: {differ}", markup=False, soft_wrap=True)
+        console.print(f"\nthey differ too in: {differ}", markup=False, soft_wrap=True)
     raise typer.Exit(1 if compare_module.is_worse(found) else 0)

@@ -174,4 +174,15 @@ def _by_subject(found: Sequence[Record], filters: Board) -> dict[tuple[Board, st
 
 def _alone(key: tuple[Board, str], metric: str, left: list[Record], right: list[Record]) -> Comparison:
     a, b = (row_of(side).sample(metric) if side else Sample({}) for side in (left, right))
-    return Comparison(*key, metric, a, b, None, gone=bool(right) and not b.values)  # cells that never ran are not lost
+    differ = _differences(left, right) if right else ""
+    if differ:  # the images of one are not those of the other
+        a, b = replace(a, right={}), replace(b, right={})
+    return Comparison(*key, metric, a, b, None, gone=bool(right) and not b.values, confounds=differ)  # never ran is not lost
+
+
+def _differences(left: list[Record], right: list[Record]) -> str:
+    """In which of data and protocol two sides differ, as text."""
+    sides = [
+        [{(r.data.get("fingerprint"), r.protocol)[i] for r in side if r.status == "ok"} for side in (left, right)] for i in (0, 1)
+    ]
+    return " and ".join(name for name, (a, b) in zip(("the data", "the protocol"), sides, strict=True) if a and b and a != b)
