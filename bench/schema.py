@@ -62,16 +62,21 @@ class Environment(TypedDict, total=False):
     device: str
     precision: str
     versions: dict[str, str]
+    packages: dict[str, str]
 
 
-class Column(TypedDict):
-    """What a column of an evaluator means, as `Metric` has it."""
-
+class _Column(TypedDict):
     key: str
     title: str
     unit: str
     better: Literal["higher", "lower", ""]
     note: str
+
+
+class Column(_Column, total=False):
+    """What a column of an evaluator means, as `Metric` has it; records of earlier versions lack what is new."""
+
+    lowest: float
 
 
 class Described(TypedDict):

@@ -8,7 +8,7 @@ from types import NoneType
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints, is_typeddict
 
 DEEPEST = 20  # most levels of lists and dicts in a value declared as Any
-LARGEST = 1e300  # largest magnitude: larger whole numbers do not fit into a float
+LARGEST = 1e150  # largest magnitude: the square of a larger one does not fit into a float
 Check = Callable[[Any], str | None]  # returns what does not fit, such as ".lr is 'fast', not a number", or None
 
 

@@ -28,6 +28,11 @@ def test_bootstrap_is_scipys_and_the_same_every_time():
     assert stats.bootstrap([[0.0] * 9, sample, [*sample, 1.0]])[1] == found  # whatever is resampled beside it
 
 
+def test_differences_that_are_rounding_are_none():
+    nearly = [1.0] * 7 + [float(np.nextafter(1.0, 0.0))]
+    assert stats.bootstrap([nearly, [0.0] * 8]) == [stats.Ends(1.0, 1.0), stats.Ends(0.0, 0.0)]
+
+
 def test_bootstrap_needs_enough_seeds_and_takes_constants():
     assert stats.bootstrap([[0.1] * 7, [0.25] * 8]) == [None, (0.25, 0.25)]
 

@@ -19,6 +19,7 @@ LEVEL = 0.95
 ENOUGH = 3  # seeds; nothing is claimed from fewer
 ENOUGH_FOR_BOOTSTRAP = 8  # seeds; resamples of fewer have too few distinct values
 RESAMPLES = 2000
+ROUNDING = 1e-12  # relative differences that are none
 BOOTSTRAP_SEED = 20211017  # fixed, so that the same records give the same numbers
 
 
@@ -60,7 +61,7 @@ def bootstrap(samples: Sequence[Sequence[float]]) -> list[Ends | None]:
     by_length: dict[int, list[int]] = defaultdict(list)
     for position, sample in enumerate(samples):
         if len(sample) >= ENOUGH_FOR_BOOTSTRAP:
-            if np.ptp(sample) == 0:
+            if np.ptp(sample) <= ROUNDING * np.abs(sample).max():
                 found[position] = Ends(float(sample[0]), float(sample[0]))
             else:
                 by_length[len(sample)].append(position)
