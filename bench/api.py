@@ -178,6 +178,7 @@ def evaluate(
     from .environment import choose_device
     from .evaluation.choice import choose, left_out
     from .evaluation.evaluator import evaluate_all
+    from .own_code import in_usual_layout
     from .running.external import freeze_on
 
     place, root, spec = choose_device(device), data_root(data_dir), parse_spec(dataset)
@@ -185,7 +186,7 @@ def evaluate(
     for line in left_out():
         warnings.warn(line.removeprefix("warning: "), stacklevel=2)
     if isinstance(encoder, nn.Module):
-        opened = Opened(copy.deepcopy(encoder), type(encoder).__name__, type(encoder).__name__, "", None)
+        opened = Opened(in_usual_layout(copy.deepcopy(encoder)), type(encoder).__name__, type(encoder).__name__, "", None)
     else:
         opened = open_encoder(str(encoder), backbone, weights)
     return dict(evaluate_all(freeze_on(opened, spec, place, root), chosen).metrics)

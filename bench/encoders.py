@@ -103,12 +103,14 @@ def _of_folder(folder: Path, weights: Path | None) -> Opened:
 
 
 def _of_own_code(text: str, weights: Path | None) -> Opened:
-    network = own_code.make(text)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # a class that draws its weights makes the same ones each time
+        network = own_code.make(text)
     path, kind = own_code.parts(text) or (Path(text), "")
     said = ("weights: as the class makes them",)
     made = Opened(network.eval(), f"{path.name}:{kind}", kind, own_code.digest(text), None, said=said)
     if weights is None:
-        return made
+        return replace(made, digest=_sha_of(network, made.digest))
     tensors, state = state_dicts.read(weights), network.state_dict()
     if not state:
         raise UserError(f"{text} has no weights of its own; leave --weights out")
@@ -175,3 +177,13 @@ def _refusal(found: state_dicts.Match, path: Path, backbone: str) -> str:
 def _sha(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sha_of(network: nn.Module, source: str) -> str:
+    """SHA-256 of a source's digest and of the weights that the class gave itself, which may be from a file that it reads."""
+    hasher = hashlib.sha256(source.encode())
+    for key, value in network.state_dict().items():
+        whole = isinstance(value, torch.Tensor) and value.layout == torch.strided
+        hasher.update(key.encode())
+        hasher.update(value.detach().cpu().flatten().view(torch.uint8).numpy().tobytes() if whole else repr(value).encode())
+    return hasher.hexdigest()

@@ -34,7 +34,7 @@ def digest(text: str) -> str:
 
 
 def make(text: str, **arguments: Any) -> nn.Module:
-    """An instance of the class, made with ``arguments``; `UserError` where that fails or is no ``torch.nn.Module``."""
+    """An instance of the class, made with ``arguments`` and `in_usual_layout`; `UserError` where that fails or is no Module."""
     named, source = parts(text), digest(text)
     assert named is not None
     path, kind = named
@@ -49,7 +49,17 @@ def make(text: str, **arguments: Any) -> nn.Module:
         raise UserError(f"{path} defines no {kind}")
     if not isinstance(made, nn.Module):
         raise UserError(f"{text} makes a {type(made).__name__}, not a torch.nn.Module")
-    return made
+    return in_usual_layout(made)
+
+
+def in_usual_layout(network: nn.Module) -> nn.Module:
+    """``network`` with images in the usual memory layout, on which a ``view`` in its code may rely; see `environment.placed`."""
+    import torch
+
+    usual = torch.contiguous_format
+    network.register_forward_pre_hook(lambda _, inputs: tuple(one.clone(memory_format=usual) for one in inputs))
+    network.usual_layout = True  # type: ignore[assignment]
+    return network
 
 
 def _imported(path: Path, source: str) -> ModuleType:

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,14 +17,15 @@ import bench
 from bench import records, state_dicts
 from bench.encoders import open_encoder
 from bench.errors import UserError
+from bench.evaluation import features as features_module
 from bench.evaluation.evaluator import description
 from bench.evaluation.spectrum import Spectrum
 from bench.records import Record
-from bench.reporting import report
+from bench.reporting import leaderboard, report
 from bench.running import external
 from bench.running.cell import run
 from bench.running.plan import plan
-from tests import small_cells
+from tests import made_up, small_cells
 
 OWN = """
 import torch
@@ -249,6 +251,104 @@ def test_what_does_not_fit_is_one_line(tmp_path, bench_command, monkeypatch):
         code, _, error = bench_command("evaluate", *small, *given)
         assert code == 2 and expected in error and error.count("\n") == 1, (given, error)
     assert not Path("ran").exists() and not list(Path().rglob("seed0.json"))
+
+
+class Reuses(nn.Module):
+    """Its output is a view of what the next batch is written to."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("tokens", torch.zeros(64, 9, 5))
+
+    def forward(self, images):
+        self.tokens[: len(images)] = images.flatten(1)[:, None, :5]
+        return self.tokens[: len(images), 0]
+
+
+def test_features_are_kept_as_they_were_and_without_the_tokens_around_them():
+    batches = torch.randn(3, 64, 1, 4, 4)
+    found = features_module.extract(Reuses(), batches, torch.device("cpu"))
+    assert torch.equal(found, batches.flatten(0, 1).flatten(1)[:, :5])
+    assert features_module._own(Reuses()(batches[0].bfloat16())).untyped_storage().nbytes() == 64 * 5 * 4
+
+
+LENET = """
+import torch
+from torch import nn
+
+class LeNet(nn.Module):
+    num_features = 96
+
+    def __init__(self, channels=1, size=8):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, 6, 3, padding=1)
+
+    def forward(self, images):
+        return torch.max_pool2d(self.conv(images), 2).view(-1, 96)
+"""
+
+
+def test_a_network_may_rely_on_the_usual_memory_layout(tmp_path, bench_command):
+    path = tmp_path / "net.py"
+    path.write_text(LENET)
+    where = ("--datasets", "digits:fraction=0.2,classes=5", "--device", "cpu", "--out", str(tmp_path / "results"))
+    assert bench_command("evaluate", f"{path}:LeNet", *where)[0] == 0
+    network = open_encoder(f"{path}:LeNet").network
+    assert bench.evaluate(network, "digits:fraction=0.2,classes=5", device="cpu")["linear_top1"] > 0.5
+    again = open_encoder(f"{path}:LeNet").network
+    assert torch.equal(network.conv.weight, again.conv.weight), "a class that draws its weights makes the same ones"
+    run = (
+        "run",
+        "--methods",
+        "simclr",
+        "--backbone",
+        f"{path}:LeNet",
+        "--budget",
+        "2steps",
+        "--seeds",
+        "1",
+        "--batch-size",
+        "32",
+    )
+    code, said, _ = bench_command(*run, *where)
+    assert code == 0, said
+
+
+READS = """
+import torch
+from torch import nn
+
+class Reads(nn.Linear):
+    def __init__(self):
+        super().__init__(64, 8)
+        self.load_state_dict(torch.load("w.pt"))
+
+    def forward(self, images):
+        return super().forward(images.flatten(1))
+"""
+
+
+def test_weights_that_a_class_reads_itself_are_a_part_of_what_it_is(tmp_path, bench_command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(READS)
+    line = ("evaluate", "net.py:Reads", "--datasets", "digits:fraction=0.2,classes=5", "--device", "cpu", "--out", "results")
+    torch.save(nn.Linear(64, 8).state_dict(), "w.pt")
+    assert bench_command(*line)[0] == 0 and bench_command(*line, "--labels", "0.5")[0] == 0
+    torch.save(nn.Linear(64, 8).state_dict(), "w.pt")
+    code, _, error = bench_command(*line)
+    assert code == 2 and "is the record of another file" in error and "choose another --name" in error
+
+
+def test_encoders_of_one_name_and_a_name_of_a_method_are_rows_of_their_own(tmp_path, monkeypatch):
+    made_up.install(monkeypatch)
+    made_up.write(tmp_path, made_up.few())
+    for name, backbone in (("seed0", "resnet18"), ("seed0", "resnet50"), ("alpha", "vit")):
+        accuracy = {"linear_top1": 0.1 if backbone == "vit" else 0.2, "knn_top1": 0.1}
+        one = replace(made_up.record(made_up.FEW[0], 0), role="external", contender=name, backbone=backbone, budget="external")
+        made_up.write(tmp_path, [replace(one, method="external", metrics=one.metrics | accuracy, outcomes={}, recipe={})])
+    (board,) = leaderboard.build(made_up.read(tmp_path))
+    assert sorted(row.contender for row in board.external) == ["alpha (vit)", "seed0 (resnet18)", "seed0 (resnet50)"]
+    assert {row.contender: len(row.good) for row in board.ranked} == {"alpha": 5, "beta": 5, "gamma": 5}
 
 
 def test_every_batch_gives_features_of_one_width():

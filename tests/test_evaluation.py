@@ -15,7 +15,7 @@ from bench.datasets.registry import open_splits
 from bench.datasets.spec import parse_spec
 from bench.datasets.store import Splits, Store
 from bench.errors import Diverged
-from bench.evaluation import knn, linear, protocol
+from bench.evaluation import knn, linear, protocol, spectrum
 from bench.evaluation.features import extract
 from bench.evaluation.frozen import Features
 from bench.evaluation.knn import Setting, knn_predict
@@ -118,6 +118,18 @@ def test_one_image_a_class_has_scikit_learns_default_strength(clusters):
     theirs = torch.from_numpy(reference.predict_proba(x_test.double().numpy()))
     assert (heads.logits(x_test)[0].double().softmax(1) - theirs).abs().max() < 0.02
     assert chosen == {"linear_strength": 1 / 6}
+
+
+@pytest.mark.parametrize("scale", [2.0**-50, 2.0**-100, 2.0**40])
+def test_scores_do_not_depend_on_the_scale_of_features(clusters, scale):
+    train, labels, test, test_labels = clusters
+
+    def found(by):
+        splits = Features(train * by, labels), Features(test * by, test_labels)
+        x = splits[1].values.double()
+        return knn.knn_metrics(*splits, 6).metrics, spectrum.rankme(x), spectrum.uniformity(x), spectrum.alignment(x, x.flip(1))
+
+    assert found(scale) == found(1.0)
 
 
 def test_both_sides_of_a_matrix_give_one_basis():

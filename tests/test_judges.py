@@ -171,6 +171,8 @@ def test_evaluators_are_chosen_by_name_or_by_their_flag():
     assert names(None, transfer_to="digits", labels="0.1") == [*usual, "few_labels", "transfer"]
     with pytest.raises(UserError, match="did you mean clustering"):
         names("clusterin")
+    with pytest.raises(UserError, match=r"--transfer-to digits:px=16: images have the input size .*; leave px out"):
+        names(None, transfer_to="digits,digits:px=16")
     with pytest.raises(UserError, match="transfer needs --transfer-to"):
         names("transfer")
 

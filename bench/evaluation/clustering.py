@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from ..methods.parts.kmeans import kmeans
 from ..metrics import Metric
 from .evaluator import Evaluator
-from .frozen import Frozen, Scores
+from .frozen import Frozen, Scores, directions
 
 STARTS, ITERATIONS = 5, 30  # of these starts, the clustering with the least inertia is used
 SEED = 20200525  # the same starts for every method and seed
@@ -36,7 +35,7 @@ class Clustering(Evaluator):
     def evaluate(self, frozen: Frozen) -> Scores:
         from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score  # takes a second to import
 
-        features, labels = normalize(frozen.test.values, dim=1), frozen.test.labels.cpu().numpy()
+        features, labels = directions(frozen.test.values), frozen.test.labels.cpu().numpy()
         found, inertia = best(features, min(frozen.classes, len(features)))
         clusters = found.cpu().numpy()
         metrics = {

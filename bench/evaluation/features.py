@@ -59,9 +59,14 @@ def extract(
     features = []
     with frozen(network), precision(device):
         for batch in batches:
-            features.append(network(batch).float())
+            features.append(_own(network(batch)))
             between()
     return torch.cat(features)
+
+
+def _own(features: Tensor) -> Tensor:
+    """A copy, as the features may be a view of all tokens of an image, or a buffer that the next batch is written to."""
+    return features.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
 
 
 def encode(encoder: nn.Module, store: Store, track: Track, device: torch.device) -> Features:

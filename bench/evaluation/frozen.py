@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from ..errors import Diverged
 
@@ -77,3 +78,14 @@ def finite(values: Tensor, of: str) -> Tensor:
     bad = int((~values.isfinite()).any(1).sum())
     what = f"{bad} of {len(values)} are not finite" if bad else f"up to {float(values.abs().max()):.1e}, their squares overflow"
     raise Diverged(f"features of the {of}: {what}")
+
+
+def scaled(values: Tensor) -> Tensor:
+    """The features times a power of two, which changes no digit, so that the largest is near 1: tiny ones have directions too."""
+    exponent = torch.frexp(values.abs().amax()).exponent.clamp(min=-120)
+    return torch.ldexp(values, -exponent)
+
+
+def directions(values: Tensor) -> Tensor:
+    """The features divided by their norms; zero stays zero."""
+    return normalize(scaled(values), dim=1)

@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from ..metrics import KNN200_TOP1, KNN_TOP1
 from .evaluator import Evaluator
-from .frozen import Features, Frozen, Scores
+from .frozen import Features, Frozen, Scores, directions
 
 CHUNK_BYTES = 64 * 2**20  # of a chunk of similarities
 
@@ -33,7 +32,7 @@ def knn_predict(queries: Tensor, train: Tensor, labels: Tensor, classes: int, se
     queries float [Q, D], train float [N, D], labels int64 [N]. k is at most N. Of classes with equal votes, the one with
     the lowest label is predicted.
     """
-    queries, train = normalize(queries, dim=1), normalize(train, dim=1)
+    queries, train = directions(queries), directions(train)
     most = min(max(s.k for s in settings), len(train))
     rows = max(1, CHUNK_BYTES // (4 * len(train)))
     predicted: list[list[Tensor]] = [[] for _ in settings]

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from ..metrics import Metric
 from .evaluator import Evaluator
-from .frozen import Frozen
+from .frozen import Frozen, directions, scaled
 
 VIEWED = 2048  # most test images of which two views are compared
 ROWS = 1024  # rows of pairs that are in memory at a time
@@ -40,19 +39,19 @@ class Spectrum(Evaluator):
 
 def rankme(x: Tensor) -> float:
     """exp of the entropy of the singular values, scaled to a sum of 1 (Garrido et al. 2023, arXiv 2210.02885, equation 1)."""
-    share = torch.linalg.svdvals(x)
+    share = torch.linalg.svdvals(scaled(x))
     share = share / share.sum().clamp(min=1e-12) + 1e-7
     return float(torch.exp(-(share * share.log()).sum()))
 
 
 def alignment(first: Tensor, second: Tensor) -> float:
     """Mean squared distance of the normalised features of two views (Wang and Isola 2020, arXiv 2005.10242, alpha = 2)."""
-    return float((normalize(first, dim=1) - normalize(second, dim=1)).square().sum(1).mean())
+    return float((directions(first) - directions(second)).square().sum(1).mean())
 
 
 def uniformity(x: Tensor) -> float:
     """log mean e^{-2 d^2} over all pairs of normalised features (Wang and Isola 2020, t = 2); 0 is collapse."""
-    z = normalize(x, dim=1)
+    z = directions(x)
     norms = z.square().sum(1)  # 1, or 0 of a feature that is zero
     parts = zip(z.split(ROWS), norms.split(ROWS), strict=True)
     total = sum(float((4 * part @ z.T - 2 * own[:, None] - 2 * norms).exp().sum()) for part, own in parts)  # every pair twice

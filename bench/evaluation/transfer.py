@@ -41,6 +41,10 @@ class Transfer(Evaluator):
         specs = [str(parse_spec(part)) for part in split_specs(text)]
         if not specs:
             raise UserError(f"cannot read --transfer-to {text!r}: write datasets with commas, such as digits,fashion_mnist")
+        if sized := next((spec for spec in specs if parse_spec(spec).px is not None), None):
+            raise UserError(
+                f"--transfer-to {sized}: images have the input size that the encoder has on its own data; leave px out"
+            )
         return cls(list(dict.fromkeys(specs)))
 
     def check(self, data_root: Path) -> None:

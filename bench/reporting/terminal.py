@@ -27,7 +27,7 @@ def show_boards(console: Console, boards: Sequence[Leaderboard], out: Path) -> N
     """Print leaderboards, and what the signs in them mean; where columns are missing, where all of them are."""
     narrow = False
     for board in boards:
-        console.print(f"\n[bold]{escape(board.title)}[/]")
+        console.print(f"\n[bold]{escape(board.title)}[/]", soft_wrap=True)
         whole = table(board)
         shown = fitting(_short_rules(whole), _width(console))
         narrow = narrow or len(shown.columns) < len(whole.columns)
@@ -49,7 +49,7 @@ def show_comparisons(console: Console, found: Sequence[compare.Comparison]) -> N
     if whole["method"].nunique() == 1:
         whole = whole.drop(columns="method")
     for board, part in whole.groupby("leaderboard", sort=False):
-        console.print(f"\n[bold]{escape(str(board))}[/]")
+        console.print(f"\n[bold]{escape(str(board))}[/]", soft_wrap=True)
         _print(console, to_markdown(fitting(part.drop(columns="leaderboard"), _width(console))))
 
 

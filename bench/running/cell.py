@@ -77,7 +77,7 @@ def run(job: Job, tell: Tell = lambda event: None, stop: Callable[[], int] = lam
     splits, cell, recipe = job.splits(), job.cell, job.cell.recipe
     device = torch.device(job.device)
     tell(Phase("set up"))
-    method = build_method(cell, splits).to(device).to(memory_format=torch.channels_last)
+    method = environment.placed(build_method(cell, splits), device)
     splits = replace(splits, train=stored_on(splits.train, device))
     trained = _train(method, splits, device, job, tell, stop) if method.trains else Trained()
 

@@ -112,7 +112,7 @@ def of_steps(task: Task) -> CellCost:
     if not cell.recipe.method.trains:
         return CellCost(0.0, None, 0)
     splits = task.job.splits()
-    method = build_method(cell, splits).to(device).to(memory_format=torch.channels_last)
+    method = environment.placed(build_method(cell, splits), device)
     trainer = make_trainer(method, replace(splits, train=stored_on(splits.train, device)), cell, device)
     work = trainer.spending.count() if cell.recipe.budget.flops is not None else None
     total = cell.recipe.budget.steps(trainer.loader.steps_per_epoch, trainer.loader.batch_size, work.step if work else 0)

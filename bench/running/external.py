@@ -64,7 +64,7 @@ def fitted(opened: Opened, spec: Spec, device: torch.device, data_root: Path) ->
     channels, network = splits.train.channels, Guarded(opened.network, opened.name)
     fits = opened.channels in (None, channels)
     encoder = network if fits else Channels(network, opened.channels or channels)
-    encoder = encoder.to(device).to(memory_format=torch.channels_last).eval()
+    encoder = environment.placed(encoder, device).eval()
     try:
         with torch.no_grad():
             encoder(torch.zeros(2, channels, track.size, track.size, device=device))

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from .. import environment
 from ..backbone import load_encoder
 from ..cells import Cell
 from ..datasets.loader import stored_on
@@ -34,12 +35,12 @@ def run(job: Job, tell: Tell = lambda event: None) -> Record:
     splits, cell = job.splits(), job.cell
     device = torch.device(job.device)
     tell(Phase("evaluate", 0.0))
-    encoder = _encoder(job, cell, splits).to(device).to(memory_format=torch.channels_last)
+    encoder = environment.placed(_encoder(job, cell, splits), device)
     frozen = freeze(encoder, replace(splits, train=stored_on(splits.train, device)), cell.recipe.track, device, job.data_root)
     _check_same(record, evaluate_all(frozen, [Knn()]).metrics)
     found = evaluate_all(frozen, job.evaluators, lambda name: tell(Phase(f"evaluate, {name}", 0.5)))
-    environment = scores.packages(job.evaluators, cell.recipe.spec)
-    return scores.joined(record, replace(record, **scores.fields(found, job.evaluators), environment=environment))
+    packages = scores.packages(job.evaluators, cell.recipe.spec)
+    return scores.joined(record, replace(record, **scores.fields(found, job.evaluators), environment=packages))
 
 
 def _encoder(job: Job, cell: Cell, splits: Splits) -> nn.Module:

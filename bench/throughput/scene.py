@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .. import environment
 from ..budget import Budget
 from ..datasets.augment import Policy
 from ..datasets.held_out import shown
@@ -81,7 +82,7 @@ def make_trainer(
     torch.manual_seed(0)
     labels = shown(store.labels) if kind.uses_labels else None
     data = TrainData(len(store), int(store.labels.max()) + 1, labels)
-    method = kind(encoder, kind.config_type().resolved(len(store), size), data).to(device).to(memory_format=torch.channels_last)
+    method = environment.placed(kind(encoder, kind.config_type().resolved(len(store), size), data), device)
     loader = Loader(store, policy, size, batch, seed=0, device=device, views=method.views(method.config, policy, size))
     training = Training(batch_size=batch, lr=0.06, weight_decay=5e-4)
     return Trainer(method.train(), loader, training, Budget(200, "ep"), device)
