@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -9,12 +10,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from rich.console import Console
+from rich.progress import Progress
 
 from bench.cli import mistakes
 from bench.errors import UserError, counted
 from bench.merge import merge
-from bench.reporting import terminal
+from bench.metrics import Metric
+from bench.reporting import listing, terminal
 from bench.reporting.tables import to_markdown
+from bench.running import display
 from bench.settings import nearest
 from tests import made_up
 from tests.small_cells import ROOT
@@ -28,6 +33,9 @@ SLIPS = [
     (("run", "--datasets", "cifar10,classes=5"), "did you mean cifar10:classes=5?"),
     (("run", "--methods", "simclr,temperature=1"), "did you mean simclr:temperature=1?"),
     (("run", "--methods", "SimCLR"), "did you mean simclr?"),
+    (("run", "--batch-size", "64", "--set", "batch_size=32"), "are the same: give one of them"),
+    (("run", "--datasets", "digits", "--gpus", "all"), "--gpus all: torch sees no CUDA device here; --workers N is for CPUs"),
+    (("list", "nonsense"), "'nonsense' is not one of"),
     (("run", "--datasets", "CIFAR-100"), "did you mean cifar100?"),
 ]
 
@@ -83,6 +91,49 @@ def test_a_narrow_terminal_gets_the_columns_that_matter():
     kept = {width: list(terminal.fitting(frame, width).columns) for width in (60, 80, 120)}
     assert "linear" in kept[60] and len(kept[60]) < len(kept[80]) < len(kept[120]) < len(names)
     assert list(terminal.fitting(frame, None).columns) == names
+
+
+def test_lists_fit_a_terminal():
+    rows = [
+        ("alpha", "ready", "12 MiB", "/a/path"),
+        ("beta", "missing", "", "get it with: python -m bench data get " + "beta " * 20),
+    ]
+    lines = listing.columns(rows, 60).splitlines()
+    assert max(map(len, lines)) <= 60 and len(lines) > 3 and lines[0] == "alpha  ready    12 MiB  /a/path"
+    assert all(line[:24].isspace() and line[24] != " " for line in lines[2:])
+    assert listing.columns(rows).count("\n") == 1 and listing.columns(rows, 30).count("\n") == 1  # no room: the terminal wraps
+
+
+def test_the_clock_of_the_bar_goes_on_after_a_cell():
+    now = [0.0]
+    bar = Progress(display.Clock(), get_time=lambda: now[0], console=Console(file=io.StringIO()))
+    task = bar.add_task("x", total=1.0)
+    shown = []
+    for time, completed in ((10, 0.5), (43, 1.0), (70, 1.0), (130, 0.2)):
+        now[0] = time
+        bar.update(task, completed=completed)
+        shown.append(str(display.Clock().render(bar.tasks[0])))
+    assert shown == ["0:10", "0:43", "1:10", "2:10"]
+
+
+def test_what_a_cell_found_is_one_short_line_on_a_terminal(monkeypatch):
+    made_up.install(monkeypatch)
+    record = made_up.record(made_up.FEW[0], 0)
+    record.metrics |= {f"metric{i}": 0.5 for i in range(9)}
+    columns = {f"metric{i}": vars(Metric(f"metric{i}", f"a long title {i}")) for i in range(9)}
+    record.evaluators = {"mine": {"version": 1, "columns": columns}}
+    for is_terminal, count in ((True, 0), (False, 9)):
+        console = Console(file=io.StringIO(), force_terminal=is_terminal, width=80, color_system=None)
+        display.Display(console, 1)._done("cell", record)
+        assert console.file.getvalue().count("a long title") == count and "linear" in console.file.getvalue()
+
+
+def test_results_are_listed_by_a_part_of_their_name(tmp_path, monkeypatch, bench_command):
+    made_up.install(monkeypatch)
+    made_up.write(tmp_path, made_up.few(2))
+    code, said, _ = bench_command("list", "results", "alph*", "--out", str(tmp_path))
+    assert code == 0 and said.count("\n") == 2 and "/alpha/seed1" in said
+    assert bench_command("list", "results", "*/alpha/seed0", "--out", str(tmp_path))[1].count("\n") == 1
 
 
 def test_a_long_name_gives_way_to_the_results():

@@ -97,5 +97,10 @@ def on_command_line(context: typer.Context) -> list[Any]:
     return [one for one, source in sources if source is not None and source.name == "COMMANDLINE"]
 
 
+def width() -> int | None:
+    """The terminal's width; None where the output goes elsewhere."""
+    return console.width if console.is_terminal else None
+
+
 def warn(line: str) -> None:
     print(f"warning: {line}", file=sys.stderr)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UserError
-from .app import DataDir, console, data_app, data_root, home
+from .app import DataDir, console, data_app, data_root, home, width
 
 
 @data_app.command("list")
@@ -16,7 +16,7 @@ def data_list(data_dir: DataDir = None) -> None:
     """Which datasets are ready, how large they are, and where."""
     from ..reporting import listing
 
-    console.print(listing.columns(listing.datasets(data_root(data_dir))), markup=False, soft_wrap=True)
+    console.print(listing.columns(listing.datasets(data_root(data_dir)), width()), markup=False, soft_wrap=True)
 
 
 @data_app.command("get")

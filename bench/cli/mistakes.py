@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 def hint(message: str, arguments: Sequence[str]) -> str:
     """``message`` of the parser, with what would be right where that is known."""
+    message = message.replace("Value error, ", "")  # of the parser's parser
     told = _surplus(message, arguments) or _early_option(message, arguments) or _seeds(message, arguments)
     return f"{message.rstrip('. ')}: {told}" if told else message
 

@@ -13,7 +13,7 @@ from ..datasets.spec import split_specs
 from ..errors import UserError
 from ..folders import expanded
 from ..metrics import COMPARED
-from .app import DataDir, Out, app, console, data_root, home, warn
+from .app import DataDir, Out, app, console, data_root, home, warn, width
 
 
 class Listed(str, Enum):
@@ -27,7 +27,9 @@ class Listed(str, Enum):
 @app.command("list")
 def list_(
     what: Annotated[Listed, typer.Argument(help="methods, datasets, evaluators, results or experiments.")],
-    pattern: Annotated[str, typer.Argument(help="Only these names, with commas; * is a wildcard.")] = "*",
+    pattern: Annotated[
+        str, typer.Argument(help="Only these names, with commas; * is a wildcard. Of results also: of a part.")
+    ] = "*",
     out: Out = Path("results"),
     stale: Annotated[bool, typer.Option("--stale", help="Of results, those that are stale, and why.")] = False,
     data_dir: DataDir = None,
@@ -45,11 +47,16 @@ def list_(
         Listed.results: lambda: (listing.stale_results if stale else listing.results)(out, warn),
     }[what]()
     patterns = [part.strip() for part in split_specs(pattern)]
-    chosen = [row for row in rows if any(fnmatchcase(row[0], part) for part in patterns)]
+    names = [{row[0], *row[0].split("/")} for row in rows]  # of a result also track, backbone, budget, method and seed
+    chosen = [
+        row for row, own in zip(rows, names, strict=True) if any(fnmatchcase(one, part) for one in own for part in patterns)
+    ]
     if not chosen and pattern != "*":
         raise UserError(f"no {what.value} match {pattern!r}")
     console.print(
-        listing.columns(chosen) if chosen else f"no {what.value} {'are stale' if stale else 'yet'}", markup=False, soft_wrap=True
+        listing.columns(chosen, width()) if chosen else f"no {what.value} {'are stale' if stale else 'yet'}",
+        markup=False,
+        soft_wrap=True,
     )
     if what is Listed.methods and len(chosen) == 1 and chosen[0][1] != "broken":
         for line in listing.searched(chosen[0][0]):
@@ -114,6 +121,9 @@ def merge(
 
     records, again = merge_records([expanded(folder) for folder in folders], out)
     console.print(f"{out} has {records} records; {again} files were equal to one of them", markup=False, soft_wrap=True)
+    console.print(
+        f"`report --out {out}` makes its tables; checkpoints and encoders stay where they are", markup=False, soft_wrap=True
+    )
 
 
 def _renew(out: Path, png: bool, only: list[str] | None, live: bool = False) -> None:

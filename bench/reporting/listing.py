@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 from .. import experiment as files
@@ -19,6 +21,7 @@ from ..metrics import HEADLINE, LINEAR_TOP1
 from ..remembered import remembered
 
 Line = tuple[str, ...]
+GAP, NARROWEST = "  ", 20  # between columns; characters of a last column that is wrapped
 
 
 def methods() -> list[Line]:
@@ -70,7 +73,8 @@ def datasets(root: Path) -> list[Line]:
         rows[name] = ("ready", "embedded", track.title) if track.embedded else _prepared(root / name, track)
     rows |= {name: ("broken", "", why) for name, why in tracks().broken().items()}
     mine = "images, one folder a class: python -m bench data get folder --from DIR --name NAME"
-    return [*((name, *row) for name, row in sorted(rows.items())), ("(your own)", "", "", mine)]
+    files = "files that you have, in any form of docs/data.md: the same commands with --from DIR"
+    return [*((name, *row) for name, row in sorted(rows.items())), ("(your own)", "", "", mine), ("(from files)", "", "", files)]
 
 
 def _prepared(place: Path, track: Track | None = None) -> Line:
@@ -80,8 +84,7 @@ def _prepared(place: Path, track: Track | None = None) -> Line:
     except DataError as error:
         return "damaged", "", str(error)
     if track is not None and not ready:
-        also = "" if track.how_to_get else " (or with --from DIR, in any form of docs/data.md)"
-        return "missing", "", f"get it with: {track.command}{also}"
+        return "missing", "", f"get it with: {track.command}"
     size = sum(file.stat().st_size for file in place.iterdir() if file.is_file())
     return "ready", f"{size / 2**20:,.0f} MiB", str(place)
 
@@ -122,7 +125,14 @@ def name_of(record: records.Record) -> str:
     return "/".join([record.track, record.backbone, record.budget, record.contender, f"seed{record.seed}"])
 
 
-def columns(rows: Sequence[Line]) -> str:
-    """Rows as aligned text."""
+def columns(rows: Sequence[Line], width: int | None = None) -> str:
+    """Rows as aligned text; the last column is wrapped where the lines would be longer than ``width``."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    indent = sum(widths[:-1]) + len(GAP) * (len(widths) - 1)
+    room = None if width is None or width - indent < NARROWEST else width - indent
+    lines = []
+    for *cells, last in rows:
+        head = "".join(cell.ljust(wide) + GAP for cell, wide in zip(cells, widths, strict=False))
+        parts = [last] if room is None else textwrap.wrap(last, room, break_long_words=False, break_on_hyphens=False) or [""]
+        lines += [(start + part).rstrip() for start, part in zip_longest([head], parts, fillvalue=" " * indent)]
+    return "\n".join(lines)

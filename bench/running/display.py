@@ -7,7 +7,9 @@ from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn
+from rich.progress import Task as RichTask
+from rich.text import Text
 
 from .. import events
 from ..cells import Cell
@@ -17,6 +19,13 @@ from ..records import Record
 from .scheduler import Task
 
 PLAIN_EVERY = 10.0  # seconds between two lines about the same cell where there is no terminal
+
+
+class Clock(ProgressColumn):
+    """The time since the run began; rich's own column stops where the first cell's training ends."""
+
+    def render(self, task: RichTask) -> Text:
+        return Text(_clock(task.elapsed or 0.0), style="progress.elapsed")
 
 
 class Bar:
@@ -29,7 +38,7 @@ class Bar:
             BarColumn(bar_width=10),
             TaskProgressColumn(),
             TextColumn("{task.fields[facts]}"),
-            TimeElapsedColumn(),
+            Clock(),
             console=console,
             disable=not console.is_terminal,
         )
@@ -108,7 +117,8 @@ class Display(Bar):
         if record.status == "ok":
             self.finished.append(spent)
             shown = {key: PROTOCOL_METRICS[key] for key in COMPARED} | columns(record.metrics, [record.evaluators])
-            scores = ", ".join(f"{metric.title} {metric.shown(record.metrics[key])}" for key, metric in shown.items())
+            few = list(shown)[: len(COMPARED)] if self.console.is_terminal else list(shown)  # the table has the others
+            scores = ", ".join(f"{shown[key].title} {shown[key].shown(record.metrics[key])}" for key in few)
             text = f"[green]ok[/]  {escape(str(cell))}: {scores}, {spent:.0f} s"
         else:
             why = (record.error or {}).get("exception", "")
