@@ -26,3 +26,7 @@ def __getattr__(name: str) -> Any:
         if name == "records"
         else getattr(importlib.import_module(f"{__name__}.api"), name)
     )
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 def run(
-    methods: str,
-    datasets: str = "auto",
+    methods: str | Sequence[str],
+    datasets: str | Sequence[str] = "auto",
     budget: str = "200ep",
     seeds: int = 3,
     *,
@@ -35,12 +35,12 @@ def run(
     backbone: str | None = None,
     sets: Sequence[str] = (),
     labels: str | None = None,
-    evaluators: str | None = None,
-    transfer_to: str | None = None,
+    evaluators: str | Sequence[str] | None = None,
+    transfer_to: str | Sequence[str] | None = None,
     on_existing: OnExisting = "skip",
     quiet: bool = False,
 ) -> pd.DataFrame:
-    """Train and evaluate as the command `run` does, with the same texts as arguments; returns the `leaderboard` of ``out``.
+    """Train and evaluate as the command `run` does, with the same texts, or lists of them; returns the `leaderboard` of ``out``.
 
     A cell that fails is a record with a status, as on the command line. `UserError` or `DataError` where an argument is
     wrong; nothing is written then.
@@ -54,11 +54,17 @@ def run(
 
 
 def _options(out: str | Path, runs: str | Path | None, data_dir: str | Path | None, **asked: Any) -> Options:
-    """The options that the texts ``asked`` write."""
+    """The options that ``asked`` writes: texts as on the command line, or lists of them."""
     from .running.options import read_options
 
     kept, data = (None if path is None else expanded(path) for path in (runs, data_dir))
-    return read_options(out=expanded(out), runs=kept, data_dir=data, **asked)
+    texts = {key: value if key == "sets" else _text(value) for key, value in asked.items()}
+    return read_options(out=expanded(out), runs=kept, data_dir=data, **texts)
+
+
+def _text(value: Any) -> Any:
+    """A list of texts as one text with commas; anything else as it is."""
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 def _console(quiet: bool) -> Console:
@@ -99,8 +105,8 @@ def _read(out: str | Path) -> list[records.Record]:
 
 
 def tune(
-    methods: str,
-    datasets: str = "auto",
+    methods: str | Sequence[str],
+    datasets: str | Sequence[str] = "auto",
     trials: int = 8,
     budget: str = "20ep",
     seeds: int = 1,
@@ -116,7 +122,7 @@ def tune(
     on_existing: OnExisting = "skip",
     quiet: bool = False,
 ) -> pd.DataFrame:
-    """Search and compare as the command `tune` does, with the same texts as arguments; returns `tuned` of ``out``.
+    """Search and compare as the command `tune` does, with the same texts, or lists of them; returns `tuned` of ``out``.
 
     A trial that fails counts as the worst. `UserError` or `DataError` where an argument is wrong; nothing is written then.
     """

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import bench
+from bench import api
 from bench.errors import UserError
 from bench.metrics import COSTS
 from tests import made_up
@@ -55,6 +56,15 @@ def test_wrong_arguments_are_refused_and_write_nothing(tmp_path, wrong, said):
 def test_importing_the_harness_imports_nothing_large():
     code = "import sys, bench; assert not {'torch', 'pandas', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_lists_of_texts_are_taken_and_names_are_offered(tmp_path):
+    asked = dict(methods=["random_init", "raw_pixels"], datasets=("digits:images=100,classes=5",), budget="1ep", seeds=1)
+    options = api._options(tmp_path, None, None, **asked, evaluators=["spectrum"], sets=["batch_size=32"])
+    assert [str(one) for one in options.contenders] == ["random_init", "raw_pixels"]
+    assert [str(one) for one in options.specs] == ["digits:classes=5,images=100"]
+    assert [one.name for one in options.conditions.evaluators] == ["linear", "knn", "spectrum"]
+    assert {"run", "evaluate", "leaderboard", "records"} <= set(dir(bench))
 
 
 def test_a_plain_script_runs_once(tmp_path):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import UserError
 from ..limits import MOST_SEEDS, MOST_TRIALS
 from .app import (
     AUTO,
@@ -70,6 +71,8 @@ def run(
     from ..running import session
     from ..running.options import read_options
 
+    if batch_size is not None and any(text.partition("=")[0].strip() == "batch_size" for text in sets or ()):
+        raise UserError("--batch-size and --set batch_size=N are the same: give one of them")
     options = read_options(
         methods=methods,
         datasets=datasets,
@@ -152,6 +155,10 @@ def experiment(
     out: Out = Path("results"),
     runs: Runs = None,
     on_existing: Existing = OnExisting.skip,
+    checkpoint_every: CheckpointEvery = None,
+    cell_timeout: CellTimeout = None,
+    workers: Workers = None,
+    gpus: Gpus = None,
     data_dir: DataDir = None,
     dry_run: DryRun = False,
     timed: Timed = False,
@@ -166,6 +173,10 @@ def experiment(
         runs=runs,
         on_existing=on_existing.value,
         data_dir=data_dir,
+        checkpoint_every=checkpoint_every,
+        cell_timeout=cell_timeout,
+        workers=workers,
+        gpus=gpus,
     )
     raise typer.Exit(experiment_module.run(find(name, out.absolute().parent), place, console, dry_run, timed))
 

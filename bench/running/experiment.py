@@ -25,6 +25,10 @@ class Place:
     runs: Path | None
     on_existing: OnExisting
     data_dir: Path | None
+    checkpoint_every: str | None = None
+    cell_timeout: str | None = None
+    workers: int | None = None
+    gpus: str | None = None
 
 
 def run(experiment: Experiment, place: Place, console: Console, dry_run: bool, timed: bool = False) -> int:
@@ -43,11 +47,7 @@ def options(experiment: Experiment, budget: str, place: Place) -> Options:
         budget=budget,
         seeds=experiment.seeds,
         backbone=experiment.backbone,
-        device=place.device,
-        out=place.out,
-        runs=place.runs,
-        on_existing=place.on_existing,
-        data_dir=place.data_dir,
+        **vars(place),
     )
 
 

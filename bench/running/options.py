@@ -74,6 +74,7 @@ def read_options(
     """
     _check(seeds, on_existing)
     check_log(log)
+    processes = _workers(workers, gpus, array)
     root = data_root(data_dir)
     specs, said = choose_datasets(datasets, root)
     conditions = Conditions(
@@ -95,7 +96,7 @@ def read_options(
         log=log,
         cell_timeout=timeout_of(cell_timeout),
         asked_for=named(methods),
-        workers=_workers(workers, gpus, array),
+        workers=processes,
         array=array,
         said=[*said, *left_out()],
     )

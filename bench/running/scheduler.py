@@ -16,7 +16,7 @@ import torch
 from .. import environment, records, standstill
 from ..cells import Cell, OnExisting
 from ..datasets.workers import starting
-from ..errors import StorageError
+from ..errors import StorageError, UserError
 from ..evaluation.evaluator import Evaluator, lacking
 from ..events import (
     Computed,
@@ -160,8 +160,11 @@ class _Process:
         context.set_forkserver_preload([f"{__package__}.preload"])
         ours, theirs = context.Pipe(duplex=False)
         self.process = context.Process(target=worker.main, args=(self.task.job, theirs), daemon=True)
-        with starting():
-            self.process.start()
+        try:
+            with starting():
+                self.process.start()
+        except (EOFError, ConnectionError):  # of the fork server
+            raise UserError("the process that starts cells has ended (out of memory?); the same command goes on") from None
         theirs.close()
         try:
             while not self._ended(ours):

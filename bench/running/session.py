@@ -50,6 +50,8 @@ def run(options: Options, console: Console, dry_run: bool, timed: bool = False) 
     if options.begun is None:
         options = replace(options, begun=clock(options.out))
     campaign.check(options.out, cells, [str(task.cell.record_path) for task in due])
+    if options.array and not due:
+        say("nothing to submit")
     if options.array and due:
         if slurm.submit(options.array.since(options.begun), options.conditions.runs, say):
             campaign.begin(options.out, cells)
