@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -71,8 +72,6 @@ def run(
     from ..running import session
     from ..running.options import read_options
 
-    if batch_size is not None and any(text.partition("=")[0].strip() == "batch_size" for text in sets or ()):
-        raise UserError("--batch-size and --set batch_size=N are the same: give one of them")
     options = read_options(
         methods=methods,
         datasets=datasets,
@@ -84,7 +83,7 @@ def run(
         out=out,
         runs=runs,
         on_existing=on_existing.value,
-        sets=[*(sets or ()), *([] if batch_size is None else [f"batch_size={batch_size}"])],
+        sets=_with_batch_size(sets or (), batch_size),
         data_dir=data_dir,
         log=log,
         checkpoint_every=checkpoint_every,
@@ -96,6 +95,15 @@ def run(
         gpus=gpus,
     )
     raise typer.Exit(session.run(replace(options, begun=begun), console, dry_run, timed))
+
+
+def _with_batch_size(sets: Sequence[str], batch_size: int | None) -> list[str]:
+    """What ``--set`` and ``--batch-size`` say together; `UserError` where both say the same setting."""
+    if batch_size is None:
+        return list(sets)
+    if any(text.partition("=")[0].strip() == "batch_size" for text in sets):
+        raise UserError("--batch-size and --set batch_size=N are the same: give one of them")
+    return [*sets, f"batch_size={batch_size}"]
 
 
 @app.command()

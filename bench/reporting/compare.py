@@ -181,8 +181,11 @@ def _alone(key: tuple[Board, str], metric: str, left: list[Record], right: list[
 
 
 def _differences(left: list[Record], right: list[Record]) -> str:
-    """In which of data and protocol two sides differ, as text."""
-    sides = [
-        [{(r.data.get("fingerprint"), r.protocol)[i] for r in side if r.status == "ok"} for side in (left, right)] for i in (0, 1)
-    ]
-    return " and ".join(name for name, (a, b) in zip(("the data", "the protocol"), sides, strict=True) if a and b and a != b)
+    """In which of data and protocol the good records of two sides differ, as text."""
+    a, b = _made_with(left), _made_with(right)
+    return " and ".join(what for what in a if a[what] and b[what] and a[what] != b[what])
+
+
+def _made_with(side: list[Record]) -> dict[str, set[str | None]]:
+    good = [record for record in side if record.status == "ok"]
+    return {"the data": {record.data.get("fingerprint") for record in good}, "the protocol": {record.protocol for record in good}}
