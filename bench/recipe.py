@@ -36,7 +36,7 @@ class Training:
     batch_size: Count
     lr: NonNegative  # at this batch size, after linear scaling
     weight_decay: NonNegative
-    sgd_momentum: Decay = 0.9  # MoCo, section 3.3
+    sgd_momentum: Decay = 0.9  # MoCo, section 4
     lr_warmup: Fraction = 0.0  # share of the budget with a linearly rising learning rate
     compile: Literal["auto", "on", "off"] = "auto"  # auto: on CUDA, where it works
     optimizer: Literal["sgd", "lars", "adamw"] = field(default="sgd", metadata=LATER)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .base import DataError
+from .errors import DataError
 
 SIDES = (8, 1024)  # least and greatest side of a network's input, in pixels
 MOST_DRAWS = 1_000_000  # of a choice of classes

@@ -207,6 +207,15 @@ def test_pareto_front_is_drawn_from_steady_times_alone(seconds, front, monkeypat
     assert ("~" in tables.table(board).to_string()) == (not front)
 
 
+def test_share_of_detection_is_the_median_of_the_shares(monkeypatch):
+    made_up.install(monkeypatch)
+    records = [made_up.record(made_up.FEW[0], seed) for seed in range(3)]
+    for one, seconds in zip(records, [(1.0, 10.0), (2.0, 40.0), (8.0, 16.0)], strict=True):
+        one.cost["detect_seconds"], one.cost["train_seconds"] = seconds
+    (board,) = leaderboard.build(records)
+    assert tables.table(board)["detection"][0] == "10.0%"
+
+
 def test_mean_curve_of_seeds_with_other_points(out):
     a, b = made_up.read(out)[:2]
     a.curve = [{"progress": 0.0, "x": 0.0}, {"progress": 1.0, "x": 1.0}]

@@ -48,6 +48,12 @@ class Row:
         return {key: _median([r.cost.get(key) for r in self.good]) for key in COSTS}
 
     @property
+    def detection_share(self) -> float | None:
+        """The median over seeds of detection's share of training time; None where nothing was detected."""
+        times = [(r.cost.get("detect_seconds"), r.cost.get("train_seconds")) for r in self.good]
+        return _median([part / whole for part, whole in times if part and whole])
+
+    @property
     def steady(self) -> bool:
         """Whether the seconds of training vary between seeds by a fifth at most."""
         seconds = [t for r in self.good if (t := r.cost.get("train_seconds"))]
@@ -145,6 +151,6 @@ def _order(row: Row) -> tuple[float, str]:
     return (-found.mean if found else 1.0, row.contender)
 
 
-def _median(values: list[float | None]) -> float | None:
+def _median(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return median(known) if known else None

@@ -15,7 +15,7 @@ SIMCLR_TEMPERATURE = 0.2  # solo-learn's CIFAR recipe; 0.2 to 0.5 in use on smal
 @dataclass(frozen=True)
 class Config(base.Config):
     temperature: Annotated[Positive, Log(0.05, 1)] = SIMCLR_TEMPERATURE
-    dimension: Width = 128  # SimCLR, section 4.2
+    dimension: Width = 128  # SimCLR, the default setting at the end of section 2
 
 
 C = TypeVar("C", bound=Config)

@@ -26,5 +26,5 @@ def follow(targets: Sequence[nn.Module], networks: Sequence[nn.Module], momentum
 
 
 def rising(start: float, progress: float) -> float:
-    """A momentum that rises from ``start`` to 1 by half a cosine (Grill et al. 2020, section 3.2)."""
+    """A momentum that rises from ``start`` to 1 by half a cosine (Grill et al. 2020, section 3.3)."""
     return 1 - (1 - start) * (math.cos(math.pi * progress) + 1) / 2
