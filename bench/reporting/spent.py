@@ -23,7 +23,8 @@ class Spent:
         told = [f"{hours:,.3g} GPU-hours ({device})" for device, hours in self.gpu_hours.items()]
         told += [f"{hours:,.3g} CPU-hours ({device})" for device, hours in self.cpu_hours.items()]
         energy = f"; {self.kwh:,.3g} kWh where energy was measured" if self.kwh else ""
-        return f"All records together: {', '.join(told)}{energy}. Hours by the clock, without those in which a run was stopped." if told else ""
+        note = "Hours by the clock, without those in which a run was stopped."
+        return f"All records together: {', '.join(told)}{energy}. {note}" if told else ""
 
 
 def total(records: Iterable[Record]) -> Spent:
