@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -24,6 +25,11 @@ class Metric:
     @property
     def is_fraction(self) -> bool:
         return self.unit == "fraction"
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The lowest and the highest possible value."""
+        return (self.lowest, 1.0) if self.is_fraction else (-math.inf, math.inf)
 
     @property
     def scale(self) -> float:

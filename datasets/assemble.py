@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -152,7 +153,7 @@ def _require_space(partial: Path, tree: Tree, side: int, done: list[Line]) -> No
     missing = sum(map(len, tree.names.values())) - sum(len(line.sizes) for line in done)
     needed, free = missing * 3 * side**2, shutil.disk_usage(partial).free
     if needed > free:
-        raise DataError(f"{partial.parent} has {free / 2**30:,.1f} GiB free, and {needed / 2**30:,.1f} GiB are needed")
+        raise DataError(f"{partial.parent} has {free / 2**20:,.0f} MiB free, and {math.ceil(needed / 2**20):,} MiB are needed")
 
 
 def _assemble(assembly: Assembly, chunks: list[Chunk], workers: int, stream: Any, tell: Tell) -> None:

@@ -171,10 +171,10 @@ MANY = 60  # names that a hint lists
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """A hint for an unknown name: the known names nearest to it, else all of them."""
-    plain = {_plain(known): known for known in reversed(list(names))}
+    some = list(names)
+    plain = {_plain(known): known for known in reversed(some)}
     near = [plain[found] for found in difflib.get_close_matches(_plain(name), plain, n=3, cutoff=0.5)]
     near = [plain[_plain(name)]] if _plain(name) in plain else near
-    some = list(reversed(plain.values()))
     more = f" and {len(some) - MANY} more" if len(some) > MANY else ""
     return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(some[:MANY])}{more}"
 

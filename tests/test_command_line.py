@@ -54,6 +54,7 @@ def test_a_message_that_says_it_all_is_left_alone():
 
 def test_a_hint_is_no_list_of_a_thousand_names():
     assert nearest("zzz", [f"model{i}" for i in range(1000)]).endswith("model59 and 940 more")
+    assert nearest("zzzzzz", ["pets_a", "pets-a"]) == "there are pets_a, pets-a"
 
 
 def test_the_home_is_put_in_place_of_the_tilde(tmp_path, bench_command, monkeypatch):

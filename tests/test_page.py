@@ -104,6 +104,10 @@ def methods(driver) -> list[str]:
     return [row.get_attribute("data-method") for row in driver.find_elements("css selector", "#board-table tr[data-method]")]
 
 
+def texts(driver, css: str) -> list[str]:
+    return driver.execute_script("return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)", css)
+
+
 def picture(driver, name: str) -> None:
     if SHOTS:
         driver.save_screenshot(str(Path(SHOTS) / f"{name}.png"))
@@ -164,7 +168,7 @@ def test_a_record_opens_behind_a_number(page):
 
 def test_another_leaderboard(page):
     assert "linear@1%" not in find(page, "#board-table thead").text
-    find(page, "#board option[value='1']").click()
+    find(page, "#board option:nth-child(2)").click()
     assert methods(page) == ["alpha", "beta"] and "linear@1%" in find(page, "#board-table thead").text
     find(page, "#cost-metric option[value='linear_top1@1%']").click()
     find(page, "[data-sort='linear_top1@1%']").click()
@@ -172,11 +176,60 @@ def test_another_leaderboard(page):
     find(page, "tr[data-method=alpha] button").click()
     assert "linear@1%" in find(page, "#record-body").text
     find(page, "#close").click()
-    find(page, "#board option[value='0']").click()
+    find(page, "#board option:nth-child(1)").click()
     assert find(page, "#cost-metric").get_attribute("value") == "linear_top1"
-    find(page, "#board option[value='1']").click()
+    find(page, "#board option:nth-child(2)").click()
     assert "bootstrap (BCa)" in find(page, "tr[data-method=alpha] td span").get_attribute("title")
     assert not find(page, "#published-section").is_displayed() or "10ep" in find(page, "#published").text
+
+
+def test_a_link_names_its_leaderboard(page, few):
+    load(page, few, "#board=made_up_track%2C+resnet18%2C+20ep")
+    assert methods(page) == ["alpha", "beta"] and find(page, "#board").get_attribute("value").endswith("20ep")
+    load(page, few, "#board=1.5")  # of an older page
+    assert find(page, "#board").get_attribute("value").endswith("10ep") and len(methods(page)) == 5
+
+
+def test_intervals_end_at_100_percent(driver, tmp_path, patch):
+    made_up.install(patch)
+    made = [made_up.record(made_up.FEW[0], seed) for seed in range(3)]
+    for one, accuracy in zip(made, (0.999, 0.93, 0.98), strict=True):
+        one.metrics["linear_top1"] = accuracy
+    load(driver, opened(tmp_path, made))
+    assert texts(driver, "tr[data-method=alpha] td")[1] == "96.97 (88.11–100.00)"
+    above, below = driver.execute_script(
+        "const e = document.getElementById('cost').data[1].error_y; return [e.array[0], e.arrayminus[0]]"
+    )
+    assert (above, below) == (pytest.approx(100 - 96.97, abs=0.01), pytest.approx(96.97 - 88.11, abs=0.01))
+
+
+def test_a_curve_that_cannot_be_drawn_is_left_out(driver, tmp_path, patch):
+    made_up.install(patch)
+    made = [made_up.record(made_up.FEW[0], seed) for seed in range(3)]
+    made[0].curve, made[1].curve = [{"loss": 1.0}], [{"progress": 0.5, "loss": None}]
+    load(driver, opened(tmp_path, made))
+    driver.get_log("browser")
+    find(driver, "tr[data-method=alpha] button").click()
+    for seed, drawn in ((0, False), (1, False), (2, True)):
+        find(driver, f"[data-seed='{seed}']").click()
+        assert bool(driver.find_elements("css selector", "#record-curve svg.main-svg")) == drawn
+    assert driver.get_log("browser") == []
+
+
+def test_a_page_without_records_shows_no_empty_sections(driver, tmp_path):
+    load(driver, opened(tmp_path, []))
+    assert texts(driver, "#status") == ["No record yet."]
+    assert [e.text for e in driver.find_elements("css selector", "h2") if e.is_displayed()] == ["Leaderboard"]
+    for theme in ("light", "dark", ""):
+        find(driver, "#theme").click()
+        assert driver.execute_script("return document.documentElement.dataset.theme") == theme
+
+
+def opened(out: Path, made: list) -> Path:
+    """The page of these records."""
+    made_up.write(out, made)
+    report.write(report.render(out)[0])
+    return out / report.PAGE
 
 
 def test_what_concerns_several_metrics_tracks_and_trials(driver, tmp_path, patch):
@@ -192,9 +245,8 @@ def test_what_concerns_several_metrics_tracks_and_trials(driver, tmp_path, patch
     report.write(report.render(tmp_path)[0])
     load(driver, tmp_path / report.PAGE)
     assert find(driver, "#ranks tbody tr").text.split() == ["alpha", "1", "1", "1", "1", "1"]
-    of_linear = dict(
-        zip(find(driver, "#tau thead tr").text.split("\n"), find(driver, "#tau tbody tr").text.split(), strict=False)
-    )
+    heads, numbers = (texts(driver, f"#tau {part} tr:first-child > *") for part in ("thead", "tbody"))
+    of_linear = dict(zip(heads, numbers, strict=True))
     assert of_linear["error"] == "1.00"  # less error is as good as more accuracy
     assert "another_track, made_up_track" in find(driver, "#tracks h3").text and "alpha" in find(driver, "#tracks tbody th").text
     assert "+5.00" in find(driver, "#tuning tbody").text and "simclr" in find(driver, "#tuning tbody th").text
@@ -243,7 +295,7 @@ def test_five_thousand_records(driver, tmp_path_factory, patch):
     load(driver, page)
     assert time.perf_counter() - begun < 10
     begun = time.perf_counter()
-    find(driver, "#board option[value='9']").click()
+    find(driver, "#board option:nth-child(10)").click()
     find(driver, "#filter").send_keys("method_1")
     assert time.perf_counter() - begun < 10
     assert len(methods(driver)) == 10

@@ -53,7 +53,7 @@ def _interrupted() -> None:
 def _unread() -> None:
     """The reader of the output, such as `head`, has ended."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
-    print("stopped: nobody reads the output any more; the same command goes on where it stopped", file=sys.stderr)
+    print("stopped: nobody reads the output any more; what was computed is kept", file=sys.stderr)
     raise SystemExit(141) from None
 
 

@@ -12,9 +12,7 @@ from .files import Files, Text
 from .leaderboard import Leaderboard
 
 
-def filled(
-    out: Path, boards: Sequence[Leaderboard], only: Sequence[str], devices: set[str], warn: Callable[[str], None]
-) -> Files:
+def filled(out: Path, boards: Sequence[Leaderboard], only: Sequence[str], warn: Callable[[str], None]) -> Files:
     """The documents that change; tables have the columns ``only``, or those that their marker names."""
 
     def made(kind: str, name: str, named: str | None) -> str | None:
@@ -29,11 +27,14 @@ def filled(
             return _searches(boards, name)
         patterns = only if named is None else shown.known(ours, columns.parse(named), f"the marker of {name}", warn)
         texts = [f"**{board.title}**\n\n{markdown.text(board, patterns)}" for board in ours]
-        return "\n\n".join([*texts, markdown.legend(ours, devices, patterns)])
+        return "\n\n".join([*texts, markdown.legend(ours, patterns)])
 
     found, problems = marked.read(out)
     for problem in problems:
         warn(problem)
+    for path, text in found.items():
+        for marker in marked.open_ended(text, out):
+            warn(f"{path}: {marker} has no end marker before the next marker; its table is not made")
     new = {path: marked.filled(text, out, made) for path, text in found.items()}
     return {path: Text(text) for path, text in new.items() if text != found[path]}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from ..storage import write_atomically
 from . import plots
 
+PLAIN = re.compile(r"[A-Za-z0-9._=:,/ ]*")
 MADE_BY = "Made by `python -m bench report` from the records beside this file; do not edit."
 
 
@@ -53,8 +55,9 @@ Files = dict[Path, Text | Drawing | Gone]
 
 
 def drawings(out: Path, name: str, figure: plots.Figure, png: bool) -> Files:
-    """The files of a figure of the records in ``out``: SVG and, with ``png``, PNG."""
-    return {path_of(out, name, suffix): Drawing(figure) for suffix in (("svg", "png") if png else ("svg",))}
+    """The files of a figure of the records in ``out``: SVG and PNG, the latter with ``png`` or where there is one."""
+    paths = {suffix: path_of(out, name, suffix) for suffix in ("svg", "png")}
+    return {path: Drawing(figure) for suffix, path in paths.items() if suffix == "svg" or png or path.exists()}
 
 
 def path_of(out: Path, name: str, suffix: str) -> Path:
@@ -63,8 +66,11 @@ def path_of(out: Path, name: str, suffix: str) -> Path:
 
 
 def plain(text: str) -> str:
-    """``text`` as part of a file's name."""
-    return re.sub(r"[^A-Za-z0-9.=-]+", "-", text)
+    """``text`` as part of a file's name, which no other text has: what is not plain gets a digest."""
+    made = re.sub(r"[^A-Za-z0-9._=-]+", "-", text)
+    if PLAIN.fullmatch(text):
+        return made
+    return f"{made}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def outdated(files: Files) -> list[Path]:

@@ -140,9 +140,9 @@ class Leaderboard:
         if not self.steady:
             return set()
         known = {
-            row.contender: (row.cost["train_seconds"] or 0.0, -fmean(row.values[HEADLINE].values()))
+            row.contender: (seconds, -fmean(row.values[HEADLINE].values()))
             for row in self.ranked
-            if row.values[HEADLINE]
+            if row.values[HEADLINE] and (seconds := row.cost["train_seconds"])
         }
         return {
             name

@@ -29,13 +29,14 @@ TITLES = {  # of the figures of a leaderboard
 }
 
 
-def legend(boards: Sequence[Leaderboard], devices: set[str], only: Sequence[str]) -> str:
-    """The legend of the tables of ``boards`` with the columns that match ``only``, whose cells ran on ``devices``."""
+def legend(boards: Sequence[Leaderboard], only: Sequence[str]) -> str:
+    """The legend of the tables of ``boards`` with the columns that match ``only``, and the machines of their cells."""
     shown = {str(title) for board in boards for title in tables.table(board, only)}
     told = [meaning for title, meaning in MEANINGS.items() if title in shown]
     notes = [c.note for board in boards for c in board.columns.values() if c.note and c.title in shown]
     if shown & MEASURED:
-        where = " and ".join(sorted(devices)) or "no machine yet"
+        records = [record for board in boards for row in board.rows for record in row.records]
+        where = " and ".join(sorted({r.environment.get("device", "an unknown machine") for r in records})) or "no machine yet"
         told.append(f"Costs are medians over seeds on {where}; ~ marks times that vary by more than a fifth between seeds. ")
     return "".join([LEGEND, *told, *dict.fromkeys(notes)]) + "– not measured or not applicable."
 
@@ -119,4 +120,4 @@ def images(board: Leaderboard, names: Sequence[str]) -> list[str]:
 
 def slug(board: Leaderboard) -> str:
     """A leaderboard's title as the prefix of its figures' file names."""
-    return plain(f"{board.track}-{board.backbone}-{board.budget}")
+    return plain(f"{board.track}/{board.backbone}/{board.budget}")

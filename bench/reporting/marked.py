@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 KINDS = ("leaderboard", "sweep", "throughput", "tuning")
-SECTION = r"(<!-- {kind} {folder}/(?P<name>\S+)(?: columns (?P<columns>[^\n]+))? -->\n).*?(<!-- end {kind} -->)"
+START = r"<!-- {kind} {folder}/(?P<name>\S+)(?: columns (?P<columns>[^\n]+))? -->\n"
+SECTION = rf"({START})(?:(?!<!-- (?:end )?(?:{'|'.join(KINDS)}) ).)*(<!-- end {{kind}} -->)"  # within it no other marker
 MARKERS = tuple(f"<!-- {kind} ".encode() for kind in KINDS)
 
 
@@ -33,10 +34,20 @@ def read(out: Path) -> tuple[dict[Path, str], list[str]]:
     return texts, problems
 
 
+def open_ended(text: str, out: Path) -> list[str]:
+    """The markers for tables of the folder ``out`` that have no end of their own before the next marker."""
+    found = []
+    for kind in KINDS:
+        complete = {match.start() for match in _pattern(SECTION, kind, out).finditer(text)}
+        starts = _pattern(START, kind, out).finditer(text)
+        found += [match[0].strip() for match in starts if match.start() not in complete]
+    return found
+
+
 def filled(text: str, out: Path, made: Callable[[str, str, str | None], str | None]) -> str:
     """``text`` with the sections of the folder ``out`` replaced by ``made(kind, name, columns)``; None keeps a section as it is.
 
-    ``columns`` is what the marker says behind that word, if anything.
+    ``columns`` is what the marker says behind that word, if anything. A marker without an end is left alone.
     """
 
     def section(match: re.Match[str], kind: str) -> str:
@@ -44,6 +55,9 @@ def filled(text: str, out: Path, made: Callable[[str, str, str | None], str | No
         return match[0] if content is None else f"{match[1]}\n{content}\n\n{match[4]}"
 
     for kind in KINDS:
-        pattern = re.compile(SECTION.format(kind=kind, folder=re.escape(out.absolute().name)), re.DOTALL)
-        text = pattern.sub(partial(section, kind=kind), text)
+        text = _pattern(SECTION, kind, out).sub(partial(section, kind=kind), text)
     return text
+
+
+def _pattern(form: str, kind: str, out: Path) -> re.Pattern[str]:
+    return re.compile(form.format(kind=kind, folder=re.escape(out.absolute().name)), re.DOTALL)

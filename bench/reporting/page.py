@@ -13,7 +13,7 @@ import numpy as np
 
 from ..metrics import COMPARED, COSTS, HEADLINE, PROTOCOL_METRICS
 from ..records import Record
-from . import agreement, costs, curves, experiments, spent, stats, summary, sweeps, tuning
+from . import agreement, costs, curves, experiments, spent, stats, summary, sweeps, tables, tuning
 from .formats import rounded
 from .leaderboard import Leaderboard
 from .paired import Judged
@@ -173,14 +173,19 @@ def _metrics(board: Leaderboard, row: Row) -> dict[str, Any]:
     return {
         metric: {
             "mean": _rounded(found.mean),
-            "half": _rounded(found.half),
+            "text": tables.score(found, row.declared(metric)),
+            "ends": _pair(found.ends(*row.declared(metric).limits)),
             "n": found.n,
             "top": metric == HEADLINE and board.bold(row, metric),
-            "bca": [_rounded(ends.low), _rounded(ends.high)] if ends else None,
+            "bca": _pair(ends),
         }
         for metric, ends in zip(board.metrics, resampled, strict=True)
         if (found := row.interval(metric))
     }
+
+
+def _pair(ends: stats.Ends | None) -> list[Any] | None:
+    return list(map(_rounded, ends)) if ends else None
 
 
 def _mean_curves(row: Row) -> dict[str, dict[str, list[float | None]]]:

@@ -24,6 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import combinations
 from statistics import median
 from typing import NamedTuple, TypeVar
@@ -91,7 +92,7 @@ class Pair:
         """Half the width of the 95% interval."""
         return self.margin(1 - LEVEL)
 
-    @property
+    @cached_property
     def p(self) -> float | None:
         """The two-sided p-value: the level at which the interval just reaches zero; at least SMALLEST_P."""
         if not self.parts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import re
 import textwrap
 from collections.abc import Callable, Sequence
@@ -18,8 +19,9 @@ from . import curves
 from .formats import rounded, unit_of_time
 from .leaderboard import Leaderboard
 from .row import Row
+from .stats import Interval
 
-STYLE = 4  # raise it with any change of the look of figures
+STYLE = 5  # raise it with any change of the look of figures
 OURS = re.compile(rb"shows [0-9a-f]{64}")
 SETTINGS: Any = {
     "svg.hashsalt": "bench",
@@ -31,7 +33,8 @@ SETTINGS: Any = {
 # Okabe and Ito's colours, which most colour-blind readers can distinguish, then line styles
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "osD^"
-WIDE = 36  # letters of a name from which the legend is below the axes
+WIDE = 36  # letters of a line of names from which the legend is below the axes
+MOST = 40  # names in a legend
 TITLE, NAME = 80, 92  # letters in a line of a title, and of a name in such a legend
 DASHES = ("-", "--", ":", "-.")
 # the keys of a curve that a detection figure shows, without their prefix detect_
@@ -95,12 +98,18 @@ def _cost_points(board: Leaderboard) -> list[dict[str, Any]]:
             "method": row.contender,
             "time": rounded((row.cost["train_seconds"] or 0.0) / seconds),
             "unit": unit,
-            "percent": rounded(100 * found.mean),
-            "half": rounded(100 * (found.half or 0.0)),
+            **in_percent(found),
             "front": row.contender in board.front,
         }
         for row, found in known
     ]
+
+
+def in_percent(found: Interval) -> dict[str, float]:
+    """A mean accuracy, and how far its interval extends below and above it."""
+    low, high = found.ends(0.0, 1.0) or (found.mean, found.mean)
+    numbers = {"percent": found.mean, "below": found.mean - low, "above": high - found.mean}
+    return {key: rounded(100 * value) for key, value in numbers.items()}
 
 
 def _curve_lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -145,7 +154,8 @@ def accuracy_against_cost(axes: Any, shows: dict[str, Any]) -> None:
     for i, p in enumerate(points):
         colour = COLOURS[i % len(COLOURS)]
         fill, marker = colour if p["front"] else "white", MARKERS[i // len(COLOURS) % len(MARKERS)]
-        axes.errorbar(p["time"], p["percent"], p["half"], fmt=marker, color=colour, mfc=fill, capsize=2, label=p["method"])
+        ends = [[p["below"]], [p["above"]]]
+        axes.errorbar(p["time"], p["percent"], ends, fmt=marker, color=colour, mfc=fill, capsize=2, label=p["method"])
     label(axes, shows["title"], f"training time [{points[0]['unit']}]", f"{METRICS[HEADLINE]} top-1 [%]")
     legend(axes, len(points))
 
@@ -168,7 +178,8 @@ def detection_quality(axes: Any, shows: dict[str, Any]) -> None:
         colour = COLOURS[methods.index(line["method"]) % len(COLOURS)]
         dash = DASHES[list(DETECTION).index(line["key"])]
         name = f"{line['method']}: {DETECTION[line['key']]}"
-        axes.plot(line["progress"], line["percent"], dash, color=colour, label=name)
+        over = min(2, len(methods) - 1 - methods.index(line["method"]))  # lines that coincide lie on wider ones
+        axes.plot(line["progress"], line["percent"], dash, color=colour, label=name, linewidth=1.2 + 1.4 * over)
     label(axes, f"{shows['title']}: false negatives", "budget spent [%]", "detection [%]")
     axes.set(ylim=(-2, 102))
     legend(axes, len(lines))
@@ -180,12 +191,17 @@ def label(axes: Any, title: str, x: str, y: str) -> None:
 
 
 def legend(axes: Any, entries: int) -> None:
-    """Beside the axes, or below them in a taller figure where a name is long."""
+    """Beside the axes, or below them in a taller figure where names are long; the first `MOST` of them."""
     axes.grid(alpha=0.25, linewidth=0.5)
     handles, names = axes.get_legend_handles_labels()
-    if max(map(len, names), default=0) >= WIDE:
-        lines = [textwrap.fill(name, NAME) for name in names]
-        axes.figure.set_figheight(axes.figure.get_figheight() + 0.16 * sum(name.count("\n") + 1 for name in lines))
-        axes.figure.legend(handles, lines, loc="outside lower left", frameon=False, fontsize=8)
+    if len(names) > MOST:
+        handles, names = handles[:MOST], [*names[: MOST - 1], f"{names[MOST - 1]}, and {len(names) - MOST} more"]
+    longest, columns = max(map(len, names), default=0), 1 + (entries > 15)
+    if columns * longest < WIDE:
+        axes.legend(handles, names, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8, ncols=columns)
         return
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8, ncols=1 + (entries > 15))
+    columns = max(1, NAME // (longest + 6))  # six letters for the line's picture
+    lines = [textwrap.fill(name, NAME) for name in names]
+    height = sum(name.count("\n") + 1 for name in lines) / columns
+    axes.figure.set_figheight(axes.figure.get_figheight() + 0.16 * math.ceil(height))
+    axes.figure.legend(handles, lines, loc="outside lower left", frameon=False, fontsize=8, ncols=columns)

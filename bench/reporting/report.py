@@ -65,12 +65,9 @@ def render(
     patterns, kept = shown.of_folder(out, boards, only, problems.append)
     judged, unread = experiments.of_folder(out, boards)
     texts = {board.title: markdown.text(board, patterns) for board in boards}
-    devices = {r.environment.get("device", "an unknown machine") for r in content.records}
     figures = {board.title: markdown.figures(board) for board in boards}
-    files: Files = {
-        out / "leaderboard.md": Text(_whole(boards, texts, figures, markdown.legend(boards, devices, patterns)))
-    } | kept
-    files |= documents.filled(out, boards, patterns, devices, problems.append)
+    files: Files = {out / "leaderboard.md": Text(_whole(boards, texts, figures, markdown.legend(boards, patterns)))} | kept
+    files |= documents.filled(out, boards, patterns, problems.append)
     files[out / "leaderboard.csv"] = Text(_csv(tables.numbers(boards)))
     files[out / "pairs.csv"] = Text(_csv(tables.pair_numbers(boards)))
     files[out / "leaderboard.tex"] = Text(latex.document(boards, patterns))

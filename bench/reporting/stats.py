@@ -30,6 +30,12 @@ class Interval(NamedTuple):
     half: float | None
     n: int
 
+    def ends(self, lowest: float = -math.inf, highest: float = math.inf) -> Ends | None:
+        """Where it begins and ends, within the limits of what is measured; None where it has no half width."""
+        if self.half is None:
+            return None
+        return Ends(max(lowest, self.mean - self.half), min(highest, self.mean + self.half))
+
 
 class Ends(NamedTuple):
     """The two ends of an interval."""

@@ -7,7 +7,7 @@ from typing import Any
 from ..metrics import HEADLINE, METRICS
 from .formats import rounded
 from .leaderboard import Leaderboard
-from .plots import COLOURS, DASHES, MARKERS, Figure, label, legend
+from .plots import COLOURS, DASHES, MARKERS, Figure, in_percent, label, legend
 from .sweeps import Grid, Sweep, grids, is_wide, number, sweeps
 
 
@@ -22,14 +22,9 @@ def _lines(board: Leaderboard, sweep: Sweep) -> dict[str, Any]:
     shown = []
     for name, line in sweep.lines.items():
         found = [(value, interval) for value, row in line if (interval := row.interval(HEADLINE))]
-        shown.append(
-            {
-                "method": name,
-                "value": [rounded(value) for value, _ in found],
-                "percent": [rounded(100 * one.mean) for _, one in found],
-                "half": [rounded(100 * (one.half or 0.0)) for _, one in found],
-            }
-        )
+        bars = [in_percent(one) for _, one in found]
+        numbers = {key: [bar[key] for bar in bars] for key in ("percent", "below", "above")}
+        shown.append({"method": name, "value": [rounded(value) for value, _ in found], **numbers})
     return {"title": board.title, "key": sweep.key, "lines": shown}
 
 
@@ -46,8 +41,15 @@ def against_value(axes: Any, shows: dict[str, Any]) -> None:
     for i, line in enumerate(shows["lines"]):
         style = MARKERS[i % len(MARKERS)] + DASHES[i // len(COLOURS) % len(DASHES)]
         colour = COLOURS[i % len(COLOURS)]
-        ends = [[min(half, room) for half, room in zip(line["half"], rooms, strict=True)] for rooms in _rooms(line["percent"])]
-        axes.errorbar(line["value"], line["percent"], ends, fmt=style, color=colour, capsize=3, label=line["method"])
+        axes.errorbar(
+            line["value"],
+            line["percent"],
+            [line["below"], line["above"]],
+            fmt=style,
+            color=colour,
+            capsize=3,
+            label=line["method"],
+        )
     values = sorted({value for line in shows["lines"] for value in line["value"]})
     if is_wide(values):
         axes.set_xscale("log")
@@ -56,11 +58,6 @@ def against_value(axes: Any, shows: dict[str, Any]) -> None:
         axes.set_xticks(values, [number(value) for value in values])
     label(axes, shows["title"], shows["key"].replace("_", " "), f"{METRICS[HEADLINE]} top-1 [%]")
     legend(axes, len(shows["lines"]))
-
-
-def _rooms(percent: list[float]) -> tuple[list[float], list[float]]:
-    """The most that an interval may extend below and above each value, as accuracies are from 0 to 100."""
-    return percent, [100 - value for value in percent]
 
 
 def heat_map(axes: Any, shows: dict[str, Any]) -> None:

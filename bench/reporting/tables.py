@@ -32,7 +32,7 @@ def _whole(board: Leaderboard) -> pd.DataFrame:
     """All of its columns but the optional ones that no row has; made once, as several files of a report show it."""
     lines = [_line(board, row) for row in board.ranked]
     for rule, rows in ((RULE, board.unranked), (EXTERNAL_RULE, board.external), (STALE_RULE, board.stale)):
-        lines += [{"method": rule}] if rows else []
+        lines += [{"rank": "", "method": rule}] if rows else []
         lines += [_line(board, row) for row in rows]
     frame = pd.DataFrame(lines).fillna("")
     unused = [name for name in ("test split", "published") if name in frame and set(frame[name]) <= {"", NONE}]
@@ -172,12 +172,12 @@ def percent(found: Interval | None, lowest: float = 0.0) -> str:
     """A mean of fractions in percent; an interval that would go beyond ``lowest`` or 1 ends there."""
     if found is None:
         return NONE
-    if found.half is None:
+    ends = found.ends(lowest, 1.0)
+    if found.half is None or ends is None:
         return f"{100 * found.mean:.2f}"
-    low, high = found.mean - found.half, found.mean + found.half
-    if low >= lowest and high <= 1:
+    if ends == found.ends():
         return f"{100 * found.mean:.2f} ± {100 * found.half:.2f}"
-    return f"{100 * found.mean:.2f} ({100 * max(lowest, low):.2f}–{100 * min(1.0, high):.2f})"
+    return f"{100 * found.mean:.2f} ({100 * ends.low:.2f}–{100 * ends.high:.2f})"
 
 
 def plain(found: Interval | None) -> str:
@@ -198,9 +198,13 @@ def difference(pair: Pair) -> str:
 
 
 def to_markdown(frame: pd.DataFrame) -> str:
-    """A table of texts, each as it is; a | in one ends no cell."""
-    plain = frame.map(lambda cell: cell.replace("|", "\\|") if isinstance(cell, str) else cell)
+    """A table of texts, each as it is; a | in one, or in a title, ends no cell."""
+    plain = frame.rename(columns=_in_a_cell).map(_in_a_cell)
     return plain.to_markdown(index=False, disable_numparse=True)
+
+
+def _in_a_cell(content: Any) -> Any:
+    return content.replace("|", "\\|") if isinstance(content, str) else content
 
 
 def _ends(found: stats.Ends | None) -> str:

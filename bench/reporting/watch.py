@@ -47,7 +47,7 @@ def watch(out: Path, renew: Callable[[bool], None], rounds: int | None = None) -
     seen: Any = None
     try:
         while rounds is None or rounds > 0:
-            now = _state(out)
+            now = _state(out), running(out) is not None  # a killed run changes no file any more
             if now != seen:
                 renew(True)
                 seen = now

@@ -21,9 +21,10 @@ function draw(id, traces, x, y, said) {
     margin: { l: 56, r: 12, t: 12, b: 48 },
     xaxis: axis(x), yaxis: axis(y), showlegend: traces.length > 1, hovermode: "closest",
     hoverlabel: { bgcolor: resolved("--raised"), font: { color: text } },
-    legend: narrow ? { orientation: "h", x: 0, xanchor: "left", y: -0.2, yanchor: "top" } : { x: 1.02, y: 1 },
+    legend: narrow ? { orientation: "h", x: 0, xanchor: "left", y: 0, yref: "container", yanchor: "bottom", maxheight: 5000 } : { x: 1.02, y: 1 },
   };
   const element = at(id);
+  element.style.height = narrow && layout.showlegend ? `${20 + 1.3 * traces.length}rem` : "";  // the legend is below, a line each
   element.setAttribute("role", "img");
   element.setAttribute("aria-label", said);
   Plotly.react(element, traces, layout, { responsive: true, displaylogo: false, displayModeBar: false });
@@ -36,6 +37,15 @@ function resolved(name) {
   const colour = getComputedStyle(probe).color;
   probe.remove();
   return colour;
+}
+
+// The intervals of means, as Plotly draws them.
+function bars(metric, found) {
+  const beside = (mean, end) => inUnit(metric, Math.abs((end ?? mean) - mean));
+  return {
+    array: found.map(({ mean, ends }) => beside(mean, ends?.[1])), arrayminus: found.map(({ mean, ends }) => beside(mean, ends?.[0])),
+    visible: found.some(({ ends }) => ends !== null), thickness: 1,
+  };
 }
 
 function drawCost() {
@@ -51,9 +61,9 @@ function drawCost() {
   const dominates = (a, b) => a[0] <= b[0] && (better === "lower" ? a[1] <= b[1] : a[1] >= b[1]) && (a[0] < b[0] || a[1] !== b[1]);
   const front = contestants.filter((row) => comparable && !contestants.some((other) => dominates(place(other), place(row))));
   const points = rows.map((row) => {
-    const [x, y] = place(row), half = row.metrics[metric].half, style = look(row);
+    const [x, y] = place(row), style = look(row);
     const symbol = style.symbol + (front.includes(row) ? "" : "-open");
-    return { x: [x], y: [y], name: row.method, mode: "markers", error_y: { array: [inUnit(metric, half ?? 0)], visible: half !== null, thickness: 1 }, marker: { color: style.color, size: 11, symbol, line: { width: 2, color: style.color } } };
+    return { x: [x], y: [y], name: row.method, mode: "markers", error_y: bars(metric, [row.metrics[metric]]), marker: { color: style.color, size: 11, symbol, line: { width: 2, color: style.color } } };
   });
   const ends = front.map(place).sort((a, b) => a[0] - b[0]);
   const line = { x: ends.map((end) => end[0]), y: ends.map((end) => end[1]), name: "Pareto front", mode: "lines", line: { shape: "hv", color: resolved("--quiet"), width: 1 }, hoverinfo: "skip" };

@@ -15,8 +15,8 @@ function drawAll() {
   drawTuning();
 }
 
-function chooseBoard(index) {
-  keep({ board: index });
+function chooseBoard(title) {
+  keep({ board: title });
   const costs = data.costs.filter(({ key, axis }) => axis && board().rows.some((row) => row.cost[key]));
   fill(at("cost-metric"), Object.entries(board().metrics).map(([key, { title }]) => [key, title]), at("cost-metric").value || data.headline);
   fill(at("cost-key"), costs.map(({ key, axis }) => [key, axis]), "train_seconds");
@@ -47,7 +47,7 @@ function storedTheme() {
 }
 
 function listen() {
-  at("board").addEventListener("change", (event) => chooseBoard(Number(event.target.value)));
+  at("board").addEventListener("change", (event) => chooseBoard(event.target.value));
   at("filter").addEventListener("input", (event) => { keep({ filter: event.target.value }); drawAll(); });
   for (const id of ["anchors", "stale"]) at(id).addEventListener("change", (event) => { keep({ [id]: event.target.checked ? "1" : "" }); drawAll(); });
   for (const id of ["cost-key", "cost-metric"]) at(id).addEventListener("change", drawCost);
@@ -61,7 +61,7 @@ function listen() {
     chooseTheme(names[(names.indexOf(document.documentElement.dataset.theme) + 1) % names.length]);
   });
   window.addEventListener("resize", showScrollHint);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => data.boards.length && drawAll());
 }
 
 // The status of a run in progress; only a page that `report --watch` made has one.
@@ -79,19 +79,20 @@ async function start() {
   drawRunning();
   at("spent").textContent = data.spent;
   if (data.running) setInterval(() => at("record").open || document.activeElement === at("filter") || location.reload(), RELOAD);
+  listen();
   if (!data.boards.length) {
     at("status").textContent = "No record yet.";
+    for (const part of document.querySelectorAll("[role=search], section ~ section")) part.hidden = true;
+    document.body.dataset.ready = "yes";
     return;
   }
-  state.board = Math.min(Number(state.board) || 0, data.boards.length - 1);
-  fill(at("board"), data.boards.map((found, i) => [i, found.title]), state.board);
+  fill(at("board"), data.boards.map(({ title }) => [title, title]), board().title);
   fill(at("matrix-metric"), data.compared.map((key) => [key, declared(key).title]), data.headline);
   at("filter").value = state.filter;
   for (const id of ["anchors", "stale"]) at(id).checked = Boolean(state[id]);
-  listen();
   drawSummaries();
   drawClaims();
-  chooseBoard(state.board);
+  chooseBoard(board().title);
   const asked = state.method && board().rows.find((row) => row.method === state.method);
   if (asked) openRecord(asked, state.seed);
   document.body.dataset.ready = "yes";

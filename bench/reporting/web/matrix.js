@@ -1,9 +1,13 @@
 // Differences of every pair of methods, and published numbers, as tables, which a screen reader can read.
 
+const MOST = 60;  // rows and columns of the matrix, beyond which a browser is slow
+
 function drawMatrix() {
   const metric = at("matrix-metric").value;
   const known = new Map(board().pairs[metric].map(([a, b, ...pair]) => [`${a}\n${b}`, pair]));
-  const names = shownRows().filter((row) => !["stale", "external"].includes(row.kind) && row.metrics[metric]).map((row) => row.method);
+  const all = shownRows().filter((row) => !["stale", "external"].includes(row.kind) && row.metrics[metric]).map((row) => row.method);
+  const names = all.slice(0, MOST);
+  at("matrix-left-out").textContent = all.length > MOST ? `The first ${MOST} of ${all.length} methods; the filter chooses others.` : "";
   const head = make("tr", {}, make("th", { class: "name", scope: "col" }, "row − column"), ...names.map((name) => make("th", { scope: "col" }, name)));
   const lines = names.map((a) => make("tr", {}, make("th", { scope: "row", class: "name" }, ...breakable(a)), ...names.map((b) => pairCell(a, b, known))));
   at("matrix").replaceChildren(make("thead", {}, head), make("tbody", {}, ...lines));

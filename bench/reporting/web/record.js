@@ -16,7 +16,7 @@ function meanTable(row) {
   const heads = ["metric", "mean ± half (Student)", "bootstrap (BCa)", "test split (Wilson)", "seeds"];
   const ends = (key, pair) => (pair ? `${score(key, pair[0])} to ${score(key, pair[1])}` : NONE);
   const lines = Object.entries(row.metrics).map(([key, found]) =>
-    make("tr", {}, make("th", { scope: "row", class: "name" }, declared(key).title), make("td", {}, plusMinus(key, found.mean, found.half)),
+    make("tr", {}, make("th", { scope: "row", class: "name" }, declared(key).title), make("td", {}, found.text),
       make("td", {}, ends(key, found.bca)), make("td", {}, ends(key, row.test[key])), make("td", {}, found.n)));
   const head = make("tr", {}, ...heads.map((name, i) => make("th", { scope: "col", class: i ? "" : "name" }, name)));
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Means" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...lines)));
@@ -46,8 +46,8 @@ function recordParts(record) {
   return [
     make("h3", {}, `Seed ${record.seed}: ${record.status}`),
     record.error ? make("pre", {}, `${record.error.exception}\n\n${record.error.traceback ?? ""}`.trim()) : null,
-    record.points ? make("div", { class: "controls" }, make("label", {}, "Curve ", make("select", { id: "record-key", onchange: () => drawRecordCurve(record) }))) : null,
-    record.points ? make("div", { id: "record-curve", class: "chart" }) : null,
+    drawable(record).length ? make("div", { class: "controls" }, make("label", {}, "Curve ", make("select", { id: "record-key", onchange: () => drawRecordCurve(record) }))) : null,
+    drawable(record).length ? make("div", { id: "record-curve", class: "chart" }) : null,
     make("h3", {}, "Cost"), definitions(record.cost),
     make("h3", {}, `Recipe ${record.hash}, protocol ${record.protocol}`), make("pre", { tabindex: "0" }, pretty(shared("recipe"))),
     make("h3", {}, "Evaluation and data"), definitions({ ...shared("evaluation"), ...shared("data") }),
@@ -64,14 +64,22 @@ function definitions(values) {
 
 const short = (value) => (typeof value === "number" ? value.toLocaleString("en", { maximumSignificantDigits: 5 }) : String(value).slice(0, 16));
 
+const isNumber = (value) => typeof value === "number";
+
+// The numbers of a record's curve that can be drawn against progress.
+function drawable(record) {
+  if (!record.curve.progress?.some(isNumber)) return [];
+  return Object.keys(record.curve).filter((key) => !["progress", "seconds"].includes(key) && record.curve[key].some(isNumber));
+}
+
 function drawRecordCurve(record) {
-  if (!record.points) return;
-  const keys = Object.keys(record.curve).filter((key) => !["progress", "seconds"].includes(key) && record.curve[key].some((value) => typeof value === "number"));
+  const keys = drawable(record);
+  if (!keys.length) return;
   const select = at("record-key");
   if (!select.options.length) fill(select, keys.map((key) => [key, words(key)]), keys.includes("held_out_knn_top1") ? "held_out_knn_top1" : keys[0]);
   const key = select.value;
-  const points = record.curve.progress.map((x, i) => [100 * x, record.curve[key][i]]).filter(([, y]) => typeof y === "number");
-  const trace = { x: points.map(([x]) => x), y: points.map(([, y]) => y * scale(key)), name: words(key), mode: "lines+markers", line: { color: COLOURS[0] } };
+  const points = record.curve.progress.map((x, i) => [x, record.curve[key][i]]).filter((point) => point.every(isNumber));
+  const trace = { x: points.map(([x]) => 100 * x), y: points.map(([, y]) => y * scale(key)), name: words(key), mode: "lines+markers", line: { color: COLOURS[0] } };
   draw("record-curve", [trace], "budget spent [%]", unitOf(key), `${words(key)} of seed ${record.seed}, ${points.length} points`);
   const more = record.points > record.curve.progress.length ? `${record.curve.progress.length} of ${record.points} points are shown; the record's file has them all.` : "";
   if (more && !at("record-thinned")) at("record-curve").after(make("p", { id: "record-thinned", class: "note" }, more));

@@ -1,6 +1,6 @@
 // The reader's choices, kept in the address so that links and reloads keep them; and small helpers.
 
-const state = { board: 0, filter: "", anchors: "1", stale: "1", sort: "rank", down: "", method: "", seed: "", ...fromAddress() };
+const state = { board: "", filter: "", anchors: "1", stale: "1", sort: "rank", down: "", method: "", seed: "", ...fromAddress() };
 let data;
 
 function fromAddress() {
@@ -9,7 +9,7 @@ function fromAddress() {
 
 function keep(changes) {
   Object.assign(state, changes);
-  const defaults = { board: "0", anchors: "1", stale: "1", sort: "rank" };
+  const defaults = { anchors: "1", stale: "1", sort: "rank" };
   const told = Object.entries(state).filter(([key, value]) => String(value) !== (defaults[key] ?? ""));
   history.replaceState(null, "", "#" + new URLSearchParams(told));
 }
@@ -21,7 +21,7 @@ async function unpack(id) {
 }
 
 const at = (id) => document.getElementById(id);
-const board = () => data.boards[state.board];
+const board = () => data.boards.find(({ title }) => title === state.board) ?? data.boards[0];  // a link may be older than the page
 
 // An element with attributes and children; text goes in as text, never as markup.
 function make(tag, attributes = {}, ...children) {
@@ -58,7 +58,6 @@ function score(key, value, digits = 4) {
   return declared(key).fraction ? percent(value) : value.toLocaleString("en", { maximumSignificantDigits: digits });
 }
 
-const plusMinus = (key, mean, half) => score(key, mean) + (half === null || half === undefined ? "" : ` ± ${score(key, half, 2)}`);
 
 function duration(seconds) {
   if (!seconds) return NONE;

@@ -15,7 +15,7 @@ function drawSweep(id, sweep, metric, row) {
     const rows = line.rows.map(row), color = COLOURS[i % COLOURS.length];
     return {
       x: line.value, y: rows.map((one) => 100 * one.mean), name: line.method, mode: "lines+markers",
-      error_y: { array: rows.map((one) => 100 * (one.half ?? 0)), thickness: 1 }, line: { color, width: 2 },
+      error_y: bars(data.headline, rows), line: { color, width: 2 },
     };
   });
   const values = sweep.lines.flatMap((line) => line.value);

@@ -44,8 +44,7 @@ const rank = (row) => {
 function meanText(key, found) {
   if (!found) return NONE;
   const told = found.bca ? `bootstrap (BCa): ${score(key, found.bca[0])} to ${score(key, found.bca[1])}` : null;
-  const text = plusMinus(key, found.mean, found.half);
-  return make("span", { title: told }, found.top ? make("b", {}, text) : text);
+  return make("span", { title: told }, found.top ? make("b", {}, found.text) : found.text);
 }
 
 const testSplit = (row) => {
