@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from . import records
-from .errors import UserError
+from .errors import Diverged, UserError, reason
 from .folders import data_root, expanded
 
 if TYPE_CHECKING:
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
     from torch import nn
 
     from .cells import OnExisting
+    from .encoders import Opened
     from .running.options import Options
+
+
+OPTIONAL = ("backbone", "labels", "evaluators", "transfer_to")  # arguments that may be None
 
 
 def run(
@@ -34,7 +39,7 @@ def run(
     device: str = "auto",
     backbone: str | None = None,
     sets: Sequence[str] = (),
-    labels: str | None = None,
+    labels: str | Sequence[float] | None = None,
     evaluators: str | Sequence[str] | None = None,
     transfer_to: str | Sequence[str] | None = None,
     on_existing: OnExisting = "skip",
@@ -57,20 +62,48 @@ def _options(out: str | Path, runs: str | Path | None, data_dir: str | Path | No
     """The options that ``asked`` writes: texts as on the command line, or lists of them."""
     from .running.options import read_options
 
-    kept, data = (None if path is None else expanded(path) for path in (runs, data_dir))
-    texts = {key: value if key == "sets" else _text(value) for key, value in asked.items()}
-    return read_options(out=expanded(out), runs=kept, data_dir=data, **texts)
+    kept, data = (None if path is None else _path(name, path) for name, path in (("runs", runs), ("data_dir", data_dir)))
+    sets = asked.pop("sets")
+    seeds = _whole("seeds", asked.pop("seeds"))
+    texts: dict[str, Any] = {key: _text(key, value) for key, value in asked.items()}
+    return read_options(
+        out=_path("out", out),
+        runs=kept,
+        data_dir=data,
+        seeds=seeds,
+        sets=[sets] if isinstance(sets, str) else sets or (),
+        **texts,
+    )
 
 
-def _text(value: Any) -> Any:
-    """A list of texts as one text with commas; anything else as it is."""
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
+def _text(key: str, value: Any) -> str | None:
+    """An argument as the command line has it: a list as one text with commas; `UserError` where it is no text."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    if isinstance(value, str) or (value is None and key in OPTIONAL):
+        return value
+    if isinstance(value, int | float | Path) or type(value).__name__ == "device":  # torch's, without torch
+        return str(value)
+    raise UserError(f"{key} is {value!r:.60}, neither text nor a list of texts")
+
+
+def _whole(key: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise UserError(f"{key} is {value!r:.60}, not a whole number") from None
+
+
+def _path(key: str, value: Any) -> Path:
+    if not isinstance(value, str | Path):
+        raise UserError(f"{key} is {value!r:.60}, not a path")
+    return expanded(value)
 
 
 def _console(quiet: bool) -> Console:
     from rich.console import Console
 
-    return Console(quiet=quiet, highlight=False)
+    return Console(quiet=quiet, highlight=False, emoji=False)
 
 
 def leaderboard(out: str | Path = "results") -> pd.DataFrame:
@@ -93,7 +126,7 @@ def leaderboard(out: str | Path = "results") -> pd.DataFrame:
 
 
 def _read(out: str | Path) -> list[records.Record]:
-    folder = expanded(out)
+    folder = _path("out", out)
     if not folder.is_dir():
         raise UserError(f"{out} is not a folder of records")
     found, problems = records.read_all(folder)
@@ -131,8 +164,9 @@ def tune(
 
     cells = dict(methods=methods, datasets=datasets, budget=budget, seeds=seeds, backbone=backbone, sets=sets)
     options = _options(out, runs, data_dir, **cells, device=device, on_existing=on_existing)
-    final = parse_budget(final_budget or budget, "--final-budget")
-    tune_module.run(tune_module.Tuning(options, trials, final, final_seeds), _console(quiet), dry_run=False)
+    final = parse_budget(str(final_budget or budget), "--final-budget")
+    numbers = _whole("trials", trials), _whole("final_seeds", final_seeds)
+    tune_module.run(tune_module.Tuning(options, numbers[0], final, numbers[1]), _console(quiet), dry_run=False)
     return tuned(out)
 
 
@@ -156,16 +190,16 @@ def load_encoder(path: str | Path) -> nn.Module:
     """The exported encoder in ``path`` in eval mode: float [B, C, H, W] -> [B, num_features]."""
     from . import backbone
 
-    return backbone.load_encoder(expanded(path))
+    return backbone.load_encoder(_path("path", path))
 
 
 def evaluate(
     encoder: str | Path | nn.Module,
     dataset: str,
     *,
-    evaluators: str | None = None,
-    transfer_to: str | None = None,
-    labels: str | None = None,
+    evaluators: str | Sequence[str] | None = None,
+    transfer_to: str | Sequence[str] | None = None,
+    labels: str | Sequence[float] | None = None,
     backbone: str | None = None,
     weights: str | Path | None = None,
     device: str = "auto",
@@ -175,24 +209,44 @@ def evaluate(
 
     ``encoder`` is a module float [B, C, H, W] -> [B, D], or text as for the command. Images have the dataset's normalisation,
     and the input size of an exported encoder, else the dataset's. Nothing is written, and a module is not changed.
-    `DataError` where the dataset is not ready.
+    `DataError` where the dataset is not ready, `UserError` where the encoder does not fit or its features are not finite.
     """
     from torch import nn
 
     from .datasets.spec import parse_spec
-    from .encoders import Opened, open_encoder
+    from .encoders import open_encoder
     from .environment import choose_device
     from .evaluation.choice import choose, left_out
     from .evaluation.evaluator import evaluate_all
-    from .own_code import in_usual_layout
+    from .evaluation.features import single_precision
     from .running.external import freeze_on
 
-    place, root, spec = choose_device(device), data_root(data_dir), parse_spec(dataset)
-    chosen = choose(evaluators, {"--labels": labels, "--transfer-to": transfer_to}, root)
+    place, root, spec = choose_device(str(device)), data_root(data_dir), parse_spec(str(dataset))
+    asked = {"--labels": _text("labels", labels), "--transfer-to": _text("transfer_to", transfer_to)}
+    chosen = choose(_text("evaluators", evaluators), asked, root)
     for line in left_out():
         warnings.warn(line.removeprefix("warning: "), stacklevel=2)
     if isinstance(encoder, nn.Module):
-        opened = Opened(in_usual_layout(copy.deepcopy(encoder)), type(encoder).__name__, type(encoder).__name__, "", None)
+        if backbone is not None or weights is not None:
+            raise UserError("backbone and weights go with an encoder that is a file, not with a module")
+        opened = _copied(encoder)
     else:
         opened = open_encoder(str(encoder), backbone, weights)
-    return dict(evaluate_all(freeze_on(opened, spec, place, root), chosen).metrics)
+    try:
+        with single_precision(place):
+            return dict(evaluate_all(freeze_on(opened, spec, place, root), chosen).metrics)
+    except Diverged as error:
+        raise UserError(f"{opened.name} on {spec}: {error}") from None
+
+
+def _copied(network: nn.Module) -> Opened:
+    """A copy of a module, opened as an encoder; `UserError` where it cannot be copied."""
+    from .encoders import Opened
+    from .own_code import in_usual_layout
+
+    name = type(network).__name__
+    try:
+        copied = copy.deepcopy(network)
+    except Exception as error:  # locks, or tensors with a gradient that are no parameters
+        raise UserError(f"{name} cannot be copied ({reason(error)}): save its state_dict, and give the file") from None
+    return Opened(in_usual_layout(copied), name, name, "", None)

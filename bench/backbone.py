@@ -11,11 +11,12 @@ from typing import Any, TypedDict, cast
 import timm
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
+from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from . import exported, own_code
 from .errors import UserError
-from .methods.base import Encoder
+from .methods.base import Encoder, Method
 from .settings import nearest
 from .storage import write_atomically
 from .validation import Count, check_of
@@ -197,3 +198,10 @@ def _rebuilt(path: str | Path, made: dict[str, Any]) -> Encoder:
     model = build_backbone(made["backbone"], made["channels"], made["size"])
     model.load_state_dict(load_file(path), strict=True)
     return model.eval()
+
+
+def unsuited(method: type[Method], backbone: Encoder, name: str) -> str:
+    """Why the method cannot train the backbone of this name, to follow the method's name; empty where it can."""
+    if method.needs == "tokens" and not isinstance(backbone, VisionTransformer):
+        return f"needs a vision transformer, and {name} is none; try --backbone vit_tiny_patch4_32"
+    return method.refusal(backbone)

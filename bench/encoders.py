@@ -33,14 +33,19 @@ class Opened:
     network: nn.Module
     name: str  # of its row, without --name
     backbone: str
-    digest: str  # SHA-256 of the file that its weights come from, else of its source
+    digest: str  # SHA-256 of the file that its weights come from; of a class also of its source
     channels: int | None = 3  # None: those of the dataset
     size: int | None = None  # side of the images that it was made for; None: any
     said: Sequence[str] = field(default_factory=tuple)  # lines for the user: how its weights were read
 
     def __post_init__(self) -> None:
-        if any(map(is_lazy, [*self.network.parameters(), *self.network.buffers()])):
+        weights = [*self.network.parameters(), *self.network.buffers()]
+        if any(map(is_lazy, weights)):
             raise UserError(f"{self.name} has lazy layers, which have no weights before the first image: give their sizes")
+        if any(weight.is_meta for weight in weights):
+            raise UserError(f"{self.name} has weights on the meta device, which hold no values")
+        if not self.name.strip():
+            raise UserError("--name is blank: give what the row of the encoder is to be called")
 
 
 def open_encoder(text: str, backbone: str | None = None, weights: str | Path | None = None) -> Opened:
@@ -52,8 +57,11 @@ def open_encoder(text: str, backbone: str | None = None, weights: str | Path | N
             raise UserError(f"{text} is a backbone itself; leave --backbone out")
         return _of_own_code(text, None if weights is None else expanded(weights))
     path = expanded(text)
+    if path.suffix == ".py":
+        raise UserError(f"{text} is a file of Python code: write {text}:CLASS, with the name of the network's class in it")
     if not path.is_file():
-        raise UserError(f"{text!r} is no encoder: there is no such file; ENCODER is {KINDS}")
+        why = "it is a folder" if path.is_dir() else "there is no such file"
+        raise UserError(f"{text!r} is no encoder: {why}; ENCODER is {KINDS}")
     if weights is not None:
         raise UserError(f"--weights goes with timm:NAME or FILE.py:Class; {text} holds weights itself")
     exported = described(path)
@@ -111,14 +119,15 @@ def _of_own_code(text: str, weights: Path | None) -> Opened:
     made = Opened(network.eval(), f"{path.name}:{kind}", kind, own_code.digest(text), None, said=said)
     if weights is None:
         return replace(made, digest=_sha_of(network, made.digest))
-    tensors, state = state_dicts.read(weights), network.state_dict()
+    file, state = state_dicts.read(weights), network.state_dict()
     if not state:
         raise UserError(f"{text} has no weights of its own; leave --weights out")
-    found = state_dicts.match(tensors, state)
+    found = state_dicts.match(file.tensors, state)
     if not found.fits:
         raise UserError(_refusal(found, weights, text))
-    network.load_state_dict(state_dicts.taken(found, tensors, state), strict=True)
-    return replace(made, name=weights.name, digest=_sha(weights), said=(found.rule,))
+    network.load_state_dict(state_dicts.taken(found, file.tensors, state), strict=True)
+    both = hashlib.sha256(f"{made.digest} {_sha(weights)}".encode()).hexdigest()
+    return replace(made, name=weights.name, digest=both, said=(*file.said, found.rule))
 
 
 def _of_state_dict(path: Path, backbone: str) -> Opened:
@@ -126,21 +135,21 @@ def _of_state_dict(path: Path, backbone: str) -> Opened:
     if own_code.parts(backbone):
         raise UserError(f"--backbone is a timm model; {path} with a class of your own is: {backbone} --weights {path}")
     check_backbone(backbone)
-    tensors = state_dicts.read(path)
+    file = state_dicts.read(path)
     refused = []
     for channels, small in ((3, False), (3, True), (1, False), (1, True)):
         with torch.device("meta"):
             shape = _timm_model(backbone, channels, small)
         if shape is None:
             continue
-        found = state_dicts.match(tensors, shape.state_dict())
+        found = state_dicts.match(file.tensors, shape.state_dict())
         if found.fits:
             network = _timm_model(backbone, channels, small)
             assert network is not None
-            network.load_state_dict(state_dicts.taken(found, tensors, network.state_dict()), strict=True)
+            network.load_state_dict(state_dicts.taken(found, file.tensors, network.state_dict()), strict=True)
             stem = ("stem: 3 x 3, stride 1, no max-pooling, as its shape says",) if small else ()
             bare = _without_missing_layers(network, found.numbers)
-            return Opened(network.eval(), path.name, backbone, _sha(path), channels, said=(found.rule, *stem, *bare))
+            return Opened(network.eval(), path.name, backbone, _sha(path), channels, said=(*file.said, found.rule, *stem, *bare))
         refused.append(found)
     raise UserError(_refusal(min(refused, key=lambda one: one.distance), path, backbone))
 

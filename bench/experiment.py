@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import contextlib
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
+from fnmatch import fnmatchcase
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -129,9 +130,9 @@ def _experiment(name: str, content: dict[str, Any]) -> Experiment:
         | {
             "name": name,
             "names": names,
-            "contenders": [str(one) for text in written for one in parse_contender(text).grid()],
-            "tracks": [str(parse_spec(one)) for text in _texts("tracks", content["tracks"]) for one in _grid(text)],
-            "budgets": [str(parse_budget(text, "budgets")) for text in _texts("budgets", content["budgets"])],
+            "contenders": _once(str(one) for text in written for one in parse_contender(text).grid()),
+            "tracks": _once(str(parse_spec(one)) for text in _texts("tracks", content["tracks"]) for one in _grid(text)),
+            "budgets": _once(str(parse_budget(text, "budgets")) for text in _texts("budgets", content["budgets"])),
             "claims": [_claim(one) for one in _list("claims", content.get("claims", []))],
         }
     )
@@ -143,7 +144,15 @@ def _experiment(name: str, content: dict[str, Any]) -> Experiment:
                 raise UserError(
                     f"{one} is about {side!r}, which is no contender; {nearest(side, [*names, *experiment.contenders])}"
                 )
+        if experiment.spec(one.a) == experiment.spec(one.b):
+            raise UserError(f"{one} compares {experiment.spec(one.a)} with itself")
+        if not any(fnmatchcase(track, one.on) for track in experiment.tracks):
+            raise UserError(f"{one} is on {one.on!r}, which is none of the tracks; {nearest(one.on, experiment.tracks)}")
     return experiment
+
+
+def _once(texts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(texts))
 
 
 def _check_contender(text: str, named: bool) -> None:
@@ -193,6 +202,8 @@ def _grid(text: str) -> list[str]:
 def _claim(content: Any) -> Claim:
     _check_keys("a claim", Claim, content)
     claim = Claim(**content)
+    if not set(claim.on) & set("*?["):
+        claim = replace(claim, on=str(parse_spec(claim.on)))
     if claim.claim not in KINDS:
         raise UserError(f"unknown claim {claim.claim!r}; {nearest(claim.claim, KINDS)}")
     if claim.key not in KEYS:

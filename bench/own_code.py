@@ -56,10 +56,19 @@ def in_usual_layout(network: nn.Module) -> nn.Module:
     """``network`` with images in the usual memory layout, on which a ``view`` in its code may rely; see `environment.placed`."""
     import torch
 
+    if isinstance(network, torch.jit.ScriptModule):  # takes no hooks
+        network = _around(network)
     usual = torch.contiguous_format
     network.register_forward_pre_hook(lambda _, inputs: tuple(one.clone(memory_format=usual) for one in inputs))
     network.usual_layout = True  # type: ignore[assignment]
     return network
+
+
+def _around(network: nn.Module) -> nn.Module:
+    """A module whose forward is that of ``network``."""
+    from torch import nn
+
+    return nn.Sequential(network)
 
 
 def _imported(path: Path, source: str) -> ModuleType:

@@ -11,7 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from .datasets.found import nearest as nearest
-from .errors import UserError
+from .errors import UserError, reason
 from .methods.spaces import Space
 
 
@@ -42,7 +42,13 @@ def parse_assignments(texts: Iterable[str]) -> list[Assignment]:
 
 @cache
 def _hints(settings: type) -> dict[str, Any]:
-    return typing.get_type_hints(settings, include_extras=True)
+    try:
+        return typing.get_type_hints(settings, include_extras=True)
+    except Exception as error:  # of a user's file
+        raise UserError(f"{settings.__module__}.{settings.__qualname__}: {reason(error)}") from None
+
+
+WORKS = "bool, int, float, Literal, tuple[int, ...], or a class with a meaning, as Every has it"
 
 
 class _Kind(NamedTuple):
@@ -68,6 +74,9 @@ def _kind(settings: type, key: str) -> _Kind:
         hint, *notes = get_args(hint)
         bounds = next((note for note in notes if hasattr(note, "admit")), None)
         space = next((note for note in notes if isinstance(note, Space)), None)
+    part = get_args(hint)[0] if get_origin(hint) is tuple and get_args(hint) else hint
+    if get_origin(part) is not Literal and part not in (bool, int, float) and not hasattr(part, "meaning"):
+        raise UserError(f"{key} of {settings.__module__} is {hint}, which no text can set; what works: {WORKS}")
     return _Kind(hint, bounds, auto, space)
 
 
@@ -95,6 +104,16 @@ def convert(settings: type, key: str, text: str) -> Any:
         if kind.bounds is not None and not kind.bounds.admit(number):
             raise UserError(f"{key}={text} does not fit: {key} takes {kind}")
     return value
+
+
+def check_defaults(settings: Any) -> None:
+    """`UserError` where a value of a dataclass instance is none that its field takes, or a search space leaves its bounds."""
+    kind: type = type(settings)
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if convert(kind, field.name, written(value)) != value:
+            raise UserError(f"{field.name}={value} does not fit: {field.name} takes {_kind(kind, field.name)}")
+    spaces(kind)
 
 
 def written(value: Any) -> str:

@@ -11,9 +11,10 @@ import pickle
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file
@@ -26,8 +27,15 @@ WRAPPERS = ("state_dict", "model", "model_state_dict", "network", "teacher", "st
 COUNTS = "num_batches_tracked"  # of BatchNorm: not used in eval mode, and absent from old files
 
 
-def read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a PyTorch or safetensors checkpoint by their keys; no code in it is run. `UserError` if it has none."""
+class File(NamedTuple):
+    """The tensors of a checkpoint by their keys, and lines for the user on what else the file holds."""
+
+    tensors: dict[str, Tensor]
+    said: Sequence[str] = ()
+
+
+def read(path: Path) -> File:
+    """The tensors of a PyTorch or safetensors checkpoint; no code in it is run. `UserError` if it has none."""
     if not path.is_file():
         raise UserError(f"{path} is no file")
     try:
@@ -41,13 +49,28 @@ def read(path: Path) -> dict[str, Tensor]:
         ) from None
     except Exception as error:  # what a file of junk raises is up to its bytes
         raise UserError(f"{path} is no checkpoint that can be read: {reason(error)}") from None
+    said = []
     for _ in WRAPPERS:  # each at most once, as a dict may hold itself
-        inner = next((found[k] for k in WRAPPERS if isinstance(found.get(k), dict)), None) if isinstance(found, dict) else None
-        found = found if inner is None else inner
-    tensors = {str(k): v for k, v in found.items() if isinstance(v, Tensor)} if isinstance(found, dict) else {}
-    if not tensors:
-        raise UserError(f"{path} holds no state dict")
-    return tensors
+        key = next((k for k in WRAPPERS if isinstance(found, dict) and isinstance(found.get(k), dict)), None)
+        if key is not None:
+            if rest := ", ".join(f"{name} ({count})" for name, count in _networks(found).items() if name != key):
+                said.append(f"{key!r} of the file is read; other networks in it are left out: {rest}")
+            found = found[key]
+    if not (tensors := _tensors(found)):
+        networks = _networks(found)
+        hint = f"; tensors are under {', '.join(map(repr, networks))}: save one of these alone" if networks else ""
+        raise UserError(f"{path} holds no state dict{hint}")
+    return File(tensors, said)
+
+
+def _tensors(found: Any) -> dict[str, Tensor]:
+    return {str(key): value for key, value in found.items() if isinstance(value, Tensor)} if isinstance(found, dict) else {}
+
+
+def _networks(found: Any) -> dict[str, int]:
+    """The entries that are state dicts themselves, and how many tensors each has."""
+    entries = found.items() if isinstance(found, dict) else ()
+    return {str(key): count for key, value in entries if (count := len(_tensors(value)))}
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class Member:
         if not self.problem:
             try:
                 return self.load()
-            except Exception as error:  # a user's file may raise anything
+            except (Exception, SystemExit) as error:  # a user's file may raise anything
                 self.problem = cannot_import(self.where, error)
                 raise DataError(self.problem) from error
         raise DataError(self.problem)
@@ -120,7 +120,7 @@ def of_folder(folder: Path, members: Callable[[Path, Outline], Iterable[Member]]
         outline = read(path)
         try:
             found = [_broken(path, outline.problem)] if outline.problem else list(members(path, outline))
-        except Exception as error:  # a user's file may raise anything
+        except (Exception, SystemExit) as error:  # a user's file may raise anything
             found = [_broken(path, cannot_import(str(path), error))]
         yield from found
 
@@ -139,7 +139,7 @@ def classes(
         if outline.plain and not outline.computed & {*needed, *listed}:
             for kind, says in outline.classes.items():
                 if "name" in outline.own[kind] and says.keys() >= set(needed):
-                    yield Member(says["name"], str(path), attribute(module, kind), {"__doc__": outline.about} | says)
+                    yield Member(says["name"], str(path), _class(module, kind, base), {"__doc__": outline.about} | says)
             return
         for value in vars(importlib.import_module(module)).values():
             if isinstance(value, type) and issubclass(value, base()) and "name" in vars(value) and value.__module__ == module:
@@ -148,7 +148,7 @@ def classes(
     return found
 
 
-def cannot_import(where: str, error: Exception) -> str:
+def cannot_import(where: str, error: BaseException) -> str:
     return f"{where} cannot be imported: {type(error).__name__}: {error}"
 
 
@@ -164,6 +164,18 @@ def given(value: Any) -> Callable[[], Any]:
 def attribute(module: str, name: str) -> Callable[[], Any]:
     """The loader of the attribute ``name`` of ``module``."""
     return lambda: getattr(importlib.import_module(module), name)
+
+
+def _class(module: str, name: str, base: Callable[[], type[Any]]) -> Callable[[], Any]:
+    """As `attribute`, of a class; the loader raises TypeError where it is no subclass of ``base()``."""
+
+    def load() -> Any:
+        found = attribute(module, name)()
+        if not issubclass(found, base()):
+            raise TypeError(f"{name} is no subclass of {base().__name__}")
+        return found
+
+    return load
 
 
 MANY = 60  # names that a hint lists

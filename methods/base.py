@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..datasets.policy import Policy, View
+from . import declared
 from .spaces import Choice as Choice
 from .spaces import Linear as Linear
 from .spaces import Log as Log
@@ -81,6 +82,7 @@ class Every(str):
 
 Role = Literal["contestant", "oracle", "anchor"]
 Needs = Literal["any", "tokens"]
+CHOICES = {"role": get_args(Role), "needs": get_args(Needs), "uses_labels": (True, False), "trains": (True, False)}
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,11 @@ class Method(nn.Module, Generic[C]):
         super().__init_subclass__(**kwargs)
         for base in vars(cls).get("__orig_bases__", ()):
             cls.config_type = next((a for a in get_args(base) if isinstance(a, type)), cls.config_type)
+        wrong = declared.problem(cls, CHOICES, ("name", "summary"))
+        if isinstance(cls.config_type, type):  # a test may put a function in its place
+            wrong = wrong or declared.problem_of_settings(cls.config_type, Config)
+        if wrong:
+            raise TypeError(f"{cls.__name__}: {wrong}")
 
     def __init__(self, encoder: Encoder, config: C, data: TrainData):
         super().__init__()

@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
+import torch
 
 import bench
 from bench import api
@@ -44,13 +46,55 @@ def test_what_does_not_fit_is_said(tmp_path):
         _ = bench.nothing
 
 
-@pytest.mark.parametrize(("wrong", "said"), [({"seeds": 0}, "--seeds must be"), ({"on_existing": "stalee"}, "none of skip")])
+WRONG = [
+    ({"seeds": 0}, "--seeds must be"),
+    ({"seeds": 1.0}, "seeds is 1.0, not a whole number"),
+    ({"seeds": "1"}, "seeds is '1', not a whole number"),
+    ({"on_existing": "stalee"}, "none of skip"),
+    ({"methods": None}, "methods is None, neither text nor a list"),
+    ({"methods": {"simclr"}}, "methods is {'simclr'}, neither text nor a list"),
+    ({"budget": 1}, "cannot read --budget '1'"),
+    ({"backbone": object()}, "backbone is <object"),
+    ({"out": None}, "out is None, not a path"),
+    ({"sets": "temprature=1"}, "temprature"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "said"), WRONG)
 def test_wrong_arguments_are_refused_and_write_nothing(tmp_path, wrong, said):
     with pytest.raises(UserError, match=said):
-        bench.run("simclr", "digits", "1ep", out=tmp_path / "results", device="cpu", **wrong)
+        bench.run(**dict(methods="simclr", datasets="digits", budget="1ep", out=tmp_path / "results", device="cpu") | wrong)
     with pytest.raises(UserError, match="--trials must be from 2"):
         bench.tune("simclr", "digits", trials=1, out=tmp_path / "results", device="cpu")
     assert not list(tmp_path.iterdir())
+
+
+class Locked(torch.nn.Flatten):
+    def __init__(self):
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+def test_a_module_that_cannot_be_evaluated_is_one_line():
+    with pytest.raises(UserError, match="Locked cannot be copied"):
+        bench.evaluate(Locked(), "digits", device="cpu")
+    with pytest.raises(UserError, match="go with an encoder that is a file"):
+        bench.evaluate(torch.nn.Flatten(), "digits", device="cpu", backbone="resnet18")
+    with pytest.raises(UserError, match="not finite"):
+        bench.evaluate(torch.nn.Sequential(torch.nn.Flatten(), Nowhere()), "digits:fraction=0.2", device="cpu")
+
+
+class Nowhere(torch.nn.Module):
+    def forward(self, features):
+        return features / 0
+
+
+def test_a_module_may_be_a_script_or_within_autocast():
+    spec, flat = "digits:fraction=0.2", torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 32))
+    plain = bench.evaluate(flat, spec, device="cpu")
+    assert bench.evaluate(torch.jit.trace(flat, torch.rand(2, 1, 8, 8)), spec, device="cpu") == plain
+    with torch.autocast("cpu"):
+        assert bench.evaluate(flat, spec, device=torch.device("cpu")) == plain
 
 
 def test_importing_the_harness_imports_nothing_large():

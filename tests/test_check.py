@@ -1,8 +1,11 @@
+from dataclasses import dataclass
+
 import pytest
 import torch
 
 from bench.errors import UserError
 from bench.methods import registry
+from bench.methods.base import Config, Fraction
 from bench.methods.simclr import SimCLR
 from bench.running import check
 
@@ -70,6 +73,34 @@ class GivesANumber(SimCLR):
         return super().loss(views, index).item()
 
 
+class TrainsNoEncoder(SimCLR):
+    """Its head alone has a gradient."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.on_top = torch.nn.Linear(16, 16)
+
+    def loss(self, views, index):
+        with torch.no_grad():
+            first, second = (self.encoder(view) for view in views)
+        return torch.nn.functional.cross_entropy(self.on_top(first) @ second.T, torch.arange(len(index), device=index.device))
+
+
+class TellsATensor(SimCLR):
+    def extras(self):
+        return {"norm": torch.ones(2)}
+
+
+class GivesNoLabels(SimCLR):
+    def pseudo_labels(self):
+        return 3
+
+
+class Leaves(SimCLR):
+    def loss(self, views, index):
+        raise SystemExit(0)
+
+
 class Raises(SimCLR):
     def loss(self, views, index):
         return {}["nothing"]
@@ -81,16 +112,37 @@ class Raises(SimCLR):
         (WaitsForTheDevice, "DataDependentOutput"),
         (MixesDevices, "but found at least two devices, cuda:0 and cpu"),
         (MixesPrecisions, "on a GPU the loss would fail.*bfloat16"),
-        (Forgets, "state_dict"),
+        (Forgets, "must be in state_dict.*no plain attribute"),
+        (TrainsNoEncoder, "weights of the encoder are after 40 epochs what they were"),
+        (TellsATensor, r"extras\(\) gives .*not finite numbers by name"),
+        (GivesNoLabels, "gives a int, not a PseudoLabelView"),
+        (Leaves, "simclr raises SystemExit: 0"),
         (MovesOn, "compiled loss would have another gradient.*in after_step, not in loss"),
         (GivesVectors, "scalar"),
         (GivesANumber, "the loss is of type float, not a float32 scalar"),
-        (Raises, "simclr raises KeyError: 'nothing' in test_check.py, line 7\\d$"),
+        (Raises, "simclr raises KeyError: 'nothing' in test_check.py, line 1\\d\\d$"),
     ],
 )
 def test_each_fault_is_found(method, fault):
     with pytest.raises(UserError, match=fault):
         list(check.check(method))
+
+
+@dataclass(frozen=True)
+class Odd(Config):
+    share: Fraction = 1.5
+
+
+@dataclass(frozen=True)
+class Unknown(Config):
+    more: object = None
+
+
+@pytest.mark.parametrize(("settings", "fault"), [(Odd, "share=1.5 does not fit"), (Unknown, "no text can set; what works: bool")])
+def test_settings_that_cannot_be_set_are_found(settings, fault):
+    kind = type("Made", (SimCLR,), {"config_type": settings})
+    with pytest.raises(UserError, match=fault):
+        list(check.check(kind))
 
 
 def test_a_loss_that_does_not_stay_finite_is_one_line(bench_command):

@@ -63,6 +63,23 @@ class Leaves(Small):
     def __init__(self):
         raise SystemExit(3)
 
+class Drops(Small):
+    def forward(self, images):
+        return nn.functional.dropout(super().forward(images), 0.5, training=True)
+
+class Trains(Small):
+    def train(self, mode=True):
+        return super().train(True)
+
+class Empty(Small):
+    def __init__(self):
+        with torch.device("meta"):
+            super().__init__()
+
+class Sparse(Small):
+    def forward(self, images):
+        return super().forward(images).to_sparse()
+
 def number():
     return 3
 """
@@ -149,6 +166,15 @@ def test_mocos_query_encoder_is_taken_and_all_else_is_listed(tmp_path):
     assert len(found.keys) + sum(found.left_out.values()) == len(state)
 
 
+def test_what_else_a_file_holds_is_listed(tmp_path):
+    one, two = stirred(torchvision.models.resnet18(num_classes=8)), stirred(torchvision.models.resnet18(num_classes=8))
+    torch.save({"model_ema": one.state_dict(), "model": two.state_dict(), "epoch": 3}, tmp_path / "two.pth")
+    opened = open_encoder(str(tmp_path / "two.pth"), "resnet18")
+    two.fc = nn.Identity()
+    assert same(opened, two)
+    assert opened.said[0] == "'model' of the file is read; other networks in it are left out: model_ema (122)"
+
+
 def test_solo_learns_checkpoint_of_lightning(tmp_path):
     theirs = stirred(torchvision.models.resnet18())
     theirs.fc = nn.Identity()
@@ -188,6 +214,15 @@ def test_one_s_own_class(tmp_path, bench_command):
     assert code == 2 and "the record of another file" in error and "choose another --name" in error
 
 
+def test_the_weights_of_a_class_belong_to_its_source(tmp_path):
+    path, weights = tmp_path / "net.py", tmp_path / "w.pth"
+    path.write_text(OWN)
+    torch.save(open_encoder(f"{path}:Small").network.state_dict(), weights)
+    before = open_encoder(f"{path}:Small", weights=weights).digest
+    path.write_text(OWN.replace("flatten(1)", "flatten(1) * 2"))
+    assert open_encoder(f"{path}:Small", weights=weights).digest != before
+
+
 class Shell:
     def __reduce__(self):
         return os.system, ("touch ran",)
@@ -202,6 +237,7 @@ def _write_odd_files() -> None:
     torch.save({k.replace("conv1", "first"): v for k, v in torchvision.models.resnet18().state_dict().items()}, "renamed.pth")
     torch.save({"conv1.weight": torch.zeros(64, 5, 7, 7)}, "channels.pth")
     torch.save({"epoch": 3}, "empty.pth")
+    torch.save({"net": state}, "named.pth")
     state = torchvision.models.resnet18().state_dict()
     torch.save({k: v.to(torch.int8) for k, v in state.items()}, "quantised.pth")
     torch.save({k: v.to_sparse() if v.ndim else v for k, v in state.items()}, "sparse.pth")
@@ -243,6 +279,14 @@ def test_what_does_not_fit_is_one_line(tmp_path, bench_command, monkeypatch):
         ("net.py:Small", "--name", "a\nb"): "letters that are not printable",
         ("caf\udce9.py:Small",): "letters that are not printable",
         ("net.py:Huge",): "memory was refused",
+        ("net.py:Drops",): "features of the same images differ from call to call",
+        ("net.py:Trains",): "features of an image depend on the others of its batch",
+        ("net.py:Empty",): "weights on the meta device",
+        ("net.py:Sparse",): "(sparse_coo)",
+        ("net.py",): "write net.py:CLASS",
+        (".",): "it is a folder",
+        ("net.py:Small", "--name", " "): "--name is blank",
+        ("named.pth", "--backbone", "resnet18"): "tensors are under 'net'",
         ("net.py:Small", "--transfer-to", "cifar100", "--data-dir", "."): "cifar100 is not in",
         ("syntax.py:Net",): "SyntaxError",
         ("gone.py:Net",): "there is no file",

@@ -155,6 +155,30 @@ def holm_by_hand(ps: list[float]) -> list[float]:
     return [adjusted[place] for place in range(len(ps))]
 
 
+def test_a_contender_that_is_written_in_two_ways_counts_once(tmp_path, monkeypatch):
+    alias = 'again = "beta:lr=0.06"\n'  # the track's own learning rate
+    alone, beside = (
+        judged_with(tmp_path, monkeypatch, written, claim("better"), claim("steadier")) for written in (WRITTEN, WRITTEN + alias)
+    )
+    assert [one.pair.half for one in alone[:3]] == [one.pair.half for one in beside[:3]]
+    same = judged_with(tmp_path, monkeypatch, WRITTEN + alias, claim("better", a="again"), claim("grows_with", a="again"))
+    assert {one.why for one in same} == {"both are one contender"}
+
+
+def judged_with(folder, monkeypatch, written, *claims):
+    with monkeypatch.context() as patch:
+        patch.setitem(globals(), "WRITTEN", written)
+        return judged(folder, patch, [0.01, 0.02, 0.03], *claims)
+
+
+def test_what_is_listed_twice_counts_once_and_a_place_may_be_written_in_any_order(tmp_path):
+    path = tmp_path / "e.toml"
+    twice = WRITTEN.replace('["10ep"]', '["10ep", "10ep"]').replace("classes=2|4|8", "draw=1,classes=2|4|4")
+    path.write_text(twice + claim("better", on="made_up_track:draw=1,classes=4"))
+    found = files.load(path)
+    assert found.budgets == ["10ep"] and len(found.tracks) == 2 and found.claims[0].on == found.tracks[1]
+
+
 def test_the_tests_of_an_experiment_are_one_family(tmp_path, monkeypatch):
     gains = [0.02, 0.01, 0.0]
     alone = [judged(tmp_path, monkeypatch, gains, claim("better", on=f"*classes={count}"))[0].p for count in (2, 4, 8)]
@@ -235,6 +259,8 @@ def test_the_experiment_that_comes_with_the_harness_is_read():
         (WRITTEN + claim("better", a="orcale"), "did you mean oracle"),
         (WRITTEN + claim("grows_with", key="seeds"), "cannot grow with"),
         (WRITTEN + claim("equal_within", points=0), "points of a claim"),
+        (WRITTEN + claim("better", b="oracle"), "compares alpha with itself"),
+        (WRITTEN + claim("better", on="shapes"), "is on 'shapes', which is none of the tracks"),
         ("claims = 3\n" + WRITTEN, "claims must be a list"),
         (WRITTEN.replace('"alpha"', '"ifnd_*"'), r"'ifnd_\*' stands for several methods"),
         (WRITTEN.replace('"alpha"', '"simclr:lr=1|2"'), "makes several, and a name can have one"),

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -15,11 +15,13 @@ import torch
 from bench import evaluation, outcomes
 from bench.datasets import found, outline
 from bench.datasets.errors import DataError
-from bench.datasets.found import Member, Registry, given
+from bench.datasets.found import Member, Registry, given, of_folder
 from bench.datasets.spec import Spec
 from bench.evaluation.evaluator import Evaluator
 from bench.evaluation.frozen import Scores
-from bench.methods import registry
+from bench.methods import Method, registry
+from bench.methods.base import Config, Fraction
+from bench.methods.parts import in_batch_base
 from bench.records import Record
 from bench.running import scores
 from tests.small_cells import ROOT
@@ -84,6 +86,44 @@ def test_a_file_that_runs_code_is_not_plain(tmp_path):
     plain = outline.read(tmp_path / "plain.py")
     assert plain.plain and plain.classes["B"] == {"name": "c", "summary": "b"} and plain.own["B"] == {"name": "c"}
     assert not outline.read(tmp_path / "odd.py").plain
+
+
+def test_a_file_that_leaves_is_a_broken_member(tmp_path):
+    (tmp_path / "leaves.py").write_text("raise SystemExit(0)")
+    (member,) = of_folder(tmp_path, lambda path, outlined: exec(path.read_text()))
+    assert "leaves.py cannot be imported: SystemExit: 0" in member.problem
+
+    def leave():
+        raise SystemExit(0)
+
+    with pytest.raises(DataError, match="SystemExit: 0"):
+        _ = Member("x", "x.py", leave).value
+
+
+WRONG = [
+    ('role = "hero"', "role is 'hero', not one of contestant, oracle, anchor"),
+    ('uses_labels = "yes"', "uses_labels is 'yes', not one of True, False"),
+    ("summary = 3", "summary is 3, not text"),
+]
+
+
+@pytest.mark.parametrize(("line", "why"), WRONG)
+def test_a_wrong_declaration_is_an_error_of_the_file(line, why):
+    with pytest.raises(TypeError, match=why):
+        exec(f"class Made(Method):\n    name = 'made'\n    {line}", {"Method": Method, "__name__": "made"})
+
+
+def test_settings_that_would_be_none_are_errors_of_the_file():
+    class Bare(Config):
+        share: Fraction = 0.5
+
+    @dataclass(frozen=True)
+    class Unannotated(in_batch_base.Config):
+        temperature = 0.5
+
+    for settings, why in ((Bare, "no @dataclass"), (Unannotated, "temperature has no annotation"), (int, "is no Config")):
+        with pytest.raises(TypeError, match=why):
+            type("Made", (Method,), {"config_type": settings})
 
 
 def test_two_of_one_name_are_refused_with_both_places():

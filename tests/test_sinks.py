@@ -32,6 +32,7 @@ def tell(sink, task):
     sink.on_event(task, Phase("set up"))
     sink.on_event(task, Progress(0.5, step=75, seconds=1.0, loss=3.0))
     record = made_up.record(made_up.FEW[0], 0)
+    record.curve[-1] |= {"detect_nmi_by_set": [0.25, 0.5], "unknown": None}
     sink.on_event(task, Computed(record))
     sink.on_event(task, Recorded(record))
     sink.close()
@@ -46,6 +47,7 @@ def test_tensorboard(task, tmp_path):
     events.Reload()
     assert len(events.Scalars("curve/loss")) == 12
     assert events.Scalars("live/loss")[0].step == 75
+    assert events.Scalars("curve/detect_nmi_by_set/1")[0].value == 0.5
     assert events.Scalars("test/linear_top1")[0].value == pytest.approx(0.66, abs=0.02)
 
 

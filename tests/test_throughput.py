@@ -1,8 +1,10 @@
 """The throughput command measures what it says, and judges revisions as it promises."""
 
 import json
+import os
 import random
 import re
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -55,6 +57,22 @@ def test_a_track_and_a_method(bench_command):
 def test_what_does_not_go_together_is_told_at_once(bench_command, arguments, why):
     code, out, err = bench_command("throughput", *arguments)
     assert code == 2 and out == "" and re.search(why, err) and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("method", "why"), [("raw_pixels", "does not train"), ("mae", "needs a vision transformer")])
+def test_a_method_that_the_track_does_not_suit(bench_command, method, why):
+    code, _, err = bench_command("throughput", "--track", "digits", "--method", method, "--device", "cpu")
+    assert code == 2 and err.count("\n") == 1 and why in err
+
+
+def test_sigterm_leaves_no_worktree(monkeypatch):
+    made = []
+    monkeypatch.setattr(against, "_git", lambda folder, *arguments: made.append(arguments[:2]) or "c")
+    monkeypatch.setattr(against, "_measure", lambda *a: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(against.Path, "exists", lambda path: True)
+    with pytest.raises(SystemExit, match="143"):
+        against.measure("HEAD", "knn", lambda text: None)
+    assert made[-1] == ("worktree", "remove") and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 @pytest.mark.parametrize("arguments", [("--figures", "augmnt"), ("--track", "digit"), ("--track", "digits", "--method", "x")])

@@ -147,6 +147,7 @@ def test_a_search_is_the_same_after_a_kill_and_from_python(tmp_path, bench_comma
         (("--methods", "simclr", "--trials", "0"), "'--trials'"),
         (("--methods", "simclr", "--seeds", "1001"), "'--seeds'"),
         (("--methods", "random_init"), "random_init does not train"),
+        (("--methods", "simclr", "--set", "temperature=0.2"), "temperature=0.2 is the default of simclr"),
         (("--methods", "byol:lr=0.1,weight_decay=0.1"), "only 4 different ones"),
         (("--methods", "simclr", "--datasets", "digits:dev"), "the tracks themselves"),
         (("--methods", "simclr,mae"), "mae needs a vision transformer"),

@@ -34,7 +34,7 @@ class Output(Console):
         raise BrokenPipeError
 
 
-console = Output(highlight=False)
+console = Output(highlight=False, emoji=False)
 
 
 def home(path: Path | None) -> Path | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,8 +38,7 @@ def evaluate(
     """Evaluate any frozen encoder as every cell is evaluated; a record of role `external` below the rule of the tables."""
     from .. import records
     from ..encoders import open_encoder
-    from ..environment import choose_device, is_out_of_memory
-    from ..errors import Diverged, UserError, reason
+    from ..environment import choose_device
     from ..evaluation.choice import choose, left_out
     from ..running import external
     from ..running.selection import choose_datasets
@@ -53,20 +54,30 @@ def evaluate(
         console.print(line, markup=False, soft_wrap=True)
     paths = [external.check_place(opened, spec, out) for spec in specs]
     for spec in specs:
-        external.fitted(opened, spec, place, root)  # all of them before anything is written
+        with _in_a_line(f"{opened.name} on {spec}"):
+            external.fitted(opened, spec, place, root)  # all of them before anything is written
     for spec, path in zip(specs, paths, strict=True):
-        try:
-            with console.status("features") as shown:
-                record = external.evaluate(opened, spec, chosen, place, root, shown.update)
-        except Diverged as error:
-            raise UserError(f"{opened.name} on {spec}: {error}") from None
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise UserError(f"{opened.name} on {spec}: memory was refused: {reason(error)}") from None
+        with _in_a_line(f"{opened.name} on {spec}"), console.status("features") as shown:
+            record = external.evaluate(opened, spec, chosen, place, root, shown.update)
         records.write(external.with_earlier(record, path), path)
         console.print("\n".join(_lines(record, path)), markup=False, soft_wrap=True)
     console.print(f"`python -m bench report --out {out}` renews the tables", markup=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def _in_a_line(what: str) -> Iterator[None]:
+    """Features that are not finite, or for which memory is refused, become a `UserError` that begins with ``what``."""
+    from ..environment import is_out_of_memory
+    from ..errors import Diverged, UserError, reason
+
+    try:
+        yield
+    except Diverged as error:
+        raise UserError(f"{what}: {error}") from None
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(f"{what}: memory was refused: {reason(error)}") from None
 
 
 def _lines(record: Record, path: Path) -> list[str]:

@@ -21,6 +21,7 @@ from .formats import rounded
 from .leaderboard import Leaderboard, find_row
 from .paired import Pair
 from .plots import COLOURS, MARKERS, Figure, label, legend
+from .row import Row
 from .steadiness import Steadiness
 from .sweeps import is_wide, number
 from .verdicts import NOT_TESTED, Finding
@@ -117,7 +118,11 @@ def accuracies(judged: Assessed) -> pd.DataFrame | None:
     metric = one.claims[0].metric if one.claims else "linear_top1"
     lines = []
     for board in judged.boards:
-        rows = {name: find_row(board, name) for name in one.contenders}
+        rows: dict[str, Row | None] = {}
+        for name in one.contenders:
+            row = find_row(board, name)
+            if row is None or not any(row is other for other in rows.values()):  # one that is written in two ways is shown once
+                rows[name] = row
         cells = {name: tables.mean(row, metric) if row else tables.NONE for name, row in rows.items()}
         if any(rows.values()):
             lines.append({"track": f"{board.track}, {board.budget}", **cells})

@@ -36,7 +36,7 @@ def _method(name: str) -> Line:
         return name, "broken", str(error)
     role, labels = says.get("role", "contestant"), bool(says.get("uses_labels"))
     kind = "oracle" if labels and role == "contestant" else role  # as on leaderboards
-    return name, kind + (", uses labels" if labels else ""), says["summary"]
+    return name, kind + (", uses labels" if labels else ""), str(says["summary"])
 
 
 def searched(name: str) -> list[str]:

@@ -18,7 +18,10 @@ LEGEND = (
     "test image, Holm, 5%. Nothing is claimed below 3 seeds. "
 )
 MEANINGS = {  # of columns
-    "test split": "Test split: Wilson's 95% interval for a test split of this size, which no number of seeds narrows. ",
+    **{
+        name: f"{name.capitalize()}: Wilson's 95% interval for a {name} of this size, which no number of seeds narrows. "
+        for name in metrics.SPLITS
+    },
     **{cost.title: cost.note for cost in metrics.COSTS.values() if cost.note},
 }
 MEASURED = {cost.title for cost in metrics.COSTS.values() if cost.measured}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..metrics import HEADLINE, METRICS, Metric
+from ..metrics import HEADLINE, METRICS, SPLITS, Metric
 from . import columns, costs, stats
 from .formats import NONE, number
 from .leaderboard import Leaderboard
@@ -35,7 +35,7 @@ def _whole(board: Leaderboard) -> pd.DataFrame:
         lines += [{"rank": "", "method": rule}] if rows else []
         lines += [_line(board, row) for row in rows]
     frame = pd.DataFrame(lines).fillna("")
-    unused = [name for name in ("test split", "published") if name in frame and set(frame[name]) <= {"", NONE}]
+    unused = [name for name in (*SPLITS, "published") if name in frame and set(frame[name]) <= {"", NONE}]
     return frame.drop(columns=unused)
 
 
@@ -46,7 +46,7 @@ def _line(board: Leaderboard, row: Row) -> dict[str, Any]:
         "rank": "" if row not in board.ranked else _rank(board, row),
         "method": row.contender + (f" ({', '.join(row.marks)})" if row.marks else ""),
         METRICS[HEADLINE]: accuracies.pop(METRICS[HEADLINE]),
-        "test split": _ends(row.test_interval(HEADLINE)),
+        SPLITS[bool(board.judged_on)]: _ends(row.test_interval(HEADLINE)),
         **accuracies,
         "n": f"{len(row.values[HEADLINE])}{failed}",
         **costs.texts(row),

@@ -129,6 +129,8 @@ def _findings(experiment: Experiment, claim: Claim, boards: Sequence[Leaderboard
 def _difference(experiment: Experiment, claim: Claim, board: Leaderboard) -> Finding:
     known = samples(experiment, claim, board)
     where = f"{board.track}, {board.budget}"
+    if _is_one(experiment, claim, board):
+        return Finding(claim, where, why="both are one contender")
     pair: Pair | Steadiness | None
     if claim.claim == "steadier":
         pair = steadiness.compare(known[claim.a], known[claim.b]) if {claim.a, claim.b} <= known.keys() else None
@@ -140,11 +142,22 @@ def _difference(experiment: Experiment, claim: Claim, board: Leaderboard) -> Fin
 
 
 def samples(experiment: Experiment, claim: Claim, board: Leaderboard) -> dict[str, Sample]:
-    """The samples of the claim's contenders, then of all others, which improve the estimate of the variance over seeds."""
+    """The samples of the claim's contenders, then of all others, which improve the estimate of the variance over seeds.
+
+    A contender that is written in two ways counts once.
+    """
     rows = {name: find_row(board, experiment.spec(name)) for name in (claim.a, claim.b)}
-    own = {experiment.spec(name) for name in (claim.a, claim.b)}
-    rows |= {name: find_row(board, name) for name in experiment.contenders if name not in own}
+    for name in experiment.contenders:
+        row = find_row(board, name)
+        if not any(row is one for one in rows.values()):
+            rows[name] = row
     return {name: row.sample(claim.metric) for name, row in rows.items() if row and row.values[claim.metric]}
+
+
+def _is_one(experiment: Experiment, claim: Claim, board: Leaderboard) -> bool:
+    """Whether the claim's two sides are one contender, written in two ways."""
+    a, b = (find_row(board, experiment.spec(name)) for name in (claim.a, claim.b))
+    return a is not None and a is b
 
 
 def _lack(experiment: Experiment, claim: Claim, board: Leaderboard) -> str:
@@ -157,6 +170,8 @@ def _lack(experiment: Experiment, claim: Claim, board: Leaderboard) -> str:
 def _slope(experiment: Experiment, claim: Claim, budget: str, tracks: Sequence[str], boards: Sequence[Leaderboard]) -> Finding:
     where = f"{len(tracks)} tracks, {budget}"
     chosen = [board for board in boards if board.budget == budget]
+    if any(_is_one(experiment, claim, board) for board in chosen):
+        return Finding(claim, where, why="both are one contender")
     sides = [[samples(experiment, claim, board).get(name) for name in (claim.a, claim.b)] for board in chosen]
     lacking = [board for board, pair in zip(chosen, sides, strict=True) if None in pair]
     if lacking or {board.track for board in chosen} != set(tracks):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import sys
 import tempfile
 import traceback
@@ -25,9 +26,9 @@ from ..datasets.store import Store
 from ..environment import one_thread
 from ..errors import Diverged, UserError, reason
 from ..methods import Method, TrainData
-from ..methods.base import C, Encoder, Units
+from ..methods.base import C, Encoder, PseudoLabelView, Units
 from ..recipe import Training, config_keys, training_keys
-from ..settings import apply
+from ..settings import apply, check_defaults
 from ..training import checkpoint
 from ..training.trainer import Callbacks, Trainer
 from . import device_checks
@@ -38,6 +39,10 @@ CATCH_UP = 30  # moves of a momentum network a step while collapse is looked for
 APART = 0.25  # least loss that mismatched views cost more, as a share of what the loss fell
 TRAINING = Training(batch_size=BATCH, lr=0.05, weight_decay=1e-4)
 CPU = torch.device("cpu")
+UNKEPT = (
+    "all that the loss, after_step and before_epoch use must be in state_dict(), and random numbers torch's: no plain attribute, "
+    "no buffer that is not persistent, no other generator, no clock"
+)
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -77,7 +82,7 @@ def check(kind: type[Method], settings: Mapping[str, str] = NO_SETTINGS) -> Iter
         raise UserError(f"check: the loss does not stay finite: {error}") from None
     except UserError:
         raise
-    except Exception as error:  # a method may raise anything
+    except (Exception, SystemExit) as error:  # a method may raise anything
         raise UserError(f"check: {kind.name} raises {reason(error)}{_place(error, kind)}") from None
 
 
@@ -85,6 +90,7 @@ def make(kind: type[Method], settings: Mapping[str, str] = NO_SETTINGS) -> Metho
     """The method on a tiny encoder, by default with narrow layers."""
     labels = shown(torch.arange(IMAGES) % CLASSES) if kind.uses_labels else None
     own = {key: text for key, text in settings.items() if key in config_keys(kind)}
+    check_defaults(kind.config_type())
     try:
         config = apply(narrow(kind.config_type()), own).resolved(IMAGES, SIDE)
     except ValueError as error:
@@ -142,7 +148,7 @@ def trainer(
     return Trainer(method, loader, training, parse_budget(budget), device, callbacks)
 
 
-def _place(error: Exception, kind: type[Method]) -> str:
+def _place(error: BaseException, kind: type[Method]) -> str:
     """The last line of the method's own file on the way to the error, as text; empty where there is none."""
     own = getattr(sys.modules.get(kind.__module__), "__file__", None)
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == own]
@@ -170,13 +176,26 @@ def _shapes(kind: type[Method], settings: Mapping[str, str]) -> str:
 
 def _learns(kind: type[Method], settings: Mapping[str, str]) -> str:
     run = trainer(kind, "40ep", settings=settings)
+    before = [weight.clone() for weight in run.method.encoder.parameters()]
     run.fit()
+    same = all(map(torch.equal, before, run.method.encoder.parameters()))
+    _require(not same, "the weights of the encoder are after 40 epochs what they were: no gradient reaches them")
+    _tells(run.method)
     losses = [point["loss"] for point in run.curve]
     quarter = max(1, len(losses) // 4)
     # methods with a growing queue or growing label sets change what the loss means: compare the best early and late
     first, last = max(losses[:quarter]), min(losses[-quarter:])
     _require(last < first, f"the loss does not fall in 40 epochs: {first:.4f} to {last:.4f}")
     return f"loss: finite, falls from {first:.3f} to {last:.3f}"
+
+
+def _tells(method: Method) -> None:
+    """What the method tells of its training are numbers, and pseudo labels."""
+    told, labels = method.extras(), method.pseudo_labels()
+    plain = isinstance(told, dict) and all(isinstance(value, int | float) and math.isfinite(value) for value in told.values())
+    _require(plain, f"extras() gives {told!r:.80}, not finite numbers by name")
+    kind = type(labels).__name__
+    _require(labels is None or isinstance(labels, PseudoLabelView), f"pseudo_labels() gives a {kind}, not a PseudoLabelView")
 
 
 def _tells_images_apart(kind: type[Method], settings: Mapping[str, str]) -> str:
@@ -226,5 +245,5 @@ def resumes(kind: type[Method], training: Training = TRAINING, settings: Mapping
     pairs = zip(whole.method.state_dict().items(), resumed.method.state_dict().values(), strict=True)
     for (key, expected), found in pairs:
         same = torch.equal(expected, found) if torch.is_tensor(expected) else expected == found
-        _require(same, f"{key} differs after a resume: it must be in state_dict()")
+        _require(same, f"{key} differs after a resume: {UNKEPT}")
     return "state: a run that is killed and resumed ends bit for bit as one that was not"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,13 +20,14 @@ from ..datasets.store import Splits
 from ..encoders import Opened
 from ..errors import UserError, reason
 from ..evaluation.evaluator import Evaluator, evaluate_all
-from ..evaluation.features import Channels, FrozenEncoder, freeze
+from ..evaluation.features import Channels, FrozenEncoder, freeze, frozen, single_precision
 from ..evaluation.frozen import Scores
 from ..records import Record
-from . import scores
+from . import scores, trial
 from .cell import data_of
 
 METHOD, BUDGET = "external", "external"
+DIFFERENT = 0.05  # difference of features that is no rounding, as a share of their spread over images
 
 
 class Guarded(nn.Module):
@@ -46,18 +48,20 @@ class Guarded(nn.Module):
         return found
 
     def _check(self, found: object, count: int) -> None:
-        is_wide = isinstance(found, Tensor) and found.ndim == 2 and found.numel() and found.is_floating_point()
+        is_dense = isinstance(found, Tensor) and found.layout == torch.strided
+        is_wide = isinstance(found, Tensor) and is_dense and found.ndim == 2 and found.numel() and found.is_floating_point()
         if isinstance(found, Tensor) and is_wide and len(found) == count and self.width in (None, found.shape[1]):
             self.width = found.shape[1]
             return
         what = f"{str(found.dtype)[6:]} {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+        what += f" ({str(found.layout)[6:]})" if isinstance(found, Tensor) and not is_dense else ""
         raise UserError(f"{self.name} gives {what} for {count} images, not features float [{count}, {self.width or 'D'}]")
 
 
 def fitted(opened: Opened, spec: Spec, device: torch.device, data_root: Path) -> tuple[nn.Module, Splits, Track]:
     """The encoder with a dataset whose images it has taken, at the size that it was made for unless ``spec`` says another.
 
-    `UserError` where it refuses them, or gives something else than features.
+    `UserError` where it refuses them, gives something else than features, or is not `_steady`.
     """
     splits, track = open_splits(spec, data_root), track_of(spec, data_root)
     track = track if spec.px is not None else track.at(opened.size)
@@ -65,13 +69,43 @@ def fitted(opened: Opened, spec: Spec, device: torch.device, data_root: Path) ->
     fits = opened.channels in (None, channels)
     encoder = network if fits else Channels(network, opened.channels or channels)
     encoder = environment.placed(encoder, device).eval()
+
+    def takes(side: int) -> None:
+        with frozen(encoder):
+            encoder(torch.zeros(2, channels, side, side, device=device))
+
     try:
-        with torch.no_grad():
-            encoder(torch.zeros(2, channels, track.size, track.size, device=device))
+        takes(track.size)
     except UserError as error:
-        advice = f"; where they are too small: {replace(spec, px=224)}" if spec.px is None and track.size < 224 else ""
-        raise UserError(f"{error}{advice}") from None
+        side = next((s for s in trial.SIDES if s > track.size and _works(takes, s)), None) if spec.px is None else None
+        raise UserError(f"{error}{f'; it takes larger ones: {replace(spec, px=side)}' if side else ''}") from None
+    noise = torch.randn(8, channels, track.size, track.size, generator=torch.Generator().manual_seed(0))
+    _steady(encoder, opened.name, noise.to(device))
     return encoder, splits, track
+
+
+def _works(takes: Callable[[int], None], side: int) -> bool:
+    with contextlib.suppress(UserError):
+        takes(side)
+        return True
+    return False
+
+
+def _steady(encoder: nn.Module, name: str, images: Tensor) -> None:
+    """`UserError` where the features of an image change from call to call, or with the other images of its batch."""
+
+    def features(*parts: Tensor) -> Tensor:
+        with frozen(encoder), single_precision(images.device):
+            return torch.cat([encoder(part.clone()).double() for part in parts])
+
+    first = features(images)
+    spread = float((first - first.mean(0)).norm())
+    for what, again in (
+        ("of the same images differ from call to call: is dropout on, or something random in its code?", features(images)),
+        ("of an image depend on the others of its batch: is a BatchNorm in train mode?", features(*images.split(3))),
+    ):
+        if float((again - first).norm()) > DIFFERENT * spread:
+            raise UserError(f"{name} is not frozen in eval mode: the features {what}")
 
 
 def freeze_on(opened: Opened, spec: Spec, device: torch.device, data_root: Path) -> FrozenEncoder:

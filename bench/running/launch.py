@@ -141,7 +141,7 @@ def _work(share: Callable[[Any, Console], None], options: Any, log: Path) -> Non
     for descriptor in (1, 2):
         os.dup2(stream.fileno(), descriptor)
     try:
-        share(options, Console(file=stream, width=200, highlight=False))
+        share(options, Console(file=stream, width=200, highlight=False, emoji=False))
     except Stopped as stopped:
         sys.exit(128 + stopped.number)
     except KeyboardInterrupt:  # before anything was begun

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,7 +132,7 @@ def timeout_of(text: str | None) -> float | None:
     """``--cell-timeout`` in seconds; `UserError` where it is no duration."""
     if text is None:
         return None
-    seconds = parse_budget(text, "--cell-timeout").seconds
-    if seconds is None:
-        raise UserError(f"--cell-timeout {text!r} is no duration; what works: 90s, 30min, 1.5h")
-    return seconds
+    with contextlib.suppress(UserError):
+        if (seconds := parse_budget(text, "--cell-timeout").seconds) is not None:
+            return seconds
+    raise UserError(f"--cell-timeout {text!r} is no duration; what works: 90s, 30min, 1.5h")

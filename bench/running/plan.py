@@ -53,10 +53,12 @@ def tried(recipes: list[Recipe], splits: Splits, asked_for: Container[str]) -> t
 
 def _recipes(options: Options, spec: Spec, splits: Splits) -> list[Recipe]:
     track = track_of(spec, options.conditions.data_root)
-    return [
-        resolve(spec, track, len(splits.train), find_method(one.method), options.budget, options.backbone, one.settings)
-        for one in options.contenders
-    ]
+    found = []
+    for one in options.contenders:
+        with trial.saying(f"method {one.method}"):
+            method = find_method(one.method)
+            found.append(resolve(spec, track, len(splits.train), method, options.budget, options.backbone, one.settings))
+    return found
 
 
 def _task(options: Options, cell: Cell, fingerprint: str) -> Task:

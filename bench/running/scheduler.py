@@ -164,6 +164,7 @@ class _Process:
             with starting():
                 self.process.start()
         except (EOFError, ConnectionError):  # of the fork server
+            self.stop.check()  # a signal to the whole group of processes ends it too
             raise UserError("the process that starts cells has ended (out of memory?); the same command goes on") from None
         theirs.close()
         try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from rich.console import Console
 
@@ -62,12 +64,20 @@ def run(options: Options, console: Console, dry_run: bool, timed: bool = False) 
     if due:
         campaign.begin(options.out, cells)
     if options.workers and due:
-        logs = options.conditions.runs / "logs" / f"{platform.node()}-{os.getpid()}"  # other machines may write to the same runs
+        logs = _new(
+            options.conditions.runs / "logs", f"{platform.node()}-{os.getpid()}"
+        )  # other machines may write to the same runs
         launch.run(share, options, options.workers, logs, console, Stop(request))
     else:
         _compute(due, options, console, campaign.digest(cells), Stop(request))
     campaign.end(options.out, cells)
     return _conclude(tasks, options, console)
+
+
+def _new(folder: Path, name: str) -> Path:
+    """A folder in ``folder`` that does not exist yet, called ``name`` or, where this process has made that, with a number."""
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(path for one in names if not (path := folder / one).exists())
 
 
 def share(options: Options, console: Console) -> None:

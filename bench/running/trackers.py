@@ -6,7 +6,7 @@ They receive the events of the parent process: the loss while a cell trains, and
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
@@ -68,8 +68,15 @@ def scalars(record: Record) -> Iterator[tuple[int, dict[str, float]]]:
     step = 0
     for point in record.curve:
         step = int(point.get("step", step))
-        yield step, {f"curve/{key}": value for key, value in point.items() if key not in AXES and value is not None}
+        yield step, {f"curve/{key}": value for key, value in _numbers(point) if key not in AXES}
     yield step, {f"test/{key}": value for key, value in record.metrics.items()}
+
+
+def _numbers(point: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """The numbers of a point; those of a list, such as one for each label set, by their place in it."""
+    for key, value in point.items():
+        values = {f"{key}/{place}": one for place, one in enumerate(value)} if isinstance(value, list) else {key: value}
+        yield from ((name, one) for name, one in values.items() if isinstance(one, int | float))
 
 
 class GuardedSink:

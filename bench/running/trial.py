@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
-from timm.models.vision_transformer import VisionTransformer
 
-from ..backbone import build_backbone
+from ..backbone import build_backbone, unsuited
+from ..datasets.errors import DataError
 from ..errors import UserError, reason
 from ..methods import Method
 from ..methods.base import Encoder
@@ -22,9 +22,8 @@ SIDES = (32, 64, 96, 128, 160, 192, 224, 256, 384)  # pixels that are tried wher
 
 def refusal(method: type[Method], backbone: Encoder, name: str) -> str:
     """Why the method cannot train the backbone of this name, to follow the method's name; empty where it can."""
-    if method.needs == "tokens" and not isinstance(backbone, VisionTransformer):
-        return f"needs a vision transformer, and {name} is none; try --backbone vit_tiny_patch4_32"
-    return method.refusal(backbone)
+    with saying(f"method {method.name}"):
+        return unsuited(method, backbone, name)
 
 
 def try_backbone(recipe: Recipe, channels: int) -> Encoder:
@@ -46,7 +45,11 @@ def try_views(recipes: Sequence[Recipe], backbone: Encoder, channels: int) -> No
     """
     if any(recipe.training.activation_checkpointing == "on" for recipe in recipes):
         recompute(backbone)
-    for side in {view.size for recipe in recipes for view in recipe.views if view.size != recipe.track.size}:
+    sides = set()
+    for recipe in recipes:
+        with saying(f"the views of {recipe.method.name}"):
+            sides |= {view.size for view in recipe.views if view.size != recipe.track.size}
+    for side in sides:
         _forward(backbone, recipes[0].backbone, channels, side)
 
 
@@ -63,20 +66,20 @@ def _works(name: str, channels: int, size: int) -> bool:
 
 
 def _forward(backbone: Encoder, name: str, channels: int, size: int) -> None:
-    with _saying(f"backbone {name!r} on images of {channels} x {size} x {size}"), torch.no_grad():
+    with saying(f"backbone {name!r} on images of {channels} x {size} x {size}"), torch.no_grad():
         features = backbone.eval()(torch.zeros(2, channels, size, size))
         if features.shape != (2, backbone.num_features):
             raise ValueError(f"it gives {tuple(features.shape)} for 2 images, not [2, {backbone.num_features}]")
 
 
 @contextlib.contextmanager
-def _saying(what: str) -> Iterator[None]:
+def saying(what: str) -> Iterator[None]:
     """Any exception raised inside becomes a `UserError` of one line that begins with ``what``."""
     try:
         with torch.random.fork_rng([]), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except UserError:
+    except (UserError, DataError):
         raise
     except (Exception, SystemExit) as error:  # backbones and methods may raise anything
         raise UserError(f"{what}: {reason(error)}") from None

@@ -82,6 +82,9 @@ def _bases(tuning: Tuning, spec: Spec, console: Console) -> list[Recipe]:
             continue  # of `all`, or of a wildcard
         resolved = partial(resolve, dev, track, len(splits.train), method, options.budget, options.backbone)
         recipe = resolved(one.settings)
+        for key in sorted(search.space(recipe).keys() & one.settings.keys()):
+            what = f"{key}={one.settings[key]} is the default of {one.method}"
+            raise UserError(f"{what}, so that its search would vary it: leave {key} out, or fix another value")
         different = {str(resolved(trial.settings).contender) for trial in search.trials(recipe, tuning.trials)}
         if len(different) < tuning.trials:
             what = f"the first {tuning.trials} trials of {recipe.contender} are only {len(different)} different ones"

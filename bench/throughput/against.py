@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
+from types import FrameType
 from typing import NamedTuple
 
 from scipy.stats import mannwhitneyu
@@ -43,9 +46,13 @@ def verdicts(here: dict[str, list[float]], there: dict[str, list[float]]) -> lis
 def measure(ref: str, figures: str, tell: Callable[[str], None]) -> list[Verdict] | None:
     """Measure this revision and ``ref`` in turn; None where ``ref`` has no throughput command. `UserError` if unknown."""
     here = Path(__file__).parents[2]
-    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+    try:
+        commit = _git(here, "rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}")
+    except UserError as error:
+        raise UserError(f"--against {ref}: {error}") from None
+    with _unwinding(), tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         there = Path(scratch) / "there"
-        _git(here, "worktree", "add", "--detach", str(there), ref)
+        _git(here, "worktree", "add", "--detach", str(there), commit)
         try:
             if not (there / "bench" / "throughput" / "against.py").exists():
                 return None
@@ -60,6 +67,20 @@ def measure(ref: str, figures: str, tell: Callable[[str], None]) -> list[Verdict
             return verdicts(samples[here], samples[there])
         finally:
             _git(here, "worktree", "remove", "--force", str(there))
+
+
+@contextlib.contextmanager
+def _unwinding() -> Iterator[None]:
+    """SIGTERM ends the block as an exception does, so that no worktree is left."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _measure(folder: Path, figures: str, target: Path) -> dict[str, float]:
@@ -87,7 +108,8 @@ def _measure(folder: Path, figures: str, target: Path) -> dict[str, float]:
     return {f"{row['figure']}, {row['unit']}": row["ours"] for row in rows}
 
 
-def _git(folder: Path, *arguments: str) -> None:
+def _git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True)
     if done.returncode:
         raise UserError(f"git {arguments[0]}: {done.stderr.strip().splitlines()[-1]}")
+    return done.stdout.strip()

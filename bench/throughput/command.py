@@ -39,7 +39,7 @@ def check_options(given: Collection[str]) -> None:
 
 def choose(text: str) -> list[str]:
     """Parse a comma-separated list of figures; `UserError` with the nearest names for an unknown one."""
-    names = list(FIGURES) if text == "all" else [name.strip() for name in text.split(",")]
+    names = list(FIGURES) if text == "all" else list(dict.fromkeys(name.strip() for name in text.split(",")))
     for name in names:
         if name not in FIGURES:
             raise UserError(f"unknown figure {name!r}: {nearest(name, FIGURES)}")

@@ -11,10 +11,11 @@ from multiprocessing.connection import Connection
 import torch
 
 from .. import versions
-from ..backbone import build_backbone
+from ..backbone import build_backbone, unsuited
 from ..datasets.augment import augment
 from ..datasets.base import Track
 from ..environment import one_thread
+from ..errors import UserError
 from ..evaluation.frozen import Features
 from ..evaluation.knn import Setting, knn_predict
 from ..evaluation.linear import fit_linear
@@ -72,6 +73,8 @@ def of_track(track: Track, kind: type[Method], device: torch.device, repeats: in
     """Input only, model only and end to end of a method on a track's default backbone, with synthetic images."""
     channels = len(track.policy.mean)
     encoder = build_backbone(track.backbone, channels, track.size)
+    if why := unsuited(kind, encoder, track.backbone) if kind.trains else "does not train: it has no speed of training":
+        raise UserError(f"{kind.name} {why}")
     store = scene.random_store(4 * track.batch_size, track.classes, channels, track.size)
     parts = Parts(scene.make_trainer(kind, encoder, store, track.policy, track.size, track.batch_size, device), steps=4)
     name = f"{track.name}_{kind.name}"

@@ -27,7 +27,7 @@ function columns() {
     { key: "rank", title: "rank", number: (row) => row.ranks[data.headline]?.[0], text: rank },
     { key: "method", title: "method", number: (row) => row.method, text: name },
     metrics[0],
-    { key: "test", title: "test split", number: (row) => row.test[data.headline]?.[0], text: testSplit, down: true },
+    { key: "test", title: board().judged_on ? "held-out split" : "test split", number: (row) => row.test[data.headline]?.[0], text: testSplit, down: true },
     ...metrics.slice(1),
     { key: "n", title: "n", number: (row) => row.metrics[data.headline]?.n ?? 0, text: seeds, down: true },
     ...costs,
