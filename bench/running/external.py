@@ -27,7 +27,7 @@ from . import scores, trial
 from .cell import data_of
 
 METHOD, BUDGET = "external", "external"
-DIFFERENT = 0.05  # difference of features that is no rounding, as a share of their spread over images
+DIFFERENT, ROUNDING = 0.05, 0.005  # difference of features that counts: of their spread over images, and of their norm
 
 
 class Guarded(nn.Module):
@@ -99,12 +99,12 @@ def _steady(encoder: nn.Module, name: str, images: Tensor) -> None:
             return torch.cat([encoder(part.clone()).double() for part in parts])
 
     first = features(images)
-    spread = float((first - first.mean(0)).norm())
+    least = max(DIFFERENT * float((first - first.mean(0)).norm()), ROUNDING * float(first.norm()))
     for what, again in (
         ("of the same images differ from call to call: is dropout on, or something random in its code?", features(images)),
         ("of an image depend on the others of its batch: is a BatchNorm in train mode?", features(*images.split(3))),
     ):
-        if float((again - first).norm()) > DIFFERENT * spread:
+        if float((again - first).norm()) > least:
             raise UserError(f"{name} is not frozen in eval mode: the features {what}")
 
 
