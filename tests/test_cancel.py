@@ -2,12 +2,14 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from bench.errors import Stopped
 from bench.events import Progress
-from bench.running import campaign, cancel, claims, scheduler
+from bench.running import campaign, cancel, claims, scheduler, session
 from bench.running.cancel import Request
 from bench.running.plan import plan
 from bench.running.signals import Stop
@@ -59,9 +61,18 @@ def test_what_does_not_stop_is_named(tmp_path, bench_command, monkeypatch):
     assert code == 1 and "still running  t/b/1ep/m/seed0: " in said
 
 
+def test_a_command_of_several_runs_stops_between_two_of_them(tmp_path, bench_command):
+    out = tmp_path / "results"
+    request, second = Request(out), options(tmp_path, "raw_pixels")
+    session.run(replace(second, seeds=1), Console(quiet=True), False, request=request)
+    assert bench_command("cancel", "--out", str(out))[0] == 0
+    with pytest.raises(Stopped, match="`cancel`"):
+        session.run(replace(second, seeds=2), Console(quiet=True), False, request=request)
+
+
 def test_nothing_to_stop(tmp_path, bench_command):
     assert bench_command("cancel", "--out", str(tmp_path))[:2] == (0, f"nothing runs on {tmp_path}\n")
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [cancel.FILE]
     assert bench_command("cancel", "--out", str(tmp_path / "gone"))[0] == 2
     campaign.begin(tmp_path, {"t/b/1ep/m/seed0.json": "r"})  # a run that has just begun
     assert "0 cells running; every run" in bench_command("cancel", "--out", str(tmp_path))[1]

@@ -12,7 +12,8 @@ import pytest
 
 from bench import records
 from bench.errors import UserError
-from bench.running import claims, scheduler
+from bench.metrics import METRICS
+from bench.running import claims, places, scheduler
 from bench.running.plan import plan
 from bench.running.signals import Stop
 from tests.benchmarks import claims_at_scale
@@ -89,10 +90,76 @@ def test_a_claim_that_ended_while_it_was_judged_is_not_outbid(tmp_path, monkeypa
 def test_what_another_run_finished_meanwhile_is_not_computed_again(tmp_path):
     task = plan(options(tmp_path, "raw_pixels"))[0][0]
     path = tmp_path / "results" / task.cell.record_path
-    records.write(records.Record(*task.cell.board, "raw_pixels", 0, "ok"), path)
+    records.write(records.Record(*task.cell.board, "raw_pixels", 0, "ok", metrics=dict.fromkeys(METRICS, 0.5)), path)
     events = []
     scheduler.run_all([task], tmp_path / "results", lambda _, event: events.append(event), Stop())
     assert events == [] and [p.name for p in path.parent.iterdir()] == ["seed0.json"]
+
+
+def test_a_cell_that_another_run_took_over_is_waited_for(tmp_path, monkeypatch):
+    (task,) = plan(options(tmp_path, "raw_pixels"))[0]
+    path, computed = tmp_path / "results" / task.cell.record_path, []
+    monkeypatch.setattr(scheduler, "WAIT", 0.0)
+
+    def loses(*arguments) -> bool:
+        computed.append(True)
+        return len(computed) > 2 or bool(records.write(RECORD, path) if len(computed) == 2 else None)
+
+    RECORD = records.Record(*task.cell.board, "raw_pixels", 0, "ok", metrics=dict.fromkeys(METRICS, 0.5))
+    monkeypatch.setattr(scheduler, "_compute", loses)
+    scheduler.run_all([task], tmp_path / "results", lambda *_: None, Stop())
+    assert len(computed) == 2 and path.exists()  # lost twice; the second time its record is there
+
+
+def test_what_a_record_of_another_run_lacks_is_added(tmp_path):
+    out = tmp_path / "results"
+    wanting, first = (plan(options(tmp_path, "random_init", **asked))[0] for asked in ({"evaluators": "clustering"}, {}))
+    scheduler.run_all(first, out, lambda *_: None, Stop())
+    scheduler.run_all(wanting, out, lambda *_: None, Stop())
+    (record,), _ = records.read_all(out)
+    assert {"linear_top1", "cluster_nmi"} <= record.metrics.keys()
+
+
+def test_a_claim_that_is_released_while_its_age_is_asked_for_counts_as_alive(tmp_path):
+    gone = tmp_path / ".seed0.json.claim-0"
+    assert claims.Claims(by_age=True)._alive(gone, None)
+
+
+def test_a_claim_that_cannot_be_read_lives_by_its_heartbeats(tmp_path, monkeypatch):
+    path = tmp_path / ".seed0.json.claim-0"
+    path.write_text("another user's")
+    monkeypatch.setattr(Path, "read_bytes", lambda *_: (_ for _ in ()).throw(PermissionError()))
+    before = claims._signature(path)
+    os.utime(path, (1, 1))
+    assert before is not None and claims._signature(path) != before
+
+
+def test_a_process_that_the_system_hides_is_alive(monkeypatch):
+    def refused(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(claims, "started", lambda pid: None)
+    assert not claims.lives({"pid": os.getpid(), "started": "1"})
+    monkeypatch.setattr(os, "kill", refused)
+    assert claims.lives({"pid": 7, "started": "1"})
+
+
+def test_a_record_that_is_replaced_while_it_is_read_is_another_one(tmp_path, monkeypatch):
+    out = tmp_path / "results"
+    (task,) = plan(options(tmp_path, "raw_pixels"))[0]
+    record = records.Record(*task.cell.board, "raw_pixels", 0, "ok", metrics=dict.fromkeys(METRICS, 0.5))
+    records.write(record, out / task.cell.record_path)
+    read = records.read
+
+    def slow(path):
+        found = read(path)
+        records.write(record, path)
+        return found
+
+    monkeypatch.setattr(places.records, "read", slow)
+    found = places.find(task.cell, out)
+    monkeypatch.undo()
+    assert found.stamp != places.find(task.cell, out).stamp
 
 
 def test_many_workers_neither_lose_nor_double_a_cell(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from bench import recorded, records
 from bench.budget import parse_budget
@@ -18,11 +19,12 @@ from bench.errors import UserError
 from bench.methods import registry
 from bench.recipe import resolve
 from bench.reporting import leaderboard
-from bench.running import places
+from bench.running import cell, places, session
+from bench.running.plan import plan
 from bench.running.selection import choose_contenders
 from bench.settings import convert, parse_assignments, written
 from tests import made_up
-from tests.small_cells import job
+from tests.small_cells import job, options
 
 SMALL = ("--datasets", "digits:fraction=0.2", "--budget", "1steps", "--device", "cpu", "--seeds", "1")
 
@@ -211,8 +213,8 @@ def test_one_of_other_settings_hides_no_run_and_makes_room(tmp_path):
     plain, variant = job("simclr", tmp_path).cell, job("simclr:temperature=0.5", tmp_path).cell
     assert places.find(plain, tmp_path) is None
     assert recorded.contender(places.find(variant, tmp_path).record) == "simclr:temperature=0.5"
-    for cell in (plain, variant, plain):
-        places.settle(cell, tmp_path, tmp_path)
+    for one in (plain, variant, plain):
+        places.settle(one, tmp_path, tmp_path)
     assert not path.exists() and not encoder.exists()
     assert (tmp_path / variant.encoder_path).read_bytes() == b"of the variant"
     assert (
@@ -220,6 +222,18 @@ def test_one_of_other_settings_hides_no_run_and_makes_room(tmp_path):
         and places.find(plain, tmp_path) is None
     )
     assert not records.read_all(tmp_path)[1]
+
+
+def test_one_of_before_is_computed_again_where_that_is_asked_for(tmp_path):
+    asked = options(tmp_path, "simclr", "2steps", sets=["temperature=0.5"], on_existing="rerun")
+    (task,), _ = plan(asked)
+    out, record = asked.out, cell.blank(task.cell)
+    record.status, record.contender = "ok", ""
+    record.given = {"batch_size": 16, "sets": ["temperature=0.5"]}
+    old = out / task.cell.before(task.cell.record_path)
+    records.write(record, old)
+    assert session.run(asked, Console(quiet=True), False) == 0
+    assert not old.exists() and records.read(out / task.cell.record_path).metrics
 
 
 def test_a_record_in_the_folder_of_another_contender_is_told(tmp_path, monkeypatch):

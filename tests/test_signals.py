@@ -15,7 +15,7 @@ from bench.errors import Stopped
 from bench.events import Progress, Warned
 from bench.running import scheduler
 from bench.running.plan import plan
-from bench.running.signals import Stop
+from bench.running.signals import Stop, name_of
 from tests.small_cells import ROOT, command, environment, options, wait_for
 
 
@@ -141,3 +141,7 @@ def test_a_step_that_does_not_end_after_sigterm_is_not_waited_for(tmp_path, monk
         scheduler.run_all([task], tmp_path / "results", on_event, stop)
     assert said == ["no end of the step after 0 s: the last checkpoint is relied on"]
     assert time.monotonic() - begun < 60 and list(tmp_path.rglob("seed0.checkpoint*"))
+
+
+def test_a_signal_without_a_name_is_its_number():
+    assert (name_of(15), name_of(35)) == ("SIGTERM", "signal 35")

@@ -46,7 +46,10 @@ def test_what_is_done_what_runs_and_what_failed(folder):
 def test_the_command_says_so_to_people_and_to_scripts(folder, bench_command):
     code, out, _ = bench_command("status", "--out", str(folder))
     assert (
-        code == 1 and "1 diverged, 1 ok; 3 running, 2 waiting" in out and "its owner is dead" in out and "since 10.0 min" in out
+        code == 1
+        and "1 diverged, 1 ok; 2 running, 1 dead, 2 waiting" in out
+        and "its owner is dead" in out
+        and "since 10.0 min" in out
     )
     code, out, _ = bench_command("status", "--out", str(folder), "--json")
     assert code == 1 and json.loads(out)["records"] == {"diverged": 1, "ok": 1}
@@ -98,6 +101,16 @@ def test_a_campaign_is_known_until_all_its_cells_have_records(folder):
     campaign.begin(folder, cells)
     campaign.end(folder, cells)
     assert [len(one) for one in campaign.of_folder(folder).values()] == [6], "the one that runs; the other was given up long ago"
+
+
+def test_a_campaign_that_renews_records_is_known_while_it_lives(folder):
+    cells = {f"{PLACE}/seed{seed}.json": "a recipe" for seed in (0, 1)}
+    campaign.begin(folder, cells)
+    with claims.Claims(campaign.digest(cells)).take(folder / PLACE / "seed0.json"):
+        campaign.end(folder, cells)
+        assert campaign.digest(cells) in campaign.of_folder(folder)
+    campaign.end(folder, cells)
+    assert campaign.digest(cells) not in campaign.of_folder(folder)
 
 
 def test_another_recipe_of_a_cell_that_a_live_run_plans_is_refused(folder):

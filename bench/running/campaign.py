@@ -56,7 +56,7 @@ def end(out: Path, cells: Cells) -> None:
     live = {one.campaign for one in claimed.below(out) if one.alive}
     for name, theirs in of_folder(out).items():
         given_up = name not in live and time.time() - _written(_file(out, name)) > FORGOTTEN
-        if given_up or not waiting(out, theirs):
+        if given_up or (name not in live and not waiting(out, theirs)):  # a live one may renew records
             with contextlib.suppress(OSError):
                 _file(out, name).unlink(missing_ok=True)
 

@@ -44,10 +44,12 @@ class Request:
 def ask(out: Path, say: Callable[[str], None]) -> int:
     """Ask all runs on ``out`` to stop, and wait until none computes; 1 where some still do after PATIENCE seconds, else 0."""
     running = _running(out)
-    if not running and not campaign.of_folder(out):
+    idle = not running and not campaign.of_folder(out)
+    if out.is_dir() or not idle:  # also for a command that is between two of its runs
+        write_atomically(out / FILE, uuid.uuid4().hex)
+    if idle:
         say(f"nothing runs on {out}")
         return 0
-    write_atomically(out / FILE, uuid.uuid4().hex)
     say(f"{counted(len(running), 'cell')} running; every run on {out} is asked to stop after a checkpoint")
     begun = seen = time.monotonic()
     while time.monotonic() - seen < LOOK + 1:  # a run that was between two cells has looked by then

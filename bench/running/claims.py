@@ -101,7 +101,10 @@ class Claims:
         if found.get("place") == machine():
             return lives(found)
         if self.by_age:
-            return age(path, clock(path.parent)) < SILENT
+            try:
+                return age(path, clock(path.parent)) < SILENT
+            except OSError:  # released since it was listed
+                return True
         if path not in self.seen or self.seen[path][0] != signature:
             self.seen[path] = (signature, time.monotonic())
         return time.monotonic() - self.seen[path][1] < SILENT
@@ -163,13 +166,27 @@ def owner(path: Path) -> dict[str, Any]:
 def lives(found: dict) -> bool:
     """Whether the process of an `owner` on this machine is still that one."""
     now = started(found["pid"])
-    return now is not None and now == found.get("started")
+    return now == found.get("started") if now is not None else _is_hidden(found["pid"])
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether there is a process of this number, of another user, that this system does not show (``hidepid`` of /proc)."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def _signature(path: Path) -> object:
     """Changes with the owner of the claim, and with each heartbeat."""
+    content = None
+    with contextlib.suppress(OSError):  # another user's may be unreadable
+        content = path.read_bytes()
     try:
-        return path.stat().st_ino, path.stat().st_mtime_ns, path.read_bytes()
+        return path.stat().st_ino, path.stat().st_mtime_ns, content
     except OSError:
         return None
 

@@ -13,6 +13,7 @@ from ..cells import OnExisting
 from ..experiment import Experiment
 from ..reporting import experiments, leaderboard, published
 from . import session
+from .cancel import Request
 from .options import Options, read_options
 
 
@@ -33,7 +34,9 @@ class Place:
 
 def run(experiment: Experiment, place: Place, console: Console, dry_run: bool, timed: bool = False) -> int:
     """Run the cells that are due, budget by budget; returns the exit code of the worst."""
-    code = max(session.run(options(experiment, budget, place), console, dry_run, timed) for budget in experiment.budgets)
+    request = Request(place.out)
+    runs = [options(experiment, budget, place) for budget in experiment.budgets]
+    code = max(session.run(one, console, dry_run, timed, request) for one in runs)
     if not dry_run and not timed:
         show(experiment, place.out, console)
     return code

@@ -19,7 +19,7 @@ from rich.console import Console
 from ..datasets.base import DataError
 from ..datasets.workers import available, end_with_parent, starting
 from ..errors import Stopped, StorageError, UserError
-from .signals import Stop
+from .signals import Stop, name_of
 
 BAD = 2  # a worker's exit code where it cannot go on for want of space, or of what it needs
 LOOK = 0.2  # seconds between two looks at the workers' logs
@@ -82,7 +82,7 @@ def run(
             process.join()
     for number, process in enumerate(processes):
         if process.exitcode:
-            told = signal.Signals(-process.exitcode).name if process.exitcode < 0 else f"exit code {process.exitcode}"
+            told = name_of(-process.exitcode) if process.exitcode < 0 else f"exit code {process.exitcode}"
             console.print(f"[{number}] ended by {told}; see {paths[number]}", markup=False, soft_wrap=True)
         if process.exitcode == BAD:
             raise StorageError(paths[number].read_text(errors="replace").rstrip().rpartition("\n")[2])

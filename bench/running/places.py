@@ -25,11 +25,15 @@ class Found(NamedTuple):
 def find(cell: Cell, out: Path) -> Found | None:
     """The record of ``cell`` below ``out``, if there is one; `UserError` where a file in its place is none."""
     own, before = out / cell.record_path, out / cell.before(cell.record_path)
-    if own.exists() and _is_of(cell, record := records.read(own)):
-        return Found(record, _stamp(own))
+    if own.exists():
+        stamp = _stamp(own)  # before it is read, so that a record that replaces it meanwhile is another one
+        if _is_of(cell, record := records.read(own)):
+            return Found(record, stamp)
     with contextlib.suppress(UserError):  # a damaged file there is another contender's
-        if before != own and before.exists() and _is_of(cell, record := records.read(before)):
-            return Found(record, _stamp(before))
+        if before != own and before.exists():
+            stamp = _stamp(before)
+            if _is_of(cell, record := records.read(before)):
+                return Found(record, stamp)
     return None
 
 
@@ -47,8 +51,8 @@ def _is_of(cell: Cell, record: Record) -> bool:
     return recorded.contender(record) == str(cell.recipe.contender)
 
 
-def settle(cell: Cell, out: Path, runs: Path) -> None:
-    """Move an older record, and its encoder, from the folder of its method to that of its contender.
+def settle(cell: Cell, out: Path, runs: Path) -> bool:
+    """Move an older record, and its encoder, from the folder of its method to that of its contender; whether there was one.
 
     There it makes room for the method with its default settings. A record that is there already stays.
     """
@@ -57,7 +61,7 @@ def settle(cell: Cell, out: Path, runs: Path) -> None:
         record = records.read(path) if path.exists() else None
     name = recorded.contender(record) if record else ""
     if record is None or name == record.method:
-        return
+        return False
     for old in (runs / cell.before(cell.encoder_path), path):
         new = old.parent.with_name(escaped(name)) / old.name
         with contextlib.suppress(FileNotFoundError):  # another run may have been faster
@@ -66,3 +70,4 @@ def settle(cell: Cell, out: Path, runs: Path) -> None:
                 old.rename(new)
                 if old == path:
                     records.write(replace(record, contender=name), new)
+    return True

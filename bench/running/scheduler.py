@@ -38,7 +38,7 @@ from ..training import checkpoint
 from . import places, worker
 from .cell import Job, blank
 from .claims import Claim, Claims, is_stopped
-from .signals import Stop
+from .signals import Stop, name_of
 
 LOOK = 0.2  # seconds between two looks at signals, time limits and claims
 LOST = 30.0  # seconds without a look after which the claim may be another run's
@@ -82,17 +82,16 @@ class Task:
     def left(self, out: Path) -> Task | None:
         """What of this task is left: nothing where another run has written the record since this run was planned.
 
-        Where this task only adds to a record, and the other run did too, it is what the record still lacks.
+        Where the record that it wrote, or added to, lacks what this task was to find, it is to add that.
         """
-        if self.existing is None and (out / self.cell.record_path).exists():  # quick, as every run asks it of every cell
-            return None
         found = places.find(self.cell, out)
         if (found and found.stamp) == self.stamp:
             return self
-        if found is None or found.record.status != "ok" or self.job.completes is None:
+        if found is None or found.record.status != "ok" or (self.existing is not None and self.job.completes is None):
             return None
         lacks = lacking(found.record.metrics, found.record.evaluators, self.job.evaluators)
-        return replace(self, existing=found.record, stamp=found.stamp, lacks=lacks).completing() if lacks else None
+        more = replace(self, existing=found.record, stamp=found.stamp, lacks=lacks).completing()
+        return more if lacks and more.job.completes is not None else None
 
 
 def run_all(
@@ -115,8 +114,9 @@ def run_all(
                 elsewhere.append(task)
                 continue
             with claim:
-                if left := task.left(out):  # the record may have been written before the claim was free
-                    _compute(left, out, on_event, stop, timeout, claim)
+                left = task.left(out)  # the record may have been written before the claim was free
+                if left and not _compute(left, out, on_event, stop, timeout, claim):
+                    elsewhere.append(task)
         tasks = [task for task in elsewhere if task.left(out)]
         if tasks:
             if not waiting:
@@ -125,7 +125,8 @@ def run_all(
             time.sleep(WAIT)
 
 
-def _compute(task: Task, out: Path, on_event: OnEvent, stop: Stop, timeout: float | None, claim: Claim) -> None:
+def _compute(task: Task, out: Path, on_event: OnEvent, stop: Stop, timeout: float | None, claim: Claim) -> bool:
+    """Compute the cell of ``task``; False where another run has taken it over meanwhile."""
     path = out / task.cell.record_path
     sweep(path)
     sweep(task.job.runs / task.cell.encoder_path)
@@ -133,14 +134,15 @@ def _compute(task: Task, out: Path, on_event: OnEvent, stop: Stop, timeout: floa
     record = _Process(task, on_event, stop, timeout, claim).result()
     if not claim.held():
         on_event(task, Warned("another run took this cell over, as this machine gave no sign of life; its record counts"))
-        return
+        return False
     if task.job.completes is not None and record.status != "ok":
         on_event(task, Warned(f"the record stays as it is: {(record.error or {}).get('exception')}"))
-        return
+        return True
     records.write(record, path)
     if record.status == "ok":
         checkpoint.discard(task.job.runs / task.cell.checkpoint_path)
     on_event(task, Recorded(record))
+    return True
 
 
 class _Process:
@@ -208,7 +210,7 @@ class _Process:
         if is_stopped(self.process.pid):
             self.begun += now - self.looked  # the time limit is of the time that it could use
         self.looked = now
-        self.late = self.late or (self.timeout is not None and now - self.begun > self.timeout)
+        self.late = self.late or (not self.asked and self.timeout is not None and now - self.begun > self.timeout)
         if (self.late or self.stop.look()) and not self.asked:
             self.asked = now
             self.process.terminate()
@@ -248,6 +250,6 @@ def _plain(why: str) -> dict[str, str]:
 
 def _how_it_ended(exitcode: int | None) -> str:
     if exitcode is not None and exitcode < 0:
-        name = signal.Signals(-exitcode).name
+        name = name_of(-exitcode)
         return f"the cell's process was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
     return f"the cell's process ended with exit code {exitcode} and no record"

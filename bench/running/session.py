@@ -31,13 +31,14 @@ from .status_file import StatusSink
 from .trackers import GuardedSink, open_sinks
 
 
-def run(options: Options, console: Console, dry_run: bool, timed: bool = False) -> int:
+def run(options: Options, console: Console, dry_run: bool, timed: bool = False, request: Request | None = None) -> int:
     """Run what is due; returns the exit code: 1 where a cell failed. `UserError` before anything is written.
 
     A ``dry_run`` says what it would take, ``timed`` where no records tell. With an array of options it is submitted: 0.
+    A command of several runs gives all of them its ``request``, so that a `cancel` between two of them counts.
     Raises `Stopped` when SIGTERM or SIGINT came, and `StorageError` where nothing more can be written.
     """
-    request = Request(options.out)
+    request = request or Request(options.out)
     tasks, said = plan(options)
     due = [task for task in tasks if task.due(options.on_existing)]
     say = partial(console.print, markup=False, soft_wrap=True)
@@ -49,7 +50,8 @@ def run(options: Options, console: Console, dry_run: bool, timed: bool = False) 
     cells = _cells(tasks)
     check_writable(options.out)
     check_writable(options.conditions.runs)
-    if options.begun is None:
+    whole = options.begun is None
+    if whole:
         options = replace(options, begun=clock(options.out))
     campaign.check(options.out, cells, [str(task.cell.record_path) for task in due])
     if options.array and not due:
@@ -58,15 +60,16 @@ def run(options: Options, console: Console, dry_run: bool, timed: bool = False) 
         if slurm.submit(options.array.since(options.begun), options.conditions.runs, say):
             campaign.begin(options.out, cells)
         return 0
-    for task in tasks:
-        places.settle(task.cell, options.out, options.conditions.runs)
+    if any([places.settle(task.cell, options.out, options.conditions.runs) for task in tasks]):  # a list: every one is moved
+        options = replace(options, begun=clock(options.out)) if whole else options
+        tasks, _ = plan(options)
+        due = [task for task in tasks if task.due(options.on_existing)]
     cleanup.remove([task for task in tasks if task not in due], options.out)
     if due:
         campaign.begin(options.out, cells)
     if options.workers and due:
-        logs = _new(
-            options.conditions.runs / "logs", f"{platform.node()}-{os.getpid()}"
-        )  # other machines may write to the same runs
+        name = f"{platform.node()}-{os.getpid()}"  # other machines may write to the same runs
+        logs = _new(options.conditions.runs / "logs", name)
         launch.run(share, options, options.workers, logs, console, Stop(request))
     else:
         _compute(due, options, console, campaign.digest(cells), Stop(request))

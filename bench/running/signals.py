@@ -10,6 +10,14 @@ from ..errors import Stopped
 from .cancel import Request
 
 
+def name_of(number: int) -> str:
+    """SIGTERM of 15; a number of which Python has no name, such as a real-time signal's, as it is."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 class Stop:
     """Which signal asked for a stop; 0 while none did. Signals are handled inside the context only.
 

@@ -105,7 +105,9 @@ def _typical(contender: str, good: Sequence[tuple[str, float]]) -> float | None:
 def lines(status: CampaignStatus) -> list[str]:
     """The status as text."""
     told = ", ".join(f"{count} {name}" for name, count in status.records.items()) or "no records yet"
-    found = [f"{told}; {len(status.running)} running, {status.waiting} waiting"]
+    alive = sum(one.alive for one in status.running)
+    dead = f", {len(status.running) - alive} dead" if alive < len(status.running) else ""
+    found = [f"{told}; {alive} running{dead}, {status.waiting} waiting"]
     found += [f"running  {one}, {_how(one)}" for one in status.running]
     found += [f"{one.status:8} {one.cell}: {one.why}" for one in status.failed]
     found += [f"no record  {problem}" for problem in status.problems]

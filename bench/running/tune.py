@@ -5,7 +5,7 @@ A trial is an ordinary cell of an ordinary contender: it is skipped where it has
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -23,6 +23,7 @@ from ..reporting import leaderboard, searches
 from ..reporting.searches import Search
 from ..settings import spaces
 from . import session
+from .cancel import Request
 from .options import Options
 from .plan import tried
 from .selection import find_method
@@ -49,23 +50,26 @@ def run(tuning: Tuning, console: Console, dry_run: bool, timed: bool = False) ->
         raise UserError(f"--final-seeds must be from 1 to {MOST_SEEDS}")
     if any(spec.dev for spec in tuning.options.specs):
         raise UserError("--datasets takes the tracks themselves: the trials run on their dev form")
+    started = partial(session.run, console=console, dry_run=dry_run, timed=timed, request=Request(tuning.options.out))
     bases = {spec: _bases(tuning, spec, console) for spec in tuning.options.specs}
-    return max(_tune(tuning, spec, found, console, dry_run, timed) for spec, found in bases.items())
+    return max(_tune(tuning, spec, found, console, dry_run or timed, started) for spec, found in bases.items())
 
 
-def _tune(tuning: Tuning, spec: Spec, bases: Sequence[Recipe], console: Console, dry_run: bool, timed: bool) -> int:
+def _tune(
+    tuning: Tuning, spec: Spec, bases: Sequence[Recipe], console: Console, first: bool, started: Callable[[Options], int]
+) -> int:
+    """Search on one track, then compare there; ``first`` says that nothing is computed, ``started(options)`` runs."""
     lists = [search.trials(recipe, tuning.trials) for recipe in bases]
     contenders = [lists[i][number] for number in range(tuning.trials) for i in range(len(lists))]  # the methods in turn
     trials = replace(
         tuning.options, specs=[replace(spec, dev=True)], contenders=contenders, first_seed=FIRST_TRIAL_SEED, asked_for=(), said=()
     )
-    session.run(trials, console, dry_run, timed)
-    first = dry_run or timed
+    started(trials)
     found = searches.of_boards(leaderboard.build(records.read_all(tuning.options.out)[0]))
     winners = [_winner(tuning, recipe, found, console, first) for recipe in bases]
     compared = [one for recipe, winner in zip(bases, winners, strict=True) for one in (recipe.contender, winner)]
     final = replace(tuning.options, specs=[spec], contenders=compared, budget=tuning.final_budget, seeds=tuning.final_seeds)
-    code = session.run(replace(final, said=()), console, dry_run, timed)
+    code = started(replace(final, said=()))
     if not first:
         console.print(f"default and tuned side by side: {tuning.options.out / 'tuning.md'}", markup=False, soft_wrap=True)
     return code
