@@ -26,6 +26,17 @@ def bench_command(capsys):
 
 
 @pytest.fixture
+def out(tmp_path, monkeypatch):
+    """A folder with a few records on one leaderboard."""
+    from tests import made_up
+
+    made_up.install(monkeypatch)
+    folder = tmp_path / "results"
+    made_up.write(folder, made_up.few())
+    return folder
+
+
+@pytest.fixture
 def clocks(monkeypatch):
     """The clocks of time and of computing in the test's hands: ``clocks(seconds)`` of work, or ``clocks(seconds, computed)``."""
     from bench import standstill

@@ -11,15 +11,6 @@ from tests import made_up
 from tests.made_up import Contestant
 
 
-@pytest.fixture
-def out(tmp_path, monkeypatch):
-    """A folder with a few records on one leaderboard."""
-    made_up.install(monkeypatch)
-    folder = tmp_path / "results"
-    made_up.write(folder, made_up.few())
-    return folder
-
-
 @pytest.mark.parametrize(("seconds", "front"), [(20.0, {"fast", "good"}), (31.0, set())])
 def test_pareto_front_is_drawn_from_steady_times_alone(seconds, front, monkeypatch):
     made = [Contestant("fast", 0.5, 0.0, 8000), Contestant("good", 0.7, 0.0, 4000), Contestant("slow", 0.6, 0.0, 2000)]

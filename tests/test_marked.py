@@ -6,15 +6,6 @@ from bench.reporting import report
 from tests import made_up
 
 
-@pytest.fixture
-def out(tmp_path, monkeypatch):
-    """A folder with a few records on one leaderboard."""
-    made_up.install(monkeypatch)
-    folder = tmp_path / "results"
-    made_up.write(folder, made_up.few())
-    return folder
-
-
 def test_sections_of_markdown_files_beside_the_records(out):
     readme = out.parent / "README.md"
     readme.write_text("before\n<!-- leaderboard results/made_up_track -->\nwhat was here\n<!-- end leaderboard -->\nafter\n")

@@ -42,15 +42,6 @@ made_up_track,resnet18,10ep,unknown_here,linear_top1,71.9,online linear probe,so
 """
 
 
-@pytest.fixture
-def out(tmp_path, monkeypatch):
-    """A folder with a few records on one leaderboard."""
-    made_up.install(monkeypatch)
-    folder = tmp_path / "results"
-    made_up.write(folder, made_up.few())
-    return folder
-
-
 def board(out):
     return leaderboard.build(made_up.read(out), published.read(out))[0]
 
